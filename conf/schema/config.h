@@ -1,8 +1,8 @@
 // The configuration as the programs use it, after parsing, validation and defaults.
 //
-// Plain values, owned by whoever holds the Config; nothing here refers to the file's text. The names
-// are the file's keys; what each key means is said where the key is defined (conf/schema/keys.cc) and
-// in conf/fairlead.toml.
+// Plain values, owned by whoever holds the Config; nothing here refers to the file's text. The
+// names are the file's keys; what each key means is said where the key is defined
+// (conf/schema/keys.cc) and in conf/fairlead.toml.
 #pragma once
 
 #include <chrono>
@@ -16,11 +16,28 @@
 
 namespace fairlead::conf {
 
-enum class Protocol : std::uint8_t { kTcp, kUdp };
-enum class Forwarding : std::uint8_t { kL2, kIpip };
-enum class HugePages : std::uint8_t { kAuto, kRequired, kNone };
-enum class IdleMode : std::uint8_t { kSpin, kYield };
-enum class CheckType : std::uint8_t { kNone, kTcp, kHttp };
+enum class Protocol : std::uint8_t {
+    kTcp,
+    kUdp
+};
+enum class Forwarding : std::uint8_t {
+    kL2,
+    kIpip
+};
+enum class HugePages : std::uint8_t {
+    kAuto,
+    kRequired,
+    kNone
+};
+enum class IdleMode : std::uint8_t {
+    kSpin,
+    kYield
+};
+enum class CheckType : std::uint8_t {
+    kNone,
+    kTcp,
+    kHttp
+};
 
 struct StatusRange {
     std::uint16_t first = 200;
@@ -33,17 +50,17 @@ struct HealthConfig {
     std::chrono::milliseconds timeout{500};
     std::uint32_t rise = 2;
     std::uint32_t fall = 3;
-    std::optional<std::uint16_t> port;       // default: the VIP's
-    std::string path = "/";                  // http
-    std::string host;                        // http; default: the backend's address
+    std::optional<std::uint16_t> port;                      // default: the VIP's
+    std::string path = "/";                                 // http
+    std::string host;                                       // http; default: the backend's address
     std::vector<StatusRange> expect_status{StatusRange{}};  // http
 };
 
 struct BackendConfig {
     std::string name;
     IpAddress address;
-    std::uint32_t weight = 1;                // 0..256; 0 gets no new flows
-    std::optional<MacAddress> mac;           // a fixed neighbor, where none can be learned
+    std::uint32_t weight = 1;       // 0..256; 0 gets no new flows
+    std::optional<MacAddress> mac;  // a fixed neighbor, where none can be learned
 };
 
 struct ServiceConfig {
@@ -59,7 +76,7 @@ struct ServiceConfig {
 // What stands behind a port: a kernel interface by AF_XDP, or any DPDK virtual device.
 struct PortConfig {
     std::string name;
-    std::string interface;                   // exactly one of interface and vdev is set
+    std::string interface;  // exactly one of interface and vdev is set
     std::string vdev;
     std::uint32_t mtu = 0;                   // bytes of IP packet; 0: the interface's, or 1500
     std::optional<IpAddress> tunnel_source;  // default: the port's address of the outer family
@@ -67,28 +84,28 @@ struct PortConfig {
     std::optional<MacAddress> mac;
     struct Prefix {
         IpAddress address;
-        std::uint8_t length = 0;             // bits, of the address's own family
+        std::uint8_t length = 0;  // bits, of the address's own family
     };
-    std::vector<Prefix> addresses;           // key "address"
+    std::vector<Prefix> addresses;  // key "address"
     std::optional<IpAddress> gateway;
     std::optional<MacAddress> gateway_mac;
 };
 
 struct EngineConfig {
-    std::vector<std::uint32_t> cpus;         // one pinned worker each, in this order
+    std::vector<std::uint32_t> cpus;  // one pinned worker each, in this order
     HugePages hugepages = HugePages::kAuto;
-    std::uint64_t flows = 1U << 20U;         // tracked flows, all workers together
+    std::uint64_t flows = 1U << 20U;  // tracked flows, all workers together
     IdleMode idle = IdleMode::kSpin;
 };
 
 struct NodeConfig {
-    std::string name;                        // default: the host's name
+    std::string name;  // default: the host's name
     std::string seed_file = "/etc/fairlead/seed";
 };
 
 struct ApiConfig {
-    std::string socket;                      // default: RUN_DIR/lbd.sock
-    std::string listen;                      // "ADDRESS:PORT"; empty: no TCP listener
+    std::string socket;  // default: RUN_DIR/lbd.sock
+    std::string listen;  // "ADDRESS:PORT"; empty: no TCP listener
 };
 
 struct Config {

@@ -7,16 +7,20 @@
 namespace fairlead {
 
 // Stable number of a service; indexes its counters in `telemetry`.
-enum class ServiceId : std::uint32_t {};
+enum class ServiceId : std::uint32_t {
+};
 // Index of one (service, server) record in `tables`; stable over restarts of the daemon.
-enum class BackendIndex : std::uint16_t {};
+enum class BackendIndex : std::uint16_t {
+};
 // Position of a [[port]] in the configuration.
-enum class PortIndex : std::uint8_t {};
+enum class PortIndex : std::uint8_t {
+};
 // Number of a worker, which is also the number of the NIC queue that it polls on every port.
-enum class WorkerIndex : std::uint16_t {};
+enum class WorkerIndex : std::uint16_t {
+};
 
-inline constexpr BackendIndex kNoBackend{0xFFFF};
-inline constexpr ServiceId kNoService{0xFFFF'FFFF};
+inline constexpr BackendIndex kNoBackendIndex{0xFFFF};
+inline constexpr ServiceId kNoServiceId{0xFFFF'FFFF};
 
 template <typename Id>
 [[nodiscard]] constexpr auto to_number(Id id) noexcept {

@@ -32,7 +32,9 @@ class [[nodiscard]] Result {
   public:
     using value_type = T;
 
-    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}  // NOLINT(google-explicit-constructor): as std::expected
+    Result(T value)
+        : state_(std::in_place_index<0>, std::move(value)) {
+    }                              // NOLINT(google-explicit-constructor): as std::expected
     Result(Unexpected<E> failure)  // NOLINT(google-explicit-constructor): as std::expected
         : state_(std::in_place_index<1>, std::move(failure.error)) {}
 

@@ -1,7 +1,7 @@
 // Byte order as a type: what came from the wire cannot be used as a number by mistake.
 //
-// A Be16 or Be32 holds its bytes as they stand in the packet. There is no arithmetic and no implicit
-// conversion; equality is allowed, since it means the same in either order.
+// A Be16 or Be32 holds its bytes as they stand in the packet. There is no arithmetic and no
+// implicit conversion; equality is allowed, since it means the same in either order.
 #pragma once
 
 #include <bit>

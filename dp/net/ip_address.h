@@ -1,15 +1,16 @@
-// An IPv4 or IPv6 address in one 16-byte form: IPv4 stands in it as ::ffff:a.b.c.d (RFC 4291, 2.5.5.2).
+// An IPv4 or IPv6 address in one 16-byte form: IPv4 stands in it as ::ffff:a.b.c.d (RFC
+// 4291, 2.5.5.2).
 //
-// One form means one hash table, one key and one code path; the family is read back from the prefix.
-// A packet with a v4-mapped address inside an IPv6 header is dropped as martian before it gets here.
-// Bytes are in network order. The type is trivially copyable and part of the shared-memory layout.
+// One form means one hash table, one key and one code path; the family is read back from the
+// prefix. A packet with a v4-mapped address inside an IPv6 header is dropped as martian before it
+// gets here. Bytes are in network order. The type is trivially copyable and part of the
+// shared-memory layout.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <cstring>
 #include <optional>
-
 #include <string_view>
 #include <type_traits>
 
@@ -32,7 +33,8 @@ class IpAddress {
         result.bytes_[15] = static_cast<std::uint8_t>(host);
         return result;
     }
-    [[nodiscard]] static constexpr IpAddress from_v6(const std::array<std::uint8_t, 16>& bytes) noexcept {
+    [[nodiscard]] static constexpr IpAddress from_v6(
+        const std::array<std::uint8_t, 16>& bytes) noexcept {
         IpAddress result;
         result.bytes_ = bytes;
         return result;
@@ -54,7 +56,9 @@ class IpAddress {
         std::memcpy(&raw, bytes_.data() + 12, sizeof raw);
         return Be32::from_raw(raw);
     }
-    [[nodiscard]] constexpr const std::array<std::uint8_t, 16>& bytes() const noexcept { return bytes_; }
+    [[nodiscard]] constexpr const std::array<std::uint8_t, 16>& bytes() const noexcept {
+        return bytes_;
+    }
 
     // The address as text, ended by NUL, in a buffer that needs no allocation.
     using Text = std::array<char, 46>;

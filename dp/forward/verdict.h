@@ -1,0 +1,26 @@
+// What is to become of a packet.
+#pragma once
+
+#include <cstdint>
+
+#include "dp/base/ids.h"
+#include "dp/shm/drop_reason.h"
+
+namespace fairlead {
+
+enum class Action : std::uint8_t {
+    kDrop,      // `reason` says why
+    kTransmit,  // leave by `port`; the packet's bytes are final
+    kKernel,    // not for a VIP: hand it to the kernel, untouched
+};
+
+struct Verdict {
+    Action action = Action::kDrop;
+    DropReason reason = DropReason::kNone;
+    PortIndex port{};
+    BackendIndex backend = kNoBackendIndex;
+    ServiceId service = kNoServiceId;
+};
+static_assert(sizeof(Verdict) == 12);
+
+}  // namespace fairlead

@@ -1,0 +1,99 @@
+// Every way in which a packet for a VIP can end without being forwarded: one enumerator, one metric
+// name, one sentence that says what it means and what to do.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace fairlead {
+
+enum class DropReason : std::uint8_t {
+    kNone,
+    kTruncated,
+    kBadIpVersion,
+    kBadHeaderLength,
+    kBadTotalLength,
+    kBadIpChecksum,
+    kMartianSource,
+    kFragment,
+    kExtensionHeader,
+    kUnsupportedProtocol,
+    kNoService,
+    kNoBackend,
+    kNoNeighbor,
+    kNoTunnelSource,
+    kTtlExpired,
+    kTooBig,
+    kNoHeadroom,
+    kBadTables,
+    kTransmitFull,
+    kNoKernelPath,
+    kCount,
+};
+
+inline constexpr std::size_t kDropReasonCount = static_cast<std::size_t>(DropReason::kCount);
+
+struct DropReasonText {
+    std::string_view metric;    // the value of the label `reason`
+    std::string_view sentence;  // for people
+};
+
+inline constexpr std::array<DropReasonText, kDropReasonCount> kDropReasonTexts{{
+    {"none", "Not dropped."},
+    {"truncated", "The frame ends inside a header. Look for a faulty NIC, cable or sender."},
+    {"bad_ip_version",
+     "The IP version does not match the Ethernet type. Look for a faulty sender."},
+    {"bad_header_length",
+     "The IP or transport header says that it is shorter than it can be. Look for a "
+     "faulty or hostile sender."},
+    {"bad_total_length",
+     "The IP header says that the packet is longer than what arrived, or shorter than "
+     "its own headers. Look for a faulty or hostile sender."},
+    {"bad_ip_checksum",
+     "The IPv4 header checksum is wrong. Look for a faulty sender, or for checksum "
+     "offload left on between virtual interfaces."},
+    {"martian_source",
+     "The source address can never be a client's (RFC 1812, 5.3.7; RFC 4291, 2.5). Look "
+     "for spoofed traffic; filter it at the border."},
+    {"fragment",
+     "A fragment of a packet to a VIP; fragments are not forwarded. Lower the sender's MTU or "
+     "let path MTU discovery work."},
+    {"extension_header",
+     "An IPv6 extension header before the transport header; such packets are not "
+     "forwarded."},
+    {"unsupported_protocol", "A packet to a VIP that is neither TCP nor UDP."},
+    {"no_service",
+     "No service listens on this port of the VIP. Scans do that; else compare "
+     "`lbctl service list` with what the client uses."},
+    {"no_backend", "No backend of the service takes connections. See `lbctl backend list`."},
+    {"no_neighbor",
+     "The MAC address of the backend or of its gateway is not known. See the reason in "
+     "`lbctl backend list`; check cabling, address and route."},
+    {"no_tunnel_source",
+     "The egress port has no address of the tunnel's family. Give the interface one, or "
+     "set tunnel_source in [[port]]."},
+    {"ttl_expired",
+     "The packet's TTL or hop limit ended here. Look for a routing loop; traceroute does it "
+     "too."},
+    {"too_big",
+     "The packet is larger than the egress port's MTU after encapsulation. Raise the MTU of the "
+     "tunnel's path, or lower the clients' MSS."},
+    {"no_headroom",
+     "The packet buffer has no room for the outer header. A vdev with small buffers; raise "
+     "its headroom."},
+    {"bad_tables",
+     "The shared tables hold an index outside their bounds. Restart lbd; if it returns, "
+     "something else writes to the segment."},
+    {"transmit_full",
+     "The port's transmit queue was full. The link is saturated, or its far side stalls."},
+    {"no_kernel_path",
+     "A packet for this host arrived on a port behind which no kernel interface stands."},
+}};
+
+[[nodiscard]] constexpr const DropReasonText& text_of(DropReason reason) noexcept {
+    return kDropReasonTexts[static_cast<std::size_t>(reason)];
+}
+
+}  // namespace fairlead

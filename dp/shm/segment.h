@@ -1,0 +1,102 @@
+// A mapped segment file: created whole, opened with care, locked while its writer lives.
+//
+// Ownership: a Segment owns its mapping and its descriptor; moving moves both. Thread: any, but one
+// writer program a file. Nothing here is on the packet path.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "dp/base/result.h"
+#include "dp/shm/layout.h"
+
+namespace fairlead::shm {
+
+// What a program expects of a segment before it touches anything behind the header.
+struct SegmentKind {
+    std::array<char, 16> magic;
+    std::uint32_t fingerprint;
+    std::string_view name;    // file name in the run directory: "tables"
+    std::string_view writer;  // "lbd" or "lbdp", for messages
+    std::string_view reader;
+};
+
+extern const SegmentKind kTables;
+extern const SegmentKind kTelemetry;
+extern const SegmentKind kFlows;
+
+class Segment {
+  public:
+    Segment() = default;
+    ~Segment();
+    Segment(Segment&& other) noexcept;
+    Segment& operator=(Segment&& other) noexcept;
+    Segment(const Segment&) = delete;
+    Segment& operator=(const Segment&) = delete;
+
+    // Maps an existing file for reading. Errors: not there yet, another layout,
+    // a size that does not fit.
+    [[nodiscard]] static Result<Segment> open_read_only(const SegmentKind& kind,
+                                                        const std::string& directory);
+    // Maps an existing file for its writer, and takes the writer's lock. Errors as above, and a
+    // writer that lives already.
+    [[nodiscard]] static Result<Segment> open_writer(const SegmentKind& kind,
+                                                     const std::string& directory);
+    // Makes a sparse file of `size_bytes` zeros with a valid header, locked, under its final name
+    // only when whole. `initialize` fills what must stand before anybody can map it; it gets the
+    // whole segment. An existing file of that name is unlinked first, so call this only where no
+    // other side can hold it.
+    template <typename Initialize>
+    [[nodiscard]] static Result<Segment> create(const SegmentKind& kind,
+                                                const std::string& directory,
+                                                std::uint64_t size_bytes,
+                                                std::string_view version,
+                                                Initialize&& initialize) {
+        Result<Segment> made = create_unnamed(kind, directory, size_bytes, version);
+        if (!made) {
+            return made;
+        }
+        initialize(made->bytes());
+        if (Status named = made->give_name(kind, directory); !named) {
+            return Unexpected{named.error()};
+        }
+        return made;
+    }
+
+    [[nodiscard]] static bool exists(const SegmentKind& kind, const std::string& directory);
+
+    // Whether the writer of this segment lives: somebody else holds its lock. A system call.
+    [[nodiscard]] bool writer_lives() const;
+    // The file under that name is still the one that is mapped here.
+    [[nodiscard]] bool is_current(const SegmentKind& kind, const std::string& directory) const;
+
+    [[nodiscard]] bool is_open() const noexcept { return !bytes_.empty(); }
+    [[nodiscard]] std::span<std::byte> bytes() const noexcept { return bytes_; }
+    // The header at the segment's start. Requires is_open() and sizeof(Header) <= bytes().size().
+    template <typename Header>
+    [[nodiscard]] Header& header() const noexcept {
+        return *reinterpret_cast<Header*>(
+            bytes_.data());  // NOLINT(*-reinterpret-cast): a mapping's page-aligned start
+    }
+
+  private:
+    [[nodiscard]] static Result<Segment> create_unnamed(const SegmentKind& kind,
+                                                        const std::string& directory,
+                                                        std::uint64_t size_bytes,
+                                                        std::string_view version);
+    [[nodiscard]] Status give_name(const SegmentKind& kind, const std::string& directory);
+    [[nodiscard]] static Result<Segment> open(const SegmentKind& kind,
+                                              const std::string& directory,
+                                              bool for_writing);
+    [[nodiscard]] Status lock(const SegmentKind& kind) const;
+
+    int fd_ = -1;
+    std::span<std::byte> bytes_;
+    std::string temporary_name_;
+};
+
+}  // namespace fairlead::shm

@@ -1,0 +1,288 @@
+// The `tables` segment: everything that the engine needs to decide where a packet goes.
+//
+// Theory of operation
+//
+// The segment holds four pools, and one root.
+//
+//   snapshots   one snapshot is a whole consistent picture: ports, and a hash table of services
+//   rings       one ring is a service's Maglev lookup table: slot -> backend index
+//   backends    one record a (service, server) pair; its index is stable over restarts of the
+//   daemon infos       names and bookkeeping of services and backends; the engine never reads them
+//
+// `root` names the snapshot in force. Snapshots and rings are immutable once published: the daemon
+// fills a free slot, stores its number in `root`, then raises `generation`. Invariants:
+//
+//   T1. `root` is stored (release) before `generation` is raised (release): a worker that loads
+//       generation G (acquire) and then `root` (acquire) sees the snapshot of G or of a later one.
+//   T2. A worker holds nothing from before when it acknowledges G. So a slot that G no longer
+//   refers to
+//       is reused only when every live worker has acknowledged G or later.
+//   T3. A backend record's fields are written only while its word says not published and every live
+//       worker has acknowledged a generation published after that; the word is stored last
+//       (release) and loaded first (acquire). Its incarnation is raised first, so that flow entries
+//       of the former owner of the index miss.
+//   T4. What changes in place is one atomic word: BackendRecord::word.
+//   T5. The daemon may die between any two stores. The next one finds `root` pointing at a whole
+//   snapshot,
+//       takes every slot that it does not reach for free, and raises `generation` before it reuses
+//       any.
+//
+// The reader trusts nothing: every index and size is checked against the capacities that it copied
+// when it mapped the segment (snapshot.h), so a scribbled segment can misroute or drop, never
+// crash.
+//
+// Example: weight of portal/app-2 changes at generation 41. The daemon builds a ring into free ring
+// slot 9 and a snapshot into free snapshot slot 3 that differs from the last in portal's `ring`;
+// root = 3; generation = 42. Ring 4 and snapshot 2 become free when all workers have
+// acknowledged 42.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "dp/base/cache_line.h"
+#include "dp/base/ids.h"
+#include "dp/net/big_endian.h"
+#include "dp/net/ip_address.h"
+#include "dp/net/mac_address.h"
+#include "dp/shm/layout.h"
+
+namespace fairlead::shm {
+
+inline constexpr std::uint32_t kMaxPorts = 16;
+inline constexpr std::uint32_t kMaxBackends =
+    16'384;  // a backend index has 14 bits in a flow entry
+inline constexpr std::uint32_t kMaxServices = 4'096;
+inline constexpr std::uint32_t kRingEntries = 65'537;
+inline constexpr std::uint32_t kSnapshotSlots = 16;
+inline constexpr std::uint32_t kSpareRings = 64;
+// Services are found by linear probing over at most this many records; the daemon makes a table in
+// which that suffices.
+inline constexpr std::uint32_t kServiceProbes = 32;
+inline constexpr std::uint32_t kServiceBuckets =
+    4 * kMaxServices;  // services and VIP marks, half full
+
+// ---- backends
+// ------------------------------------------------------------------------------------
+
+// The word of a backend: where its packets go at this moment, and what it may get.
+//
+//     bits  0..47   destination MAC, first byte on the wire in bits 0..7
+//     bits 48..51   egress port
+//     bits 52..57   incarnation of the index
+//     bits 58..63   flags
+class BackendWord {
+  public:
+    static constexpr unsigned kIncarnationBits = 6;
+    static constexpr std::uint32_t kIncarnationMask = (1U << kIncarnationBits) - 1;
+
+    enum Flag : std::uint64_t {
+        kPublished = 1ULL << 58U,   // the record's fields are valid
+        kLinked = 1ULL << 59U,      // MAC and port are known
+        kKeepsFlows = 1ULL << 60U,  // tracked flows still go here (ready, drain; not maint)
+        kAdmitsNew = 1ULL << 61U,   // new flows may come here (in the ring by intent)
+    };
+
+    constexpr BackendWord() = default;
+    constexpr explicit BackendWord(std::uint64_t raw) noexcept : raw_(raw) {}
+    [[nodiscard]] static constexpr BackendWord make(const MacAddress& mac,
+                                                    PortIndex port,
+                                                    std::uint32_t incarnation,
+                                                    std::uint64_t flags) noexcept {
+        std::uint64_t raw = flags;
+        for (unsigned i = 0; i < 6; ++i) {
+            raw |= std::uint64_t{mac.bytes[i]} << (8 * i);
+        }
+        raw |= (std::uint64_t{to_number(port)} & 0xFU) << 48U;
+        raw |= std::uint64_t{incarnation & kIncarnationMask} << 52U;
+        return BackendWord(raw);
+    }
+
+    [[nodiscard]] constexpr std::uint64_t raw() const noexcept { return raw_; }
+    [[nodiscard]] constexpr bool has(Flag flag) const noexcept { return (raw_ & flag) != 0; }
+    [[nodiscard]] constexpr PortIndex port() const noexcept {
+        return PortIndex{static_cast<std::uint8_t>((raw_ >> 48U) & 0xFU)};
+    }
+    [[nodiscard]] constexpr std::uint32_t incarnation() const noexcept {
+        return static_cast<std::uint32_t>(raw_ >> 52U) & kIncarnationMask;
+    }
+    [[nodiscard]] constexpr MacAddress mac() const noexcept {
+        MacAddress result;
+        for (unsigned i = 0; i < 6; ++i) {
+            result.bytes[i] = static_cast<std::uint8_t>(raw_ >> (8 * i));
+        }
+        return result;
+    }
+    friend constexpr bool operator==(BackendWord, BackendWord) = default;
+
+  private:
+    std::uint64_t raw_ = 0;
+};
+
+struct alignas(kCacheLineBytes) BackendRecord {
+    std::atomic<std::uint64_t> word;  // BackendWord
+    ServiceId service;                // the service that it belongs to
+    std::uint32_t reserved0;
+    IpAddress address;  // where a tunnel ends; the server's own address
+    std::array<std::uint8_t, 32> reserved1;
+};
+static_assert(sizeof(BackendRecord) == kCacheLineBytes);
+static_assert(offsetof(BackendRecord, service) == 8 && offsetof(BackendRecord, address) == 16);
+
+// ---- services
+// ------------------------------------------------------------------------------------
+
+enum class ForwardingMode : std::uint8_t {
+    kL2 = 1,
+    kIpip = 2
+};
+
+// ServiceRecord::protocol is IPPROTO_TCP or IPPROTO_UDP; kVipMark says only "this address is a
+// VIP", with port 0; 0 is an empty bucket.
+inline constexpr std::uint8_t kEmptyBucket = 0;
+inline constexpr std::uint8_t kVipMark = 255;
+
+struct alignas(kCacheLineBytes) ServiceRecord {
+    IpAddress vip;
+    Be16 port;
+    std::uint8_t protocol;
+    ForwardingMode mode;
+    ServiceId id;
+    std::uint32_t ring;          // slot in the pool of rings
+    std::uint32_t ring_entries;  // 0: no backend is in
+    std::uint32_t
+        ring_fingerprint;  // the same on every balancer with the same set of (name, weight)
+    std::array<std::uint8_t, 28> reserved;
+};
+static_assert(sizeof(ServiceRecord) == kCacheLineBytes);
+static_assert(offsetof(ServiceRecord, id) == 20 && offsetof(ServiceRecord, ring) == 24);
+
+// The bucket at which the search for a service begins, before masking.
+[[nodiscard]] inline std::uint32_t service_bucket(const IpAddress& vip,
+                                                  Be16 port,
+                                                  std::uint8_t protocol) noexcept {
+    std::uint64_t high = 0;
+    std::uint64_t low = 0;
+    std::memcpy(&high, vip.bytes().data(), sizeof high);
+    std::memcpy(&low, vip.bytes().data() + 8, sizeof low);
+    const std::uint64_t rest = (std::uint64_t{port.raw()} << 8U) | protocol;
+    std::uint64_t hash =
+        (high ^ (low * 0x9E37'79B9'7F4A'7C15ULL)) + rest * 0xD6E8'FEB8'6659'FD93ULL;
+    hash ^= hash >> 32U;
+    hash *= 0xD6E8'FEB8'6659'FD93ULL;
+    return static_cast<std::uint32_t>(hash >> 32U);
+}
+
+// ---- snapshots
+// -----------------------------------------------------------------------------------
+
+struct PortRecord {
+    MacAddress mac;  // source MAC of what leaves here
+    std::uint16_t reserved0;
+    std::uint32_t mtu_bytes;  // largest IP packet, without the Ethernet header
+    std::uint32_t reserved1;
+    IpAddress tunnel_source_v4;  // outer source; :: where the port has none
+    IpAddress tunnel_source_v6;
+    std::array<std::uint8_t, 16> reserved2;
+};
+static_assert(sizeof(PortRecord) == kCacheLineBytes);
+
+struct alignas(kCacheLineBytes) SnapshotHeader {
+    std::uint64_t generation;
+    std::uint64_t flow_hash_seed;
+    std::uint32_t bucket_mask;    // buckets in use minus one, a power of two minus one
+    std::uint32_t service_count;  // without VIP marks
+    std::uint32_t port_count;
+    std::array<std::uint8_t, 36> reserved;
+    std::array<PortRecord, kMaxPorts> ports;
+    // ServiceRecord buckets[bucket_mask + 1] follow.
+};
+static_assert(sizeof(SnapshotHeader) == kCacheLineBytes * (1 + kMaxPorts));
+
+// ---- names and bookkeeping, for the daemon alone
+// ---------------------------------------------------
+
+inline constexpr std::size_t kNameBytes = 64;  // with the ending NUL
+using Name = std::array<char, kNameBytes>;
+
+struct alignas(kCacheLineBytes) ServiceInfo {
+    Name name;
+    std::array<std::uint8_t, 64> reserved;
+};
+static_assert(sizeof(ServiceInfo) == 128);
+
+// What the next daemon must know to go on: who has this index, the last known health, and the
+// counters at the moment when this backend got the index.
+struct alignas(kCacheLineBytes) BackendInfo {
+    Name service;
+    Name name;
+    std::atomic<std::uint32_t> health;  // as ctl/model numbers it
+    std::uint32_t reserved0;
+    std::atomic<std::int64_t> health_since_ns;  // since the epoch
+    std::uint64_t baseline_instance;            // of `telemetry`, when the baseline was read
+    std::uint64_t baseline_packets;
+    std::uint64_t baseline_bytes;
+    std::uint64_t baseline_new_flows;
+    std::array<std::uint8_t, 80> reserved1;
+};
+static_assert(sizeof(BackendInfo) == 256);
+
+// ---- the segment
+// -----------------------------------------------------------------------------------
+
+struct alignas(kCacheLineBytes) TablesHeader {
+    SegmentHeader segment;
+
+    // Fixed at creation.
+    std::uint32_t backends;  // capacity of both backend pools
+    std::uint32_t services;  // capacity of the service infos
+    std::uint32_t snapshots;
+    std::uint32_t buckets;  // capacity of one snapshot
+    std::uint32_t rings;
+    std::uint32_t ring_entries;  // capacity of one ring
+    std::uint64_t backends_offset;
+    std::uint64_t backend_infos_offset;
+    std::uint64_t service_infos_offset;
+    std::uint64_t snapshots_offset;
+    std::uint64_t snapshot_stride;
+    std::uint64_t rings_offset;
+    std::uint64_t ring_stride;
+    std::array<std::uint8_t, 48> reserved;
+
+    alignas(kCacheLineBytes) std::atomic<std::uint64_t> generation;  // 0: nothing published yet
+    std::atomic<std::uint32_t> root;  // slot of the snapshot in force
+};
+static_assert(sizeof(TablesHeader) == 4 * kCacheLineBytes);
+static_assert(offsetof(TablesHeader, generation) == 3 * kCacheLineBytes);
+
+inline constexpr std::uint32_t kTablesFingerprint =
+    fingerprint_of({kLayoutVersion,
+                    sizeof(TablesHeader),
+                    sizeof(SnapshotHeader),
+                    sizeof(ServiceRecord),
+                    sizeof(BackendRecord),
+                    sizeof(BackendInfo),
+                    sizeof(ServiceInfo),
+                    sizeof(PortRecord),
+                    offsetof(TablesHeader, backends),
+                    offsetof(TablesHeader, backends_offset),
+                    offsetof(TablesHeader, generation),
+                    offsetof(TablesHeader, root),
+                    offsetof(ServiceRecord, port),
+                    offsetof(ServiceRecord, id),
+                    offsetof(ServiceRecord, ring),
+                    offsetof(ServiceRecord, ring_entries),
+                    offsetof(BackendRecord, service),
+                    offsetof(BackendRecord, address),
+                    offsetof(SnapshotHeader, bucket_mask),
+                    offsetof(SnapshotHeader, ports),
+                    BackendWord::kIncarnationBits,
+                    kMaxPorts,
+                    kServiceProbes});
+
+}  // namespace fairlead::shm

@@ -1,0 +1,144 @@
+// The `telemetry` segment: what the engine did, and how far it has followed the daemon.
+//
+// Written by lbdp; each block by one worker alone (the ports' block by the control thread).
+// Counters are plain integers of one writer: an add is a load and a store, without a lock prefix.
+// They are atomics only so that the other process may read them without a torn or cached value;
+// each is read relaxed, for itself, and no order between two of them is promised. Bytes are those
+// of the Ethernet frame without FCS, as received. Times are nanoseconds.
+//
+// The file is kept over restarts of the engine where its layout fits, so counters go on; the gauge
+// `active_flows` is recounted from the flow tables when a worker starts.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "dp/base/cache_line.h"
+#include "dp/shm/drop_reason.h"
+#include "dp/shm/layout.h"
+#include "dp/shm/tables.h"
+
+namespace fairlead::shm {
+
+inline constexpr std::uint32_t kMaxWorkers = 128;
+
+// A counter or gauge with one writing thread and any number of readers.
+class Counter {
+  public:
+    void add(std::uint64_t n) noexcept {  // pairs with get() in the daemon; only the owner adds
+        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
+    void subtract(std::uint64_t n) noexcept {
+        value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
+    }
+    void set(std::uint64_t n) noexcept { value_.store(n, std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t get() const noexcept {
+        return value_.load(std::memory_order_relaxed);
+    }
+
+  private:
+    std::atomic<std::uint64_t> value_;
+};
+static_assert(sizeof(Counter) == 8);
+
+struct BackendCounters {
+    Counter forwarded_packets;
+    Counter forwarded_bytes;
+    Counter new_flows;
+    Counter active_flows;  // gauge: entries of this backend in this worker's flow table
+};
+static_assert(sizeof(BackendCounters) == 32);
+
+struct alignas(kCacheLineBytes) ServiceCounters {
+    Counter received_packets;
+    Counter received_bytes;
+    Counter new_flows;
+    std::array<Counter, kDropReasonCount> dropped;
+    std::array<Counter, (8 - (3 + kDropReasonCount) % 8) % 8> reserved;
+};
+static_assert(sizeof(ServiceCounters) % kCacheLineBytes == 0);
+
+// What one worker tells of itself. The acknowledgement has a cache line of its own, as the daemon
+// polls it.
+struct alignas(kCacheLineBytes) WorkerBlock {
+    // The last generation of `tables` that the worker follows; 0: none yet. Stored with release by
+    // the worker, loaded with acquire by the daemon's reuse of slots (tables.h, T2).
+    std::atomic<std::uint64_t> acknowledged;
+    std::array<std::uint8_t, 56> reserved0;
+
+    alignas(kCacheLineBytes) Counter heartbeat;  // rises while the worker's loop turns
+    Counter cpu;                                 // the core that it is pinned to
+    Counter packets;                             // received, all ports
+    Counter busy_ns;                             // time spent in loops that had packets
+    Counter flow_entries;                        // gauge
+    Counter flow_capacity;
+    Counter flow_hits;
+    Counter flow_misses;
+    Counter flow_adopted;  // found in another worker's table
+    Counter flow_insert_failures;
+    Counter flow_evictions;  // unproven entries that made room
+    Counter flow_expired;
+    Counter kernel_packets;  // left to the kernel: not for a VIP
+    std::array<Counter, kDropReasonCount> dropped;
+    std::array<Counter, (8 - (13 + kDropReasonCount) % 8) % 8> reserved1;
+};
+static_assert(sizeof(WorkerBlock) % kCacheLineBytes == 0);
+static_assert(offsetof(WorkerBlock, heartbeat) == kCacheLineBytes);
+
+struct alignas(kCacheLineBytes) PortTelemetry {
+    std::array<char, 32> name;    // as in [[port]]
+    std::array<char, 32> driver;  // DPDK's name of it
+    Counter is_up;
+    Counter receive_packets;
+    Counter receive_bytes;
+    Counter receive_missed_packets;
+    Counter receive_errors;
+    Counter transmit_packets;
+    Counter transmit_bytes;
+    Counter transmit_errors;
+};
+static_assert(sizeof(PortTelemetry) == 2 * kCacheLineBytes);
+
+struct alignas(kCacheLineBytes) TelemetryHeader {
+    SegmentHeader segment;
+
+    // Fixed at creation.
+    std::uint32_t workers;  // capacity
+    std::uint32_t services;
+    std::uint32_t backends;
+    std::uint32_t reserved0;
+    std::uint64_t workers_offset;   // WorkerBlock[workers]
+    std::uint64_t services_offset;  // ServiceCounters[workers][services]
+    std::uint64_t backends_offset;  // BackendCounters[workers][backends]
+    std::array<std::uint8_t, 24> reserved1;
+
+    // Set by each engine as it starts, before any worker runs.
+    std::atomic<std::uint32_t> worker_count;  // workers of the running engine
+    std::atomic<std::uint32_t> port_count;
+    std::atomic<std::uint32_t> uses_hugepages;
+    std::atomic<std::int32_t> pid;
+    std::atomic<std::int64_t> started_ns;  // since the epoch
+    std::array<char, 40> version;
+    std::array<PortTelemetry, kMaxPorts> ports;
+};
+static_assert(sizeof(TelemetryHeader) == (3 + 2 * kMaxPorts) * kCacheLineBytes);
+
+inline constexpr std::uint32_t kTelemetryFingerprint =
+    fingerprint_of({kLayoutVersion,
+                    sizeof(TelemetryHeader),
+                    sizeof(WorkerBlock),
+                    sizeof(ServiceCounters),
+                    sizeof(BackendCounters),
+                    sizeof(PortTelemetry),
+                    kDropReasonCount,
+                    kMaxPorts,
+                    offsetof(TelemetryHeader, workers_offset),
+                    offsetof(TelemetryHeader, worker_count),
+                    offsetof(TelemetryHeader, ports),
+                    offsetof(WorkerBlock, packets),
+                    offsetof(WorkerBlock, dropped),
+                    offsetof(ServiceCounters, dropped)});
+
+}  // namespace fairlead::shm
