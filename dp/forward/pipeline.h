@@ -1,10 +1,12 @@
 // A burst of packets in, a verdict for each out: the whole decision, pure.
 //
-// forward_burst() parses, finds the service, finds or picks the backend, rewrites the packet in place, and
-// bumps the counters. It sees bytes and tables only: no mbuf, clock, log, lock or system call, so the
-// engine, the tests, the benchmarks, the fuzzers and `lbctl trace` all run this same code.
+// forward_burst() parses, finds the service, finds or picks the backend, rewrites the packet in
+// place, and bumps the counters. It sees bytes and tables only: no mbuf, clock, log, lock or system
+// call, so the engine, the tests, the benchmarks, the fuzzers and `lbctl trace` all run this same
+// code.
 //
-// Thread: one worker; a ForwardContext is that worker's. Memory: packets and tables belong to the caller.
+// Thread: one worker; a ForwardContext is that worker's. Memory: packets and tables belong to the
+// caller.
 #pragma once
 
 #include <cstddef>
@@ -22,12 +24,12 @@ inline constexpr std::size_t kMaxBurst = 64;
 // Outer headers are written in front of a packet: an IPv6 header at most, rounded up.
 inline constexpr std::uint32_t kNeededHeadroomBytes = 64;
 
-// One frame, contiguous in memory. forward_burst() moves `data` and changes `length` where it adds an
-// outer header or cuts Ethernet padding off.
+// One frame, contiguous in memory. forward_burst() moves `data` and changes `length` where it adds
+// an outer header or cuts Ethernet padding off.
 struct Packet {
-    std::uint8_t* data = nullptr;      // first byte of the Ethernet header
-    std::uint32_t length = 0;          // bytes of the frame, without FCS
-    std::uint32_t headroom = 0;        // writable bytes before `data`
+    std::uint8_t* data = nullptr;  // first byte of the Ethernet header
+    std::uint32_t length = 0;      // bytes of the frame, without FCS
+    std::uint32_t headroom = 0;    // writable bytes before `data`
 };
 
 // One worker's counters in `telemetry`.
@@ -39,15 +41,17 @@ struct WorkerCounters {
 
 struct ForwardContext {
     const shm::TablesReader* tables = nullptr;
-    shm::Snapshot snapshot;                        // taken anew by the caller at the top of its loop
-    FlowTable* flows = nullptr;                    // this worker's own
-    std::span<const FlowTableView> other_flows;    // of the other workers, read-only
+    shm::Snapshot snapshot;                      // taken anew by the caller at the top of its loop
+    FlowTable* flows = nullptr;                  // this worker's own
+    std::span<const FlowTableView> other_flows;  // of the other workers, read-only
     WorkerCounters counters;
-    FlowTick now{};                                // coarse, from the caller's clock
+    FlowTick now{};  // coarse, from the caller's clock
 };
 
-// Requires packets.size() == verdicts.size() <= kMaxBurst. Each packet may be at most 65,535 bytes long.
-void forward_burst(ForwardContext& context, std::span<Packet> packets,
+// Requires packets.size() == verdicts.size() <= kMaxBurst. Each packet may be at most 65,535 bytes
+// long.
+void forward_burst(ForwardContext& context,
+                   std::span<Packet> packets,
                    std::span<Verdict> verdicts) noexcept;
 
 }  // namespace fairlead
