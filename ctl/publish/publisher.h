@@ -1,0 +1,149 @@
+// What should be in force, turned into what is in the `tables` segment.
+//
+// The publisher owns the segment's writer side: it gives services and backends their numbers,
+// builds the rings that changed, fills free slots, flips the root, and reuses a slot only when no
+// live worker can still see it (dp/shm/tables.h, T1 to T5). It finds a predecessor's segment as it
+// was left and goes on from there.
+//
+// Thread: one, the daemon's loop. publish() neither blocks nor waits.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "dp/base/ids.h"
+#include "dp/base/result.h"
+#include "dp/net/ip_address.h"
+#include "dp/net/mac_address.h"
+#include "dp/shm/tables.h"
+
+namespace fairlead::publish {
+
+struct Link {
+    MacAddress mac;
+    PortIndex port{};
+    friend bool operator==(const Link&, const Link&) = default;
+};
+
+// (service, name, address) is a backend's identity: the same keeps its index, another gets a new
+// one.
+struct DesiredBackend {
+    std::string name;
+    IpAddress address;
+    std::uint32_t ring_weight = 0;  // share of the ring; 0: no new flows
+    bool admits_new = false;
+    bool keeps_flows = false;
+    std::optional<Link> link;  // nullopt: not known; what was published last stays
+    std::uint32_t health = 0;  // kept for the next daemon, not looked at
+    std::int64_t health_since_ns = 0;
+};
+
+struct DesiredService {
+    std::string name;
+    IpAddress vip;
+    std::uint16_t port = 0;
+    std::uint8_t protocol = 0;  // IPPROTO_TCP or IPPROTO_UDP
+    shm::ForwardingMode mode = shm::ForwardingMode::kL2;
+    std::vector<DesiredBackend> backends;
+};
+
+struct DesiredPort {
+    MacAddress mac;
+    std::uint32_t mtu_bytes = 1500;
+    IpAddress tunnel_source_v4;  // :: where there is none
+    IpAddress tunnel_source_v6;
+    friend bool operator==(const DesiredPort&, const DesiredPort&) = default;
+};
+
+struct DesiredTables {
+    std::uint64_t flow_hash_seed = 0;
+    std::vector<DesiredPort> ports;  // in the order of the configuration
+    std::vector<DesiredService> services;
+};
+
+// Who must have moved on before a slot is used again.
+class Acknowledgements {
+  public:
+    Acknowledgements() = default;
+    virtual ~Acknowledgements() = default;
+    Acknowledgements(const Acknowledgements&) = delete;
+    Acknowledgements& operator=(const Acknowledgements&) = delete;
+    // The lowest generation that a live worker has acknowledged; UINT64_MAX where no engine lives.
+    [[nodiscard]] virtual std::uint64_t lowest() = 0;
+    // The worker that holds it back, for messages: "worker 3".
+    [[nodiscard]] virtual std::string slowest() = 0;
+};
+
+// Totals over all workers of one backend index, from `telemetry`; the publisher notes them as the
+// baseline of a backend that gets a used index.
+struct CounterTotals {
+    std::uint64_t instance = 0;  // of `telemetry`; 0: there is none
+    std::uint64_t packets = 0;
+    std::uint64_t bytes = 0;
+    std::uint64_t new_flows = 0;
+};
+class CounterSource {
+  public:
+    CounterSource() = default;
+    virtual ~CounterSource() = default;
+    CounterSource(const CounterSource&) = delete;
+    CounterSource& operator=(const CounterSource&) = delete;
+    [[nodiscard]] virtual CounterTotals totals(BackendIndex index) = 0;
+};
+
+// What the segment tells a new daemon of a backend that its predecessor served.
+struct KnownBackend {
+    std::string service;
+    std::string name;
+    IpAddress address;
+    std::uint32_t health = 0;
+    std::int64_t health_since_ns = 0;
+};
+
+// The place of a backend, and its counters since it got that place.
+struct Placement {
+    BackendIndex index = kNoBackendIndex;
+    CounterTotals baseline;  // subtract it from today's totals where the instance is the same
+};
+
+class Publisher {
+  public:
+    // Takes over the segment in `run_dir`, or makes one. Errors: another lbd lives there; a segment
+    // of another layout that a live engine still maps. `acknowledgements` and `counters` must
+    // outlive it.
+    [[nodiscard]] static Result<std::unique_ptr<Publisher>> open(const std::string& run_dir,
+                                                                 std::string_view version,
+                                                                 Acknowledgements& acknowledgements,
+                                                                 CounterSource& counters);
+    ~Publisher();
+    Publisher(const Publisher&) = delete;
+    Publisher& operator=(const Publisher&) = delete;
+
+    // Puts `desired` in force, whole or not at all, and returns the generation that does; the one
+    // in force already where only words changed or nothing did. Error: no free slot (the message
+    // names the worker that holds it), a capacity exceeded, services that cannot be told apart;
+    // then nothing changed.
+    [[nodiscard]] Result<std::uint64_t> publish(const DesiredTables& desired);
+
+    [[nodiscard]] std::uint64_t generation() const;
+    // What stood in the segment when it was opened.
+    [[nodiscard]] std::vector<KnownBackend> known_backends() const;
+    [[nodiscard]] std::optional<Placement> placement(std::string_view service,
+                                                     std::string_view name,
+                                                     const IpAddress& address) const;
+    [[nodiscard]] std::optional<ServiceId> service_id(std::string_view service) const;
+    [[nodiscard]] std::uint32_t fingerprint(std::string_view service) const;  // 0: empty ring
+    // Slots of the service's ring whose owner changed, added up since this daemon started.
+    [[nodiscard]] std::uint64_t moved_entries(std::string_view service) const;
+
+  private:
+    class State;
+    explicit Publisher(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace fairlead::publish
