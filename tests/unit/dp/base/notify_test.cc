@@ -1,0 +1,76 @@
+#include "dp/base/notify.h"
+
+#include <array>
+#include <cstddef>
+#include <cstdlib>
+#include <string>
+
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+namespace fairlead {
+namespace {
+
+// A service manager's end of the socket, under an abstract name of this process.
+class Notify : public testing::Test {
+  protected:
+    void SetUp() override {
+        name_ = "@fairlead-notify-test-" + std::to_string(getpid());
+        socket_fd_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        ASSERT_GE(socket_fd_, 0);
+        sockaddr_un address{};
+        address.sun_family = AF_UNIX;
+        name_.copy(static_cast<char*>(address.sun_path), sizeof address.sun_path);
+        address.sun_path[0] = '\0';
+        const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name_.size());
+        // The socket interface takes any address type by its first member.
+        const auto* generic = reinterpret_cast<const sockaddr*>(&address);  // NOLINT
+        ASSERT_EQ(bind(socket_fd_, generic, length), 0);
+    }
+    void TearDown() override {
+        unsetenv("NOTIFY_SOCKET");  // NOLINT(concurrency-mt-unsafe): one thread
+        close(socket_fd_);
+    }
+
+    [[nodiscard]] std::string received() const {
+        std::array<char, 256> buffer{};
+        const ssize_t length = recv(socket_fd_, buffer.data(), buffer.size(), 0);
+        return length < 0 ? std::string("nothing")
+                          : std::string(buffer.data(), static_cast<std::size_t>(length));
+    }
+    static void set_socket(const std::string& value) {
+        setenv("NOTIFY_SOCKET", value.c_str(), 1);  // NOLINT(concurrency-mt-unsafe): one thread
+    }
+
+    std::string name_;
+    int socket_fd_ = -1;
+};
+
+TEST_F(Notify, SendsTheStateAsOneDatagram) {
+    set_socket(name_);
+    notify_service_manager("READY=1");
+    EXPECT_EQ(received(), "READY=1");
+    EXPECT_EQ(received(), "nothing");
+}
+
+TEST_F(Notify, WithoutTheVariableNothingIsSent) {
+    notify_service_manager("READY=1");
+    EXPECT_EQ(received(), "nothing");
+}
+
+TEST_F(Notify, AWrongSocketIsIgnored) {
+    for (const std::string& value : {std::string("@"),
+                                     std::string("relative"),
+                                     std::string("/nowhere/at/all"),
+                                     "/" + std::string(300, 'x')}) {
+        set_socket(value);
+        notify_service_manager("READY=1");
+    }
+    EXPECT_EQ(received(), "nothing");
+}
+
+}  // namespace
+}  // namespace fairlead
