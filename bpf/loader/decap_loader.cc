@@ -1,0 +1,223 @@
+#include "bpf/loader/decap_loader.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+#include <linux/if_link.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "decap.skel.h"
+
+namespace fairlead {
+namespace {
+
+constexpr std::uint8_t kPresent = 1;
+
+struct SkeletonDeleter {
+    void operator()(decap_bpf* skeleton) const { decap_bpf__destroy(skeleton); }
+};
+
+// Every map has room for one entry at least, since the kernel makes no empty ones.
+Status set_capacity(bpf_map* map, std::size_t entries) {
+    const auto capacity = static_cast<std::uint32_t>(std::max<std::size_t>(entries, 1));
+    if (const int error = bpf_map__set_max_entries(map, capacity); error != 0) {
+        return fail(fmt::format(
+            "cannot size the BPF map {}: {}", bpf_map__name(map), std::strerror(-error)));
+    }
+    return {};
+}
+
+template <typename Key>
+Status insert_all(const bpf_map* map, std::span<const Key> keys) {
+    for (const Key& key : keys) {
+        if (bpf_map_update_elem(bpf_map__fd(map), &key, &kPresent, BPF_ANY) != 0) {
+            return fail(fmt::format(
+                "cannot fill the BPF map {}: {}", bpf_map__name(map), std::strerror(errno)));
+        }
+    }
+    return {};
+}
+
+bool same_address(const decap_address& left, const decap_address& right) {
+    return std::memcmp(&left, &right, sizeof left) == 0;
+}
+
+bool contains(std::span<const decap_address> addresses, const decap_address& wanted) {
+    return std::any_of(addresses.begin(), addresses.end(), [&](const decap_address& address) {
+        return same_address(address, wanted);
+    });
+}
+
+}  // namespace
+
+struct DecapLoader::State {
+    std::unique_ptr<decap_bpf, SkeletonDeleter> skeleton;
+    std::vector<decap_address> endpoints;
+    int link_fd = -1;
+
+    State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    ~State() {
+        if (link_fd >= 0) {
+            (void)close(link_fd);
+        }
+    }
+};
+
+DecapOutcomeText decap_outcome_text(decap_outcome outcome) {
+    switch (outcome) {
+#define DECAP_CASE(name, text, meaning) \
+    case DECAP_##name:                  \
+        return {text, meaning};
+        DECAP_OUTCOMES(DECAP_CASE)
+#undef DECAP_CASE
+        case DECAP_OUTCOME_COUNT:
+            break;
+    }
+    return {"unknown", ""};
+}
+
+DecapLoader::DecapLoader(std::unique_ptr<State> state) : state_(std::move(state)) {}
+DecapLoader::DecapLoader(DecapLoader&&) noexcept = default;
+DecapLoader& DecapLoader::operator=(DecapLoader&&) noexcept = default;
+DecapLoader::~DecapLoader() = default;
+
+Result<DecapLoader> DecapLoader::load(const DecapTables& tables) {
+    auto state = std::make_unique<State>();
+    state->skeleton.reset(decap_bpf__open());
+    if (!state->skeleton) {
+        return fail(fmt::format("cannot open the BPF program decap: {}", std::strerror(errno)));
+    }
+    decap_bpf* skeleton = state->skeleton.get();
+    const std::array sizes = {
+        set_capacity(skeleton->maps.decap_vips, tables.vips.size()),
+        set_capacity(skeleton->maps.decap_balancers, tables.balancers.size()),
+        set_capacity(skeleton->maps.decap_endpoints, kMaxDecapEndpoints),
+    };
+    for (const Status& status : sizes) {
+        if (!status) {
+            return fail(status.error().message);
+        }
+    }
+    if (const int error = decap_bpf__load(skeleton); error != 0) {
+        return fail(
+            fmt::format("the kernel refuses the BPF program decap: {}{}",
+                        std::strerror(-error),
+                        error == -EPERM ? "; run as root or with CAP_BPF and CAP_NET_ADMIN" : ""));
+    }
+    DecapLoader loader(std::move(state));
+    const std::array fills = {
+        insert_all<decap_address>(skeleton->maps.decap_vips, tables.vips),
+        insert_all<decap_prefix>(skeleton->maps.decap_balancers, tables.balancers),
+        loader.set_endpoints(tables.endpoints),
+    };
+    for (const Status& status : fills) {
+        if (!status) {
+            return fail(status.error().message);
+        }
+    }
+    return loader;
+}
+
+Result<DecapLoader::Mode> DecapLoader::attach(unsigned interface_index) {
+    const std::array modes = {std::pair{XDP_FLAGS_DRV_MODE, Mode::kNative},
+                              std::pair{XDP_FLAGS_SKB_MODE, Mode::kGeneric}};
+    int error = 0;
+    for (const auto& [flags, mode] : modes) {
+        bpf_link_create_opts options{};
+        options.sz = sizeof options;
+        options.flags = flags;
+        const int link_fd =
+            bpf_link_create(program_fd(), static_cast<int>(interface_index), BPF_XDP, &options);
+        if (link_fd >= 0) {
+            state_->link_fd = link_fd;
+            return mode;
+        }
+        error = errno;
+        if (error == EBUSY || error == EEXIST || error == EPERM || error == ENODEV) {
+            break;  // The other mode would not help.
+        }
+    }
+    if (error == EBUSY || error == EEXIST) {
+        return fail(
+            "another XDP program is on the interface; `bpftool net` shows it, and it has to go "
+            "first");
+    }
+    return fail(fmt::format("cannot attach the BPF program decap to the interface: {}",
+                            std::strerror(error)));
+}
+
+Status DecapLoader::set_endpoints(std::span<const decap_address> endpoints) {
+    if (endpoints.size() > kMaxDecapEndpoints) {
+        return fail(fmt::format("{} addresses are more than the {} at which tunnels can end",
+                                endpoints.size(),
+                                kMaxDecapEndpoints));
+    }
+    const bpf_map* map = state_->skeleton->maps.decap_endpoints;
+    for (const decap_address& old : state_->endpoints) {
+        if (!contains(endpoints, old) && bpf_map_delete_elem(bpf_map__fd(map), &old) != 0 &&
+            errno != ENOENT) {
+            return fail(fmt::format(
+                "cannot empty the BPF map {}: {}", bpf_map__name(map), std::strerror(errno)));
+        }
+    }
+    Status filled = insert_all(map, endpoints);
+    if (filled) {
+        state_->endpoints.assign(endpoints.begin(), endpoints.end());
+    }
+    return filled;
+}
+
+Result<DecapCounters> DecapLoader::counters() const {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus <= 0) {
+        return fail("cannot tell how many CPUs there are");
+    }
+    std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(cpus));
+    DecapCounters totals{};
+    for (std::uint32_t outcome = 0; outcome < totals.size(); ++outcome) {
+        if (bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.decap_counters),
+                                &outcome,
+                                per_cpu.data()) != 0) {
+            return fail(fmt::format("cannot read the counters of decap: {}", std::strerror(errno)));
+        }
+        for (const std::uint64_t count : per_cpu) {
+            totals.at(outcome) += count;
+        }
+    }
+    return totals;
+}
+
+std::optional<decap_address> DecapLoader::refused_source() const {
+    // The kernel rounds each CPU's value up to 8 bytes.
+    struct alignas(8) Slot {
+        decap_address address;
+    };
+    static_assert(sizeof(Slot) == 24);
+    std::vector<Slot> per_cpu(static_cast<std::size_t>(std::max(libbpf_num_possible_cpus(), 1)));
+    const std::uint32_t only = 0;
+    if (bpf_map_lookup_elem(
+            bpf_map__fd(state_->skeleton->maps.decap_refused_source), &only, per_cpu.data()) != 0) {
+        return std::nullopt;
+    }
+    for (const Slot& slot : per_cpu) {
+        if (slot.address.family != 0) {
+            return slot.address;
+        }
+    }
+    return std::nullopt;
+}
+
+int DecapLoader::program_fd() const {
+    return bpf_program__fd(state_->skeleton->progs.decap);
+}
+
+}  // namespace fairlead
