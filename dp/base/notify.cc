@@ -34,7 +34,7 @@ void notify_service_manager(std::string_view state) {
     }
     const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
     // The socket interface takes any address type by its first member.
-    const auto* generic = reinterpret_cast<const sockaddr*>(&address);  // NOLINT
+    const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
     (void)sendto(socket_fd, state.data(), state.size(), MSG_NOSIGNAL, generic, length);
     (void)close(socket_fd);
 }

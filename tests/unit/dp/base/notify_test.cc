@@ -26,8 +26,7 @@ class Notify : public testing::Test {
         name_.copy(static_cast<char*>(address.sun_path), sizeof address.sun_path);
         address.sun_path[0] = '\0';
         const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + name_.size());
-        // The socket interface takes any address type by its first member.
-        const auto* generic = reinterpret_cast<const sockaddr*>(&address);  // NOLINT
+        const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
         ASSERT_EQ(bind(socket_fd_, generic, length), 0);
     }
     void TearDown() override {
