@@ -1,0 +1,241 @@
+#include "bpf/loader/steer_loader.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+#include <linux/if_link.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/loader/pin_directory.h"
+#include "dp/base/error_text.h"
+
+#include "steer.skel.h"
+
+namespace fairlead {
+namespace {
+
+constexpr std::string_view kLinkPrefix = "link-";
+constexpr std::string_view kCountersPrefix = "counters-";
+
+struct SkeletonDeleter {
+    void operator()(steer_bpf* skeleton) const { steer_bpf__destroy(skeleton); }
+};
+
+// A descriptor that closes itself.
+class Descriptor {
+  public:
+    explicit Descriptor(int fd = -1) noexcept : fd_(fd) {}
+    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Descriptor& operator=(Descriptor&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    ~Descriptor() {
+        if (fd_ >= 0) {
+            (void)::close(fd_);
+        }
+    }
+    [[nodiscard]] int get() const noexcept { return fd_; }
+
+  private:
+    int fd_;
+};
+
+// "the XDP program "xdp_filter" (id 12)", for the message that it is in the way.
+std::string describe_present_program(unsigned interface_index) {
+    std::uint32_t id = 0;
+    if (bpf_xdp_query_id(static_cast<int>(interface_index), 0, &id) != 0 || id == 0) {
+        return "another XDP program";
+    }
+    const Descriptor program(bpf_prog_get_fd_by_id(id));
+    bpf_prog_info info{};
+    std::uint32_t length = sizeof info;
+    if (bpf_obj_get_info_by_fd(program.get(), &info, &length) != 0) {
+        return fmt::format("the XDP program with the id {}", id);
+    }
+    return fmt::format("the XDP program \"{}\" (id {})", static_cast<const char*>(info.name), id);
+}
+
+Result<std::unique_ptr<steer_bpf, SkeletonDeleter>> open_and_load(const SteerVips& vips,
+                                                                  const std::string& counters_pin) {
+    std::unique_ptr<steer_bpf, SkeletonDeleter> skeleton(steer_bpf__open());
+    if (!skeleton) {
+        return fail(fmt::format("cannot open the BPF program steer: {}", error_text(errno)));
+    }
+    int error = bpf_map__reuse_fd(skeleton->maps.steer_vips, vips.fd());
+    if (error == 0 && !counters_pin.empty()) {
+        error = bpf_map__set_pin_path(skeleton->maps.steer_counters, counters_pin.c_str());
+    }
+    if (error == 0) {
+        error = steer_bpf__load(skeleton.get());
+    }
+    if (error != 0) {
+        return fail(
+            fmt::format("the kernel refuses the BPF program steer: {}{}",
+                        error_text(-error),
+                        error == -EPERM ? "; run as root or with CAP_BPF and CAP_NET_ADMIN" : ""));
+    }
+    return skeleton;
+}
+
+}  // namespace
+
+struct SteerLoader::State {
+    std::unique_ptr<steer_bpf, SkeletonDeleter> skeleton;
+    std::string interface;
+    std::string link_pin;
+    Descriptor link;
+};
+
+SteerLoader::SteerLoader(std::unique_ptr<State> state) : state_(std::move(state)) {}
+SteerLoader::SteerLoader(SteerLoader&&) noexcept = default;
+SteerLoader& SteerLoader::operator=(SteerLoader&&) noexcept = default;
+SteerLoader::~SteerLoader() = default;
+
+Result<SteerLoader> SteerLoader::load(const SteerVips& vips,
+                                      const std::string& pin_directory,
+                                      const std::string& interface) {
+    auto state = std::make_unique<State>();
+    state->interface = interface;
+    std::string counters_pin;
+    if (!pin_directory.empty()) {
+        state->link_pin = pin_directory + "/" + pin_name(kLinkPrefix, interface);
+        counters_pin = pin_directory + "/" + pin_name(kCountersPrefix, interface);
+    }
+    auto skeleton = open_and_load(vips, counters_pin);
+    if (!skeleton && !counters_pin.empty() && ::unlink(counters_pin.c_str()) == 0) {
+        // Counters that another version left are no reason not to start.
+        skeleton = open_and_load(vips, counters_pin);
+    }
+    if (!skeleton) {
+        return Unexpected{skeleton.error()};
+    }
+    state->skeleton = std::move(*skeleton);
+    return SteerLoader(std::move(state));
+}
+
+Status SteerLoader::set_interface(const std::array<std::uint8_t, 6>& mac) {
+    steer_interface self{};
+    std::memcpy(self.mac, mac.data(), mac.size());
+    const std::uint32_t only = 0;
+    if (bpf_map_update_elem(
+            bpf_map__fd(state_->skeleton->maps.steer_self), &only, &self, BPF_ANY) != 0) {
+        return fail(fmt::format(
+            "cannot tell steer the address of {}: {}", state_->interface, error_text(errno)));
+    }
+    return {};
+}
+
+bool SteerLoader::replace_program_of_pinned_link(unsigned interface_index) const {
+    Descriptor link(bpf_obj_get(state_->link_pin.c_str()));
+    if (link.get() < 0) {
+        return false;
+    }
+    bpf_link_info info{};
+    std::uint32_t length = sizeof info;
+    if (bpf_obj_get_info_by_fd(link.get(), &info, &length) == 0 && info.type == BPF_LINK_TYPE_XDP &&
+        info.xdp.ifindex == interface_index &&
+        bpf_link_update(link.get(), program_fd(), nullptr) == 0) {
+        state_->link = std::move(link);
+        return true;
+    }
+    // Its interface is gone, and another one has the name now.
+    (void)::unlink(state_->link_pin.c_str());
+    return false;
+}
+
+Result<SteerLoader::Mode> SteerLoader::attach(unsigned interface_index) {
+    if (replace_program_of_pinned_link(interface_index)) {
+        return Mode::kReplaced;
+    }
+    const std::array modes = {std::pair{XDP_FLAGS_DRV_MODE, Mode::kNative},
+                              std::pair{XDP_FLAGS_SKB_MODE, Mode::kGeneric}};
+    int error = 0;
+    for (const auto& [flags, mode] : modes) {
+        bpf_link_create_opts options{};
+        options.sz = sizeof options;
+        options.flags = flags;
+        Descriptor link(
+            bpf_link_create(program_fd(), static_cast<int>(interface_index), BPF_XDP, &options));
+        if (link.get() >= 0) {
+            if (bpf_obj_pin(link.get(), state_->link_pin.c_str()) != 0) {
+                return fail(fmt::format("cannot pin the program's link at {}: {}",
+                                        state_->link_pin,
+                                        error_text(errno)));
+            }
+            state_->link = std::move(link);
+            return mode;
+        }
+        error = errno;
+        if (error == EBUSY || error == EEXIST || error == EPERM || error == ENODEV) {
+            break;  // The other mode would not help.
+        }
+    }
+    if (error == EBUSY || error == EEXIST) {
+        return fail(
+            fmt::format("{} is on {} already and was not attached by this instance; stop the "
+                        "program that it belongs to, or take it off: `ip link set {} xdp off`",
+                        describe_present_program(interface_index),
+                        state_->interface,
+                        state_->interface));
+    }
+    return fail(fmt::format(
+        "cannot attach the BPF program steer to {}: {}", state_->interface, error_text(error)));
+}
+
+Result<SteerCounters> SteerLoader::counters() const {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus <= 0) {
+        return fail("cannot tell how many CPUs there are");
+    }
+    std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(cpus));
+    SteerCounters totals{};
+    for (std::uint32_t outcome = 0; outcome < totals.size(); ++outcome) {
+        if (bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.steer_counters),
+                                &outcome,
+                                per_cpu.data()) != 0) {
+            return fail(fmt::format("cannot read the counters of steer: {}", error_text(errno)));
+        }
+        for (const std::uint64_t count : per_cpu) {
+            totals.at(outcome) += count;
+        }
+    }
+    return totals;
+}
+
+int SteerLoader::program_fd() const {
+    return bpf_program__fd(state_->skeleton->progs.xsk_def_prog);
+}
+
+void remove_other_steer_links(const std::string& pin_directory,
+                              std::span<const std::string> interfaces) {
+    std::error_code error;
+    std::vector<std::string> unwanted;
+    for (const auto& entry : std::filesystem::directory_iterator(pin_directory, error)) {
+        const std::string name = entry.path().filename();
+        const bool is_ours = name.starts_with(kLinkPrefix) || name.starts_with(kCountersPrefix);
+        const bool is_wanted =
+            std::any_of(interfaces.begin(), interfaces.end(), [&](const std::string& interface) {
+                return name == pin_name(kLinkPrefix, interface) ||
+                       name == pin_name(kCountersPrefix, interface);
+            });
+        if (is_ours && !is_wanted) {
+            unwanted.push_back(entry.path());
+        }
+    }
+    for (const std::string& path : unwanted) {
+        (void)::unlink(path.c_str());
+    }
+}
+
+}  // namespace fairlead

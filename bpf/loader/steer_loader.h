@@ -1,0 +1,96 @@
+// Loads bpf/steer.bpf.c, one instance an interface, and keeps it there beyond the process.
+//
+// What is pinned (pin_directory.h): the map of VIPs ("vips"), one for all interfaces; for each
+// interface its link ("link-IF") and its counters ("counters-IF"). So while no engine runs, packets
+// for a VIP are dropped and counted and never reach the kernel; the next engine replaces the
+// program through the same link, without a moment in which none is attached, and with all VIPs in
+// place.
+//
+// Requires CAP_BPF, CAP_NET_ADMIN and the network namespace of the interface. One thread at a time.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "bpf/abi/steer.h"
+#include "dp/base/result.h"
+
+namespace fairlead {
+
+// Packets over all CPUs, by steer_outcome.
+using SteerCounters = std::array<std::uint64_t, STEER_OUTCOME_COUNT>;
+
+// The map of VIPs, and what is in it.
+class SteerVips {
+  public:
+    // Takes the pinned map over with what it holds, or makes and pins one. An empty
+    // `pin_directory`: a map of its own, not pinned, for tests.
+    [[nodiscard]] static Result<SteerVips> open(const std::string& pin_directory);
+
+    SteerVips(SteerVips&& other) noexcept;
+    SteerVips& operator=(SteerVips&& other) noexcept;
+    SteerVips(const SteerVips&) = delete;
+    SteerVips& operator=(const SteerVips&) = delete;
+    ~SteerVips();
+
+    // Makes the map hold exactly `vips`, in any order, without a moment at which one that stays is
+    // missing. On an error some may be missing; the next call tries again.
+    [[nodiscard]] Status set(std::vector<steer_address> vips);
+
+    [[nodiscard]] int fd() const noexcept { return fd_; }
+
+  private:
+    SteerVips() = default;
+
+    int fd_ = -1;
+    std::vector<steer_address> present_;  // sorted
+};
+
+class SteerLoader {
+  public:
+    // Loads the program on the map `vips`; nothing is attached yet. `pin_directory` as above;
+    // `interface` names the pins and stands in messages.
+    [[nodiscard]] static Result<SteerLoader> load(const SteerVips& vips,
+                                                  const std::string& pin_directory,
+                                                  const std::string& interface);
+
+    SteerLoader(SteerLoader&&) noexcept;
+    SteerLoader& operator=(SteerLoader&&) noexcept;
+    SteerLoader(const SteerLoader&) = delete;
+    SteerLoader& operator=(const SteerLoader&) = delete;
+    // Nothing is detached.
+    ~SteerLoader();
+
+    // The interface's own address, without which nothing is steered. It may change later.
+    [[nodiscard]] Status set_interface(const std::array<std::uint8_t, 6>& mac);
+
+    enum class Mode : std::uint8_t {
+        kNative,    // in the driver's receive path
+        kGeneric,   // after the kernel has made an skb: works on any interface, slower
+        kReplaced,  // as the program of the last engine was, whose link goes on
+    };
+    // Replaces the program of the pinned link, or attaches and pins. Requires a pin directory.
+    // Fails if somebody else's XDP program is there.
+    [[nodiscard]] Result<Mode> attach(unsigned interface_index);
+
+    [[nodiscard]] Result<SteerCounters> counters() const;
+
+    // For BPF_PROG_TEST_RUN.
+    [[nodiscard]] int program_fd() const;
+
+  private:
+    struct State;
+    explicit SteerLoader(std::unique_ptr<State> state);
+    [[nodiscard]] bool replace_program_of_pinned_link(unsigned interface_index) const;
+    std::unique_ptr<State> state_;
+};
+
+// Takes the pins of every interface away that is not among `interfaces`, and so their programs.
+void remove_other_steer_links(const std::string& pin_directory,
+                              std::span<const std::string> interfaces);
+
+}  // namespace fairlead

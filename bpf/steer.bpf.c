@@ -1,0 +1,133 @@
+/* Divides what arrives on an AF_XDP port between the engine and the kernel, at the driver's receive
+ * hook (XDP).
+ *
+ * A frame that is addressed to this host and holds an IP packet for a VIP goes to the socket of the
+ * queue on which it came; everything else goes to the kernel untouched: ARP, neighbor discovery,
+ * SSH, BGP, tagged frames, frames that are cut short. While no engine polls the queue, packets for
+ * a VIP are dropped and counted, and the senders try again; the kernel never sees them, since it
+ * would answer them with a reset. A socket leaves `xsks_map` by itself when its process dies.
+ *
+ * The engine's control thread alone writes the maps, through bpf/loader.
+ *
+ * The names `xsk_def_prog`, `xsk_prog_version` and `xsks_map` are libxdp's: by them it finds that
+ * the program on the interface can feed AF_XDP sockets, and puts the sockets into its map instead
+ * of attaching a program of its own. Its variable `refcnt` is left out: without it libxdp never
+ * takes the program off, which is what a program that outlives the engine needs.
+ */
+#include "bpf/abi/steer.h"
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+enum {
+    IPV4_HEADER_BYTES = 20,
+    IPV4_DESTINATION = 16,
+    IPV6_HEADER_BYTES = 40,
+    IPV6_DESTINATION = 24,
+};
+
+int (*xsk_prog_version)[1] SEC("xdp_metadata");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_XSKMAP);
+    __uint(max_entries, STEER_MAX_QUEUES);
+    __type(key, __u32);
+    __type(value, __u32);
+} xsks_map SEC(".maps");
+
+/* One map for all interfaces of an engine. */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, STEER_MAX_VIPS);
+    __type(key, struct steer_address);
+    __type(value, __u8);
+} steer_vips SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct steer_interface);
+} steer_self SEC(".maps");
+
+/* Packets by enum steer_outcome. */
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, STEER_OUTCOME_COUNT);
+    __type(key, __u32);
+    __type(value, __u64);
+} steer_counters SEC(".maps");
+
+static __always_inline void count(__u32 outcome) {
+    __u64* counter = bpf_map_lookup_elem(&steer_counters, &outcome);
+    if (counter) {
+        ++*counter;
+    }
+}
+
+/* Switches flood frames whose place they do not know, and a promiscuous or virtual interface takes
+ * them all in: another balancer's traffic to its backend must not be balanced again. */
+static __always_inline int is_for_this_host(const __u8* destination) {
+    const __u32 only = 0;
+    const struct steer_interface* self = bpf_map_lookup_elem(&steer_self, &only);
+    if (!self) {
+        return 0;
+    }
+    for (int i = 0; i < ETH_ALEN; ++i) {
+        if (destination[i] != self->mac[i]) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The destination of an IP packet; 0 where there is none that could be a VIP. */
+static __always_inline int read_destination(const __u8* data,
+                                            const __u8* data_end,
+                                            struct steer_address* destination) {
+    const struct ethhdr* ethernet = (const struct ethhdr*)data;
+    const __u8* packet = data + ETH_HLEN;
+    if (packet > data_end) {
+        return 0;
+    }
+    if (ethernet->h_proto == bpf_htons(ETH_P_IP)) {
+        if (packet + IPV4_HEADER_BYTES > data_end) {
+            return 0;
+        }
+        __builtin_memset(destination->bytes, 0, 10);
+        destination->bytes[10] = 0xFF;
+        destination->bytes[11] = 0xFF;
+        __builtin_memcpy(destination->bytes + 12, packet + IPV4_DESTINATION, 4);
+        return 1;
+    }
+    if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
+        if (packet + IPV6_HEADER_BYTES > data_end) {
+            return 0;
+        }
+        __builtin_memcpy(destination->bytes, packet + IPV6_DESTINATION, 16);
+        /* An IPv4 address in an IPv6 header is on no wire (RFC 4291, 2.5.5.2), and no VIP. */
+        const __u32* words = (const __u32*)destination->bytes;
+        return !(words[0] == 0 && words[1] == 0 && words[2] == bpf_htonl(0xFFFF));
+    }
+    return 0;
+}
+
+SEC("xdp")
+int xsk_def_prog(struct xdp_md* context) {
+    const __u8* data = (const __u8*)(long)context->data;
+    const __u8* data_end = (const __u8*)(long)context->data_end;
+    struct steer_address destination;
+    if (!read_destination(data, data_end, &destination) ||
+        !bpf_map_lookup_elem(&steer_vips, &destination) || !is_for_this_host(data)) {
+        count(STEER_KERNEL);
+        return XDP_PASS;
+    }
+    const int action = (int)bpf_redirect_map(&xsks_map, context->rx_queue_index, XDP_DROP);
+    count(action == XDP_REDIRECT ? STEER_ENGINE : STEER_NO_SOCKET);
+    return action;
+}
+
+char steer_license[] SEC("license") = "Dual BSD/GPL";

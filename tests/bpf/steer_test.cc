@@ -1,0 +1,247 @@
+// bpf/steer.bpf.c on single frames: a table of (what it is, the frame, what becomes of it). No
+// socket is attached here, so "to the engine" shows as STEER_NO_SOCKET; tests/functional/engine has
+// sockets.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <linux/bpf.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <gtest/gtest.h>
+
+#include "bpf/loader/steer_loader.h"
+#include "dp/base/error_text.h"
+#include "dp/net/ip_address.h"
+
+namespace fairlead {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+constexpr std::array<std::uint8_t, 6> kOurMac{2, 0, 0, 0, 0, 1};
+constexpr std::array<std::uint8_t, 6> kOtherMac{2, 0, 0, 0, 0, 9};
+constexpr std::array<std::uint8_t, 6> kBroadcast{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
+
+steer_address key_of(const char* text) {
+    steer_address key{};
+    const IpAddress address = IpAddress::parse(text).value();
+    std::copy(address.bytes().begin(), address.bytes().end(), std::begin(key.bytes));
+    return key;
+}
+
+// Writes `bytes` into `frame`, which has room for them, from `offset` on.
+void put(Bytes& frame, std::size_t offset, std::span<const std::uint8_t> bytes) {
+    std::copy(bytes.begin(), bytes.end(), frame.begin() + static_cast<std::ptrdiff_t>(offset));
+}
+
+Bytes ethernet(const std::array<std::uint8_t, 6>& to, std::uint16_t type, const Bytes& payload) {
+    Bytes frame(14 + payload.size());
+    put(frame, 0, to);
+    put(frame, 6, kOtherMac);
+    frame[12] = static_cast<std::uint8_t>(type >> 8U);
+    frame[13] = static_cast<std::uint8_t>(type & 0xFFU);
+    put(frame, 14, payload);
+    return frame;
+}
+
+// An IP header to `destination` with eight bytes behind it; the rest is nothing that steer looks
+// at.
+Bytes ipv4_to(const char* destination) {
+    constexpr std::array<std::uint8_t, 16> kStart{
+        0x45, 0, 0, 28, 0, 0, 0, 0, 64, 6, 0, 0, 192, 0, 2, 7};
+    Bytes packet(28);
+    put(packet, 0, kStart);
+    const steer_address address = key_of(destination);
+    put(packet, 16, std::span(address.bytes).subspan(12));
+    return packet;
+}
+Bytes ipv6_to(const char* destination) {
+    constexpr std::array<std::uint8_t, 8> kStart{0x60, 0, 0, 0, 0, 8, 6, 64};
+    Bytes packet(48, 0x20);
+    put(packet, 0, kStart);
+    const steer_address address = key_of(destination);
+    put(packet, 24, address.bytes);
+    return packet;
+}
+Bytes cut(Bytes frame, std::size_t length) {
+    frame.resize(length);
+    return frame;
+}
+// An ARP request for `target` (RFC 826).
+Bytes arp_for(const char* target) {
+    constexpr std::array<std::uint8_t, 8> kStart{0, 1, 8, 0, 6, 4, 0, 1};
+    Bytes packet(28);
+    put(packet, 0, kStart);
+    const steer_address address = key_of(target);
+    put(packet, 24, std::span(address.bytes).subspan(12));
+    return packet;
+}
+// What follows the type 0x8100: the tag's VLAN, the type behind it, the packet (IEEE 802.1Q, 9.3).
+Bytes tagged(std::uint16_t type, const Bytes& payload) {
+    Bytes result(4 + payload.size());
+    result[1] = 7;
+    result[2] = static_cast<std::uint8_t>(type >> 8U);
+    result[3] = static_cast<std::uint8_t>(type & 0xFFU);
+    put(result, 4, payload);
+    return result;
+}
+
+struct Case {
+    const char* description;
+    Bytes frame;
+    steer_outcome outcome;
+};
+
+std::vector<Case> cases() {
+    constexpr std::uint16_t kIpv4 = 0x0800;
+    constexpr std::uint16_t kIpv6 = 0x86DD;
+    return {
+        {"IPv4 to a VIP", ethernet(kOurMac, kIpv4, ipv4_to("203.0.113.10")), STEER_NO_SOCKET},
+        {"IPv6 to a VIP", ethernet(kOurMac, kIpv6, ipv6_to("2001:db8::10")), STEER_NO_SOCKET},
+        {"IPv4 to our own address", ethernet(kOurMac, kIpv4, ipv4_to("10.0.0.2")), STEER_KERNEL},
+        {"IPv6 to our own address", ethernet(kOurMac, kIpv6, ipv6_to("2001:db8::2")), STEER_KERNEL},
+        {"one bit beside the IPv4 VIP",
+         ethernet(kOurMac, kIpv4, ipv4_to("203.0.113.11")),
+         STEER_KERNEL},
+        {"one bit beside the IPv6 VIP",
+         ethernet(kOurMac, kIpv6, ipv6_to("2001:db8::11")),
+         STEER_KERNEL},
+        {"the IPv4 VIP written into an IPv6 header",
+         ethernet(kOurMac, kIpv6, ipv6_to("::ffff:203.0.113.10")),
+         STEER_KERNEL},
+        {"to a VIP, frame to another host",
+         ethernet(kOtherMac, kIpv4, ipv4_to("203.0.113.10")),
+         STEER_KERNEL},
+        {"to a VIP, frame to everybody",
+         ethernet(kBroadcast, kIpv4, ipv4_to("203.0.113.10")),
+         STEER_KERNEL},
+        {"ARP for a VIP", ethernet(kBroadcast, 0x0806, arp_for("203.0.113.10")), STEER_KERNEL},
+        {"ARP for a VIP, to us", ethernet(kOurMac, 0x0806, arp_for("203.0.113.10")), STEER_KERNEL},
+        {"neighbor solicitation for a VIP",
+         ethernet({0x33, 0x33, 0xFF, 0, 0, 0x10}, kIpv6, ipv6_to("ff02::1:ff00:10")),
+         STEER_KERNEL},
+        {"a VLAN tag before IPv4 to a VIP",
+         ethernet(kOurMac, 0x8100, tagged(kIpv4, ipv4_to("203.0.113.10"))),
+         STEER_KERNEL},
+        {"a VLAN tag before IPv6 to a VIP",
+         ethernet(kOurMac, 0x8100, tagged(kIpv6, ipv6_to("2001:db8::10"))),
+         STEER_KERNEL},
+        {"nothing but Ethernet", ethernet(kOurMac, kIpv4, {}), STEER_KERNEL},
+        {"IPv4 header one byte short",
+         cut(ethernet(kOurMac, kIpv4, ipv4_to("203.0.113.10")), 33),
+         STEER_KERNEL},
+        {"IPv4 header and no more",
+         cut(ethernet(kOurMac, kIpv4, ipv4_to("203.0.113.10")), 34),
+         STEER_NO_SOCKET},
+        {"IPv6 header one byte short",
+         cut(ethernet(kOurMac, kIpv6, ipv6_to("2001:db8::10")), 53),
+         STEER_KERNEL},
+        {"IPv6 header and no more",
+         cut(ethernet(kOurMac, kIpv6, ipv6_to("2001:db8::10")), 54),
+         STEER_NO_SOCKET},
+        {"some other protocol", ethernet(kOurMac, 0x88CC, Bytes(46)), STEER_KERNEL},
+    };
+}
+
+// What the program returned, and the frame as it left it.
+struct Ran {
+    std::uint32_t action = 0;
+    Bytes frame;
+};
+
+Ran run(const SteerLoader& steer, const Bytes& frame) {
+    Ran ran;
+    ran.frame.resize(frame.size());
+    bpf_test_run_opts options{};
+    options.sz = sizeof options;
+    options.data_in = frame.data();
+    options.data_size_in = static_cast<std::uint32_t>(frame.size());
+    options.data_out = ran.frame.data();
+    options.data_size_out = static_cast<std::uint32_t>(ran.frame.size());
+    const int error = bpf_prog_test_run_opts(steer.program_fd(), &options);
+    EXPECT_EQ(error, 0) << error_text(errno);
+    EXPECT_EQ(options.data_size_out, frame.size());
+    ran.action = options.retval;
+    return ran;
+}
+
+class Steer : public testing::Test {
+  protected:
+    void SetUp() override {
+        if (::geteuid() != 0) {
+            GTEST_SKIP() << "loading a BPF program needs root";
+        }
+        Result<SteerVips> vips = SteerVips::open("");
+        ASSERT_TRUE(vips) << vips.error().message;
+        vips_.push_back(std::move(*vips));
+        Result<SteerLoader> loaded = SteerLoader::load(vips_.front(), "", "test0");
+        ASSERT_TRUE(loaded) << loaded.error().message;
+        steer_.push_back(std::move(*loaded));
+        const Status set = vips_.front().set({key_of("203.0.113.10"), key_of("2001:db8::10")});
+        ASSERT_TRUE(set);
+    }
+
+    // Of either, the one that SetUp() made.
+    std::vector<SteerVips> vips_;
+    std::vector<SteerLoader> steer_;
+};
+
+TEST_F(Steer, SendsOnlyWhatIsForAVipToTheEngine) {
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac));
+    for (const Case& each : cases()) {
+        SCOPED_TRACE(each.description);
+        const Result<SteerCounters> before = steer_.front().counters();
+        const Ran ran = run(steer_.front(), each.frame);
+        const Result<SteerCounters> after = steer_.front().counters();
+        ASSERT_TRUE(before && after);
+        EXPECT_EQ(ran.action, each.outcome == STEER_KERNEL ? XDP_PASS : XDP_DROP);
+        EXPECT_EQ(ran.frame, each.frame);
+        for (std::size_t outcome = 0; outcome < STEER_OUTCOME_COUNT; ++outcome) {
+            EXPECT_EQ(after->at(outcome) - before->at(outcome), outcome == each.outcome ? 1 : 0)
+                << "counter " << outcome;
+        }
+    }
+}
+
+TEST_F(Steer, LeavesEverythingToTheKernelUntilItKnowsItsInterface) {
+    const Bytes frame = ethernet(kOurMac, 0x0800, ipv4_to("203.0.113.10"));
+    EXPECT_EQ(run(steer_.front(), frame).action, XDP_PASS);
+}
+
+TEST_F(Steer, FollowsTheVipsAsTheyComeAndGo) {
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac));
+    const Bytes first = ethernet(kOurMac, 0x0800, ipv4_to("203.0.113.10"));
+    const Bytes second = ethernet(kOurMac, 0x0800, ipv4_to("203.0.113.20"));
+    EXPECT_EQ(run(steer_.front(), first).action, XDP_DROP);
+    EXPECT_EQ(run(steer_.front(), second).action, XDP_PASS);
+    ASSERT_TRUE(vips_.front().set({key_of("203.0.113.20"), key_of("203.0.113.20")}));
+    EXPECT_EQ(run(steer_.front(), first).action, XDP_PASS);
+    EXPECT_EQ(run(steer_.front(), second).action, XDP_DROP);
+    ASSERT_TRUE(vips_.front().set({}));
+    EXPECT_EQ(run(steer_.front(), second).action, XDP_PASS);
+}
+
+TEST_F(Steer, SaysHowManyVipsFit) {
+    std::vector<steer_address> many;
+    for (std::uint32_t i = 0; i <= STEER_MAX_VIPS; ++i) {
+        steer_address vip = key_of("2001:db8:1::");
+        vip.bytes[14] = static_cast<std::uint8_t>(i >> 8U);
+        vip.bytes[15] = static_cast<std::uint8_t>(i & 0xFFU);
+        many.push_back(vip);
+    }
+    const Status refused = vips_.front().set(many);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("at most 4096"), std::string::npos)
+        << refused.error().message;
+    many.pop_back();
+    EXPECT_TRUE(vips_.front().set(many));
+}
+
+}  // namespace
+}  // namespace fairlead
