@@ -16,6 +16,7 @@ import ipaddress
 import os
 import pathlib
 import secrets
+import signal
 
 from support import leftovers
 from support.backend import Backend
@@ -66,7 +67,12 @@ class Lab:
             return
         self._closed = True
         atexit.unregister(self.close)
-        leftovers.sweep(self.id)
+        # A second Ctrl-C waits until nothing is left.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+        try:
+            leftovers.sweep(self.id)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
 
     def keep(self):
         """From now on the lab outlives this process; `tools/lab down` removes it."""
