@@ -90,7 +90,8 @@ def show_spread(lab):
         expect(all(abs(n / sum(served) - 1 / 3) < 0.05 for n in served), f"{name}: not an even spread: {served}")
     answers = {lab.client.udp(*NOTIFICATIONS, f"hello-{i}") for i in range(12)}
     expect(None not in answers, "notifications: a datagram was not answered")
-    info(f"notifications l2   v4      12 datagrams, 12 answers from {' '.join(sorted({a.split()[0] for a in answers}))}")
+    names = " ".join(sorted({answer.split()[0] for answer in answers}))
+    info(f"notifications l2   v4      12 datagrams, 12 answers from {names}")
     after = worker_packets(lab)
     info(", ".join(f"worker {w}: {after[w] - before.get(w, 0):.0f} packets" for w in sorted(after)))
     expect(len(after) == 2 and all(after[w] > before.get(w, 0) for w in after), "not both workers forwarded")

@@ -26,7 +26,7 @@ def flags_only(command):
             skip = False
         elif word in ("-o", "-MF", "-MQ", "-MT"):
             skip = True
-        elif word not in ("-c", "-MD") and not word.endswith((".cc", ".c", ".cpp")):
+        elif word not in ("-c", "-MD", "-fdiagnostics-color=always") and not word.endswith((".cc", ".c", ".cpp")):
             kept.append(word)
     return kept
 
