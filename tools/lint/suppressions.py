@@ -17,7 +17,7 @@ LOOKED_AT = (".h", ".cc", ".c", ".py", ".sh", ".build", ".toml", ".yml")
 PATTERN = re.compile("|".join([
     r"NO" r"LINT", r"#\s*pragma\s+(GCC|clang)\s+diag" r"nostic\s+(ignored|warning)", r"clang-format" r" off",
     r"shellcheck" r" disable", r"type:" r" ignore", r"#\s*no" r"qa", r"py" r"lint:\s*disable", r"no_" r"sanitize",
-    r"LCOV" r"_EXCL", r"-Wno-error", r"'-Wno-",
+    r"LCOV" r"_EXCL", r"-Wno" r"-error", r"'-Wno-",
 ]))
 CLOSES = re.compile(r"NO" r"LINTEND")
 
