@@ -42,7 +42,9 @@ struct DropReasonText {
 
 inline constexpr std::array<DropReasonText, kDropReasonCount> kDropReasonTexts{{
     {"none", "Not dropped."},
-    {"truncated", "The frame ends inside a header. Look for a faulty NIC, cable or sender."},
+    {"truncated",
+     "The packet ends inside a header, or before the length that its UDP or TCP header gives. Look "
+     "for a faulty NIC, cable or sender."},
     {"bad_ip_version",
      "The IP version does not match the Ethernet type. Look for a faulty sender."},
     {"bad_header_length",

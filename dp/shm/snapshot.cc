@@ -35,17 +35,17 @@ std::optional<TablesReader> TablesReader::map(std::span<const std::byte> segment
     TablesReader reader;
     reader.header_ = header;
     reader.start_ = segment.data();
-    reader.backends_ = std::min(header->backends, kMaxBackends);
-    reader.services_ = header->services;
-    reader.snapshots_ = header->snapshots;
-    reader.buckets_ = header->buckets;
-    reader.rings_ = header->rings;
-    reader.ring_entries_ = header->ring_entries;
-    reader.snapshot_stride_ = header->snapshot_stride;
-    const std::uint64_t backends_offset = header->backends_offset;
-    const std::uint64_t snapshots_offset = header->snapshots_offset;
-    const std::uint64_t rings_offset = header->rings_offset;
-    const std::uint64_t ring_stride = header->ring_stride;
+    reader.backends_ = std::min(read_once(header->backends), kMaxBackends);
+    reader.services_ = read_once(header->services);
+    reader.snapshots_ = read_once(header->snapshots);
+    reader.buckets_ = read_once(header->buckets);
+    reader.rings_ = read_once(header->rings);
+    reader.ring_entries_ = read_once(header->ring_entries);
+    reader.snapshot_stride_ = read_once(header->snapshot_stride);
+    const std::uint64_t backends_offset = read_once(header->backends_offset);
+    const std::uint64_t snapshots_offset = read_once(header->snapshots_offset);
+    const std::uint64_t rings_offset = read_once(header->rings_offset);
+    const std::uint64_t ring_stride = read_once(header->ring_stride);
     const std::uint64_t snapshot_bytes =
         sizeof(SnapshotHeader) + std::uint64_t{reader.buckets_} * sizeof(ServiceRecord);
     const bool good = fits(backends_offset, sizeof(BackendRecord), reader.backends_, size) &&
@@ -76,9 +76,9 @@ Snapshot TablesReader::snapshot() const noexcept {
     const std::byte* const start = snapshots_start_ + slot * snapshot_stride_;
     snapshot.header = at<SnapshotHeader>(start, 0);
     snapshot.buckets = at<ServiceRecord>(start, sizeof(SnapshotHeader));
-    snapshot.bucket_mask = snapshot.header->bucket_mask;
-    snapshot.port_count = std::min(snapshot.header->port_count, kMaxPorts);
-    snapshot.flow_hash_seed = snapshot.header->flow_hash_seed;
+    snapshot.bucket_mask = read_once(snapshot.header->bucket_mask);
+    snapshot.port_count = std::min(read_once(snapshot.header->port_count), kMaxPorts);
+    snapshot.flow_hash_seed = read_once(snapshot.header->flow_hash_seed);
     if (snapshot.bucket_mask >= buckets_ || !std::has_single_bit(snapshot.bucket_mask + 1)) {
         return {};
     }

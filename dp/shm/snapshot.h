@@ -13,6 +13,7 @@
 #include <span>
 
 #include "dp/base/ids.h"
+#include "dp/base/read_once.h"
 #include "dp/shm/tables.h"
 
 namespace fairlead::shm {
@@ -69,8 +70,8 @@ class TablesReader {
 
     // The service's ring, empty where it has none or the record is out of bounds.
     [[nodiscard]] std::span<const std::uint16_t> ring(const ServiceRecord& service) const noexcept {
-        const std::uint32_t slot = service.ring;  // read once: the segment may be scribbled over
-        const std::uint32_t entries = service.ring_entries;
+        const std::uint32_t slot = read_once(service.ring);
+        const std::uint32_t entries = read_once(service.ring_entries);
         if (slot >= rings_ || entries > ring_entries_) {
             return {};
         }
