@@ -1,0 +1,130 @@
+// Headers as they stand on the wire: Ethernet II, IPv4 (RFC 791), IPv6 (RFC 8200), TCP (RFC 9293),
+// UDP (RFC 768).
+//
+// Every struct has alignment 1, since an IP header behind a 14-byte Ethernet header is at home on
+// no boundary: fields wider than a byte are Wire<Be16> or Wire<Be32>, byte arrays with get() and
+// set(). So the layout is packed without an attribute, and a pointer into a packet may be any
+// address.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "dp/net/big_endian.h"
+#include "dp/net/ip_address.h"
+#include "dp/net/mac_address.h"
+
+namespace fairlead {
+
+// A word in network byte order at any address.
+template <typename Word>
+class Wire {
+  public:
+    [[nodiscard]] Word get() const noexcept {
+        Word word;
+        std::memcpy(&word, bytes_.data(), sizeof word);
+        return word;
+    }
+    void set(Word word) noexcept { std::memcpy(bytes_.data(), &word, sizeof word); }
+
+  private:
+    std::array<std::uint8_t, sizeof(Word)> bytes_;
+};
+
+inline constexpr Be16 kEtherTypeIpv4 = Be16::from_host(0x0800);
+inline constexpr Be16 kEtherTypeIpv6 = Be16::from_host(0x86DD);
+
+// IANA, "Assigned Internet Protocol Numbers". The extension headers are those that may stand before
+// a transport header ("IPv6 Extension Header Types"); ESP is not among them, as nothing behind it
+// can be read.
+inline constexpr std::uint8_t kProtocolHopByHop = 0;
+inline constexpr std::uint8_t kProtocolIpip = 4;
+inline constexpr std::uint8_t kProtocolTcp = 6;
+inline constexpr std::uint8_t kProtocolUdp = 17;
+inline constexpr std::uint8_t kProtocolIpv6 = 41;
+inline constexpr std::uint8_t kProtocolRouting = 43;
+inline constexpr std::uint8_t kProtocolFragment = 44;
+inline constexpr std::uint8_t kProtocolAuthentication = 51;
+inline constexpr std::uint8_t kProtocolDestinationOptions = 60;
+inline constexpr std::uint8_t kProtocolMobility = 135;
+inline constexpr std::uint8_t kProtocolHip = 139;
+inline constexpr std::uint8_t kProtocolShim6 = 140;
+
+struct EthernetHeader {
+    MacAddress destination;
+    MacAddress source;
+    Wire<Be16> type;
+};
+static_assert(sizeof(EthernetHeader) == 14 && alignof(EthernetHeader) == 1);
+
+struct Ipv4Header {
+    std::uint8_t version_and_length;  // version << 4 | header length in 4-byte words
+    std::uint8_t tos;
+    Wire<Be16> total_length;  // header and payload
+    Wire<Be16> identification;
+    Wire<Be16> flags_and_offset;
+    std::uint8_t ttl;
+    std::uint8_t protocol;
+    Wire<Be16> checksum;
+    Wire<Be32> source;
+    Wire<Be32> destination;
+
+    [[nodiscard]] unsigned version() const noexcept { return version_and_length >> 4U; }
+    [[nodiscard]] std::uint32_t header_bytes() const noexcept {
+        return (version_and_length & 0x0FU) * 4U;
+    }
+};
+static_assert(sizeof(Ipv4Header) == 20 && alignof(Ipv4Header) == 1);
+static_assert(offsetof(Ipv4Header, ttl) == 8 && offsetof(Ipv4Header, source) == 12);
+
+inline constexpr Be16 kIpv4DontFragment = Be16::from_host(0x4000);
+// "More fragments" and the 13 bits of the offset: any of them set says that this is a fragment.
+inline constexpr Be16 kIpv4FragmentMask = Be16::from_host(0x3FFF);
+
+struct Ipv6Header {
+    Wire<Be32> version_class_label;  // version 4 bits, traffic class 8, flow label 20
+    Wire<Be16> payload_length;       // what follows this header
+    std::uint8_t next_header;
+    std::uint8_t hop_limit;
+    std::array<std::uint8_t, 16> source;
+    std::array<std::uint8_t, 16> destination;
+
+    [[nodiscard]] unsigned version() const noexcept {
+        return version_class_label.get().host() >> 28U;
+    }
+};
+static_assert(sizeof(Ipv6Header) == 40 && alignof(Ipv6Header) == 1);
+static_assert(offsetof(Ipv6Header, source) == 8 && offsetof(Ipv6Header, destination) == 24);
+
+struct TcpHeader {
+    Wire<Be16> source_port;
+    Wire<Be16> destination_port;
+    Wire<Be32> sequence;
+    Wire<Be32> acknowledgement;
+    std::uint8_t data_offset;  // header length in 4-byte words << 4
+    std::uint8_t flags;
+    Wire<Be16> window;
+    Wire<Be16> checksum;
+    Wire<Be16> urgent_pointer;
+
+    [[nodiscard]] std::uint32_t header_bytes() const noexcept { return (data_offset >> 4U) * 4U; }
+};
+static_assert(sizeof(TcpHeader) == 20 && alignof(TcpHeader) == 1);
+static_assert(offsetof(TcpHeader, data_offset) == 12);
+
+inline constexpr std::uint8_t kTcpFin = 0x01;
+inline constexpr std::uint8_t kTcpSyn = 0x02;
+inline constexpr std::uint8_t kTcpRst = 0x04;
+inline constexpr std::uint8_t kTcpAck = 0x10;
+
+struct UdpHeader {
+    Wire<Be16> source_port;
+    Wire<Be16> destination_port;
+    Wire<Be16> length;  // header and payload
+    Wire<Be16> checksum;
+};
+static_assert(sizeof(UdpHeader) == 8 && alignof(UdpHeader) == 1);
+
+}  // namespace fairlead
