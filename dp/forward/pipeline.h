@@ -48,10 +48,18 @@ struct ForwardContext {
     FlowTick now{};  // coarse, from the caller's clock
 };
 
-// Requires packets.size() == verdicts.size() <= kMaxBurst. Each packet may be at most 65,535 bytes
-// long.
+// Requires packets.size() == verdicts.size() <= kMaxBurst; all pointers of the context set; each
+// packet at most 65,535 bytes long. Counts in `telemetry`: packets, kernel_packets, drops by
+// reason, flow lookups, and all of services and backends. What happens to a packet afterwards (a
+// full transmit queue, no path to the kernel), heartbeat and time are the caller's to count.
 void forward_burst(ForwardContext& context,
                    std::span<Packet> packets,
                    std::span<Verdict> verdicts) noexcept;
+
+// Visits the next `buckets` buckets of the own flow table, and removes entries that are past their
+// deadline or whose backend no longer keeps its flows. Returns how many went. To be called between
+// bursts so often that a full round takes about a tick: active_flows and drains are exact to within
+// one round. Does nothing before the first generation.
+std::size_t sweep_flows(ForwardContext& context, std::size_t buckets) noexcept;
 
 }  // namespace fairlead

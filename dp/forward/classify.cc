@@ -1,0 +1,250 @@
+#include "dp/forward/classify.h"
+
+#include "dp/base/read_once.h"
+#include "dp/flow/flow_hash.h"
+#include "dp/net/checksum.h"
+#include "dp/net/parse.h"
+
+namespace fairlead {
+
+namespace {
+
+// What the IP header tells, for either family.
+struct IpFacts {
+    IpAddress destination;
+    const std::uint8_t* transport = nullptr;
+    std::uint32_t transport_bytes = 0;
+    std::uint32_t ip_bytes = 0;
+    std::uint8_t protocol = 0;
+};
+
+[[nodiscard]] DropReason check_v4(const Ipv4Header& ip,
+                                  std::uint32_t available,
+                                  IpFacts& facts) noexcept {
+    if (ip.version() != 4) {
+        return DropReason::kBadIpVersion;
+    }
+    const std::uint32_t header_bytes = ip.header_bytes();
+    if (header_bytes < sizeof(Ipv4Header)) {
+        return DropReason::kBadHeaderLength;
+    }
+    const std::uint32_t total = ip.total_length.get().host();
+    if (total < header_bytes || total > available) {
+        return DropReason::kBadTotalLength;
+    }
+    if (!has_right_checksum(ip, header_bytes)) {
+        return DropReason::kBadIpChecksum;
+    }
+    const Be32 source = ip.source.get();
+    if (is_martian_v4(source) || source == ip.destination.get()) {
+        return DropReason::kMartianSource;
+    }
+    if ((ip.flags_and_offset.get().raw() & kIpv4FragmentMask.raw()) != 0) {
+        return DropReason::kFragment;
+    }
+    facts.transport = &ip.version_and_length + header_bytes;
+    facts.transport_bytes = total - header_bytes;
+    facts.ip_bytes = total;
+    facts.protocol = ip.protocol;
+    return DropReason::kNone;
+}
+
+[[nodiscard]] bool is_extension_header(std::uint8_t next_header) noexcept {
+    switch (next_header) {
+        case kProtocolHopByHop:
+        case kProtocolRouting:
+        case kProtocolFragment:
+        case kProtocolAuthentication:
+        case kProtocolDestinationOptions:
+        case kProtocolMobility:
+        case kProtocolHip:
+        case kProtocolShim6:
+            return true;
+        default:
+            return false;
+    }
+}
+
+[[nodiscard]] DropReason check_v6(const Ipv6Header& ip,
+                                  std::uint32_t available,
+                                  IpFacts& facts) noexcept {
+    if (ip.version() != 6) {
+        return DropReason::kBadIpVersion;
+    }
+    const std::uint32_t payload = ip.payload_length.get().host();
+    if (payload + sizeof(Ipv6Header) > available) {
+        return DropReason::kBadTotalLength;
+    }
+    if (is_martian_v6(ip.source) || ip.source == ip.destination) {
+        return DropReason::kMartianSource;
+    }
+    if (is_extension_header(ip.next_header)) {
+        return ip.next_header == kProtocolFragment ? DropReason::kFragment
+                                                   : DropReason::kExtensionHeader;
+    }
+    facts.transport = ip.destination.data() + ip.destination.size();
+    facts.transport_bytes = payload;
+    facts.ip_bytes = payload + static_cast<std::uint32_t>(sizeof(Ipv6Header));
+    facts.protocol = ip.next_header;
+    return DropReason::kNone;
+}
+
+[[nodiscard]] FlowEvent event_of(std::uint8_t tcp_flags) noexcept {
+    if ((tcp_flags & (kTcpFin | kTcpRst)) != 0) {
+        return FlowEvent::kClose;
+    }
+    return (tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn ? FlowEvent::kOpen : FlowEvent::kData;
+}
+
+// Reads the ports, and what the packet means to its flow.
+[[nodiscard]] DropReason check_transport(const IpFacts& ip,
+                                         TransportKey& key,
+                                         FlowEvent& event) noexcept {
+    if (ip.protocol == kProtocolTcp) {
+        if (ip.transport_bytes < sizeof(TcpHeader)) {
+            return DropReason::kTruncated;
+        }
+        const auto& tcp = header_at<TcpHeader>(ip.transport);
+        if (tcp.header_bytes() < sizeof(TcpHeader)) {
+            return DropReason::kBadHeaderLength;
+        }
+        if (tcp.header_bytes() > ip.transport_bytes) {
+            return DropReason::kTruncated;
+        }
+        key = {tcp.source_port.get(), tcp.destination_port.get(), kProtocolTcp};
+        event = event_of(tcp.flags);
+        return DropReason::kNone;
+    }
+    if (ip.protocol == kProtocolUdp) {
+        if (ip.transport_bytes < sizeof(UdpHeader)) {
+            return DropReason::kTruncated;
+        }
+        const auto& udp = header_at<UdpHeader>(ip.transport);
+        const std::uint32_t length = udp.length.get().host();
+        if (length < sizeof(UdpHeader)) {
+            return DropReason::kBadHeaderLength;
+        }
+        if (length > ip.transport_bytes) {
+            return DropReason::kTruncated;
+        }
+        key = {udp.source_port.get(), udp.destination_port.get(), kProtocolUdp};
+        event = FlowEvent::kDatagram;
+        return DropReason::kNone;
+    }
+    return DropReason::kUnsupportedProtocol;
+}
+
+// One packet at a time, with the tables of the burst.
+class Classifier {
+  public:
+    explicit Classifier(const shm::Snapshot& snapshot) noexcept : snapshot_(snapshot) {}
+
+    void classify(const Packet& packet, PacketFacts& facts, Verdict& verdict) const noexcept {
+        facts.frame_bytes = packet.length;
+        if (packet.length < sizeof(EthernetHeader)) {
+            verdict.reason = DropReason::kTruncated;
+            return;
+        }
+        const Be16 type = header_at<EthernetHeader>(packet.data).type.get();
+        const std::uint8_t* const ip = packet.data + sizeof(EthernetHeader);
+        const auto available = packet.length - static_cast<std::uint32_t>(sizeof(EthernetHeader));
+        if (type == kEtherTypeIpv4) {
+            verdict.reason = classify_v4(ip, available, facts);
+        } else if (type == kEtherTypeIpv6) {
+            facts.is_v6 = true;
+            verdict.reason = classify_v6(ip, available, facts);
+        } else {
+            verdict.action = Action::kKernel;
+            return;
+        }
+        if (facts.service == nullptr && verdict.reason == DropReason::kNone) {
+            verdict.action = Action::kKernel;
+        }
+    }
+
+  private:
+    // kNone without a service: the packet is not for a VIP.
+    [[nodiscard]] DropReason classify_v4(const std::uint8_t* bytes,
+                                         std::uint32_t available,
+                                         PacketFacts& facts) const noexcept {
+        if (available < sizeof(Ipv4Header)) {
+            return DropReason::kTruncated;
+        }
+        const auto& ip = header_at<Ipv4Header>(bytes);
+        IpFacts ip_facts;
+        ip_facts.destination = IpAddress::from_v4(ip.destination.get());
+        TransportKey key{};
+        DropReason reason = check_v4(ip, available, ip_facts);
+        if (reason == DropReason::kNone) {
+            reason = check_transport(ip_facts, key, facts.event);
+        }
+        if (reason != DropReason::kNone) {
+            return if_for_vip(ip_facts.destination, reason);
+        }
+        facts.hash =
+            flow_hash_v4(snapshot_.flow_hash_seed, ip.source.get(), ip.destination.get(), key);
+        return find_service(ip_facts, key, facts);
+    }
+
+    [[nodiscard]] DropReason classify_v6(const std::uint8_t* bytes,
+                                         std::uint32_t available,
+                                         PacketFacts& facts) const noexcept {
+        if (available < sizeof(Ipv6Header)) {
+            return DropReason::kTruncated;
+        }
+        const auto& ip = header_at<Ipv6Header>(bytes);
+        if (is_v4_mapped(ip.destination)) {
+            return DropReason::kNone;  // no VIP has such an address, whatever it looks like in here
+        }
+        IpFacts ip_facts;
+        ip_facts.destination = IpAddress::from_v6(ip.destination);
+        TransportKey key{};
+        DropReason reason = check_v6(ip, available, ip_facts);
+        if (reason == DropReason::kNone) {
+            reason = check_transport(ip_facts, key, facts.event);
+        }
+        if (reason != DropReason::kNone) {
+            return if_for_vip(ip_facts.destination, reason);
+        }
+        facts.hash = flow_hash_v6(snapshot_.flow_hash_seed, ip.source, ip.destination, key);
+        return find_service(ip_facts, key, facts);
+    }
+
+    [[nodiscard]] DropReason find_service(const IpFacts& ip,
+                                          TransportKey key,
+                                          PacketFacts& facts) const noexcept {
+        facts.service = snapshot_.find(ip.destination, key.destination_port, key.protocol);
+        if (facts.service == nullptr) {
+            return if_for_vip(ip.destination, DropReason::kNoService);
+        }
+        facts.ip_bytes = static_cast<std::uint16_t>(ip.ip_bytes);
+        return DropReason::kNone;
+    }
+
+    [[nodiscard]] DropReason if_for_vip(const IpAddress& destination,
+                                        DropReason reason) const noexcept {
+        return snapshot_.find(destination, Be16{}, shm::kVipMark) != nullptr ? reason
+                                                                             : DropReason::kNone;
+    }
+
+    const shm::Snapshot& snapshot_;
+};
+
+}  // namespace
+
+void classify_burst(const shm::Snapshot& snapshot,
+                    std::span<const Packet> packets,
+                    std::span<PacketFacts> facts,
+                    std::span<Verdict> verdicts) noexcept {
+    const Classifier classifier(snapshot);
+    for (std::size_t i = 0; i < packets.size(); ++i) {
+        facts[i] = {};
+        verdicts[i] = {};
+        classifier.classify(packets[i], facts[i], verdicts[i]);
+        if (facts[i].service != nullptr) {
+            verdicts[i].service = read_once(facts[i].service->id);
+        }
+    }
+}
+
+}  // namespace fairlead

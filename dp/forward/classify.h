@@ -1,0 +1,44 @@
+// First stage: what a packet is, whether it is sound, and which service it is for.
+//
+// The order of checks is fixed, so that a packet with several faults has one reason:
+//
+//     1. shorter than Ethernet header and IP header without options: truncated
+//     2. IPv4 (RFC 1812, 5.2.2): version, header length, total length, checksum, source, fragment;
+//        IPv6 (RFC 8200): version, payload length, source, extension header
+//     3. protocol other than TCP and UDP
+//     4. transport header: does it fit, is its own length possible
+//     5. service
+//
+// A packet that fails 2 to 5 is dropped only if its destination, read where the Ethernet type puts
+// it, is a VIP; all others are the kernel's, as is every other Ethernet type. Nothing is written to
+// a packet.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "dp/flow/flow_entry.h"
+#include "dp/forward/pipeline.h"
+#include "dp/forward/verdict.h"
+#include "dp/shm/snapshot.h"
+
+namespace fairlead {
+
+// What the later stages need to know of a packet for a service.
+struct PacketFacts {
+    const shm::ServiceRecord* service = nullptr;  // nullptr: the verdict stands already
+    std::uint64_t hash = 0;
+    std::uint32_t frame_bytes = 0;  // as received
+    std::uint16_t ip_bytes = 0;     // of the IP packet, without Ethernet padding
+    FlowEvent event = FlowEvent::kData;
+    bool is_v6 = false;
+};
+
+// Fills `facts`; where facts[i].service stays nullptr, verdicts[i] is final. All spans have one
+// size.
+void classify_burst(const shm::Snapshot& snapshot,
+                    std::span<const Packet> packets,
+                    std::span<PacketFacts> facts,
+                    std::span<Verdict> verdicts) noexcept;
+
+}  // namespace fairlead

@@ -1,0 +1,28 @@
+// Third stage: the packet as it leaves.
+//
+//     l2     destination MAC of the backend, source MAC of the egress port, nothing else: the
+//     packet stays
+//            on the segment, so no router's work is done on it and its TTL stays
+//     ipip   TTL or hop limit lowered by one, an outer header in front (dp/net/encap.h), then MACs
+//
+// Both cut Ethernet padding off. In this order a packet is refused: no neighbor; port out of
+// bounds; mode or address family that there is no such thing as; no tunnel source; TTL of 1 or 0
+// (ipip); larger than the egress port's MTU; no headroom. A refused packet is not changed.
+#pragma once
+
+#include <span>
+
+#include "dp/forward/classify.h"
+#include "dp/forward/pipeline.h"
+#include "dp/forward/select.h"
+
+namespace fairlead {
+
+// Makes verdicts[i] final for each packet that still has a service. All spans have one size.
+void rewrite_burst(const shm::Snapshot& snapshot,
+                   std::span<Packet> packets,
+                   std::span<const PacketFacts> facts,
+                   std::span<const Selection> selections,
+                   std::span<Verdict> verdicts) noexcept;
+
+}  // namespace fairlead

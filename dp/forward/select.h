@@ -1,0 +1,37 @@
+// Second stage: which backend a packet goes to.
+//
+// In this order:
+//
+//     1. the own flow table, if the backend found there still keeps its flows and is of the
+//     packet's
+//        service; a SYN only if it also takes new connections
+//     2. for anything but a SYN, the other workers' tables by the same rule; what is found is
+//     adopted
+//        into the own table (RSS has moved the flow, or workers are more or fewer than before)
+//     3. the service's ring; the flow is remembered, as unproven, unless its first packet ends it
+//
+// The entry that another worker leaves behind stays until its deadline and is counted by it as
+// long, so an adopted flow is counted twice until then.
+#pragma once
+
+#include <span>
+
+#include "dp/forward/classify.h"
+#include "dp/forward/pipeline.h"
+
+namespace fairlead {
+
+struct Selection {
+    const shm::BackendRecord* record = nullptr;
+    shm::BackendWord word;  // as it was when the backend was chosen
+};
+
+// Sets selections[i] and verdicts[i].backend for each packet that has a service; where no backend
+// is to be had, facts[i].service becomes nullptr and verdicts[i].reason says why. All spans have
+// one size.
+void select_burst(ForwardContext& context,
+                  std::span<PacketFacts> facts,
+                  std::span<Selection> selections,
+                  std::span<Verdict> verdicts) noexcept;
+
+}  // namespace fairlead

@@ -1,0 +1,126 @@
+#include "tests/support/tables_image.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace fairlead::testing {
+
+namespace {
+
+[[nodiscard]] std::uint64_t rounded(std::uint64_t bytes) noexcept {
+    return (bytes + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes;
+}
+
+}  // namespace
+
+TablesImage::TablesImage(const TablesShape& shape) {
+    const std::uint64_t snapshot_stride =
+        sizeof(shm::SnapshotHeader) + std::uint64_t{shape.buckets} * sizeof(shm::ServiceRecord);
+    const std::uint64_t ring_stride =
+        rounded(std::uint64_t{shape.ring_entries} * sizeof(std::uint16_t));
+    const std::uint64_t backends_offset = sizeof(shm::TablesHeader);
+    const std::uint64_t snapshots_offset =
+        backends_offset + std::uint64_t{shape.backends} * sizeof(shm::BackendRecord);
+    const std::uint64_t rings_offset = snapshots_offset + snapshot_stride;
+    lines_.resize((rings_offset + ring_stride * shape.rings) / kCacheLineBytes);
+
+    shm::TablesHeader& head = header();
+    head.segment.magic = shm::kTablesMagic;
+    head.segment.layout_version = shm::kLayoutVersion;
+    head.segment.fingerprint = shm::kTablesFingerprint;
+    head.segment.size_bytes = bytes().size();
+    head.segment.instance = 1;
+    head.backends = shape.backends;
+    head.services = shm::kMaxServices;
+    head.snapshots = 1;
+    head.buckets = shape.buckets;
+    head.rings = shape.rings;
+    head.ring_entries = shape.ring_entries;
+    head.backends_offset = backends_offset;
+    head.snapshots_offset = snapshots_offset;
+    head.snapshot_stride = snapshot_stride;
+    head.rings_offset = rings_offset;
+    head.ring_stride = ring_stride;
+    snapshot().bucket_mask = shape.buckets - 1;
+}
+
+shm::TablesReader TablesImage::reader() {
+    auto mapped = shm::TablesReader::map(bytes());
+    if (!mapped) {
+        throw std::logic_error("the image is not a sound `tables` segment");
+    }
+    return *mapped;
+}
+
+shm::TablesHeader& TablesImage::header() noexcept {
+    return *at<shm::TablesHeader>(0);
+}
+
+shm::SnapshotHeader& TablesImage::snapshot() noexcept {
+    return *at<shm::SnapshotHeader>(header().snapshots_offset);
+}
+
+shm::PortRecord& TablesImage::port(std::size_t index) noexcept {
+    return snapshot().ports[index];
+}
+
+shm::ServiceRecord& TablesImage::bucket_for(const ServiceKey& key) {
+    auto* const buckets =
+        at<shm::ServiceRecord>(header().snapshots_offset + sizeof(shm::SnapshotHeader));
+    const Be16 port = Be16::from_host(key.port);
+    std::uint32_t bucket = shm::service_bucket(key.vip, port, key.protocol);
+    for (std::uint32_t probe = 0; probe < shm::kServiceProbes; ++probe, ++bucket) {
+        shm::ServiceRecord& record = buckets[bucket & snapshot().bucket_mask];
+        const bool is_same =
+            record.vip == key.vip && record.port == port && record.protocol == key.protocol;
+        if (record.protocol == shm::kEmptyBucket || is_same) {
+            record.vip = key.vip;
+            record.port = port;
+            record.protocol = key.protocol;
+            return record;
+        }
+    }
+    throw std::logic_error("too many services for this image");
+}
+
+shm::ServiceRecord& TablesImage::add_service(const ServiceKey& key,
+                                             shm::ForwardingMode mode,
+                                             ServiceId id,
+                                             std::uint32_t ring_slot,
+                                             std::span<const std::uint16_t> ring) {
+    if (ring_slot >= header().rings || ring.size() > header().ring_entries) {
+        throw std::logic_error("no room for this ring");
+    }
+    (void)bucket_for({key.vip, 0, shm::kVipMark});
+    shm::ServiceRecord& record = bucket_for(key);
+    record.mode = mode;
+    record.id = id;
+    record.ring = ring_slot;
+    record.ring_entries = static_cast<std::uint32_t>(ring.size());
+    std::ranges::copy(ring,
+                      at<std::uint16_t>(header().rings_offset + ring_slot * header().ring_stride));
+    ++snapshot().service_count;
+    return record;
+}
+
+void TablesImage::set_backend(BackendIndex index,
+                              ServiceId service,
+                              const IpAddress& address,
+                              shm::BackendWord word) noexcept {
+    shm::BackendRecord& record = backend(index);
+    record.service = service;
+    record.address = address;
+    record.word.store(word.raw(), std::memory_order_release);
+}
+
+shm::BackendRecord& TablesImage::backend(BackendIndex index) noexcept {
+    return at<shm::BackendRecord>(header().backends_offset)[to_number(index)];
+}
+
+void TablesImage::publish(std::uint64_t generation) noexcept {
+    snapshot().generation = generation;
+    header().root.store(0, std::memory_order_release);
+    header().generation.store(generation, std::memory_order_release);
+}
+
+}  // namespace fairlead::testing

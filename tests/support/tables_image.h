@@ -1,0 +1,69 @@
+// A `tables` segment in plain memory, filled by hand: what the daemon publishes, for tests that
+// have no daemon. One snapshot, in slot 0. Owns its memory; not thread-safe.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dp/shm/snapshot.h"
+#include "dp/shm/tables.h"
+
+namespace fairlead::testing {
+
+struct TablesShape {
+    std::uint32_t backends = 64;
+    std::uint32_t buckets = 64;  // a power of two
+    std::uint32_t rings = 8;
+    std::uint32_t ring_entries = 251;  // capacity
+};
+
+struct ServiceKey {
+    IpAddress vip;
+    std::uint16_t port = 0;
+    std::uint8_t protocol = 0;
+};
+
+class TablesImage {
+  public:
+    explicit TablesImage(const TablesShape& shape);
+
+    [[nodiscard]] std::span<std::byte> bytes() noexcept {
+        return std::as_writable_bytes(std::span(lines_));
+    }
+    // Requires a sound image; for scribbled ones use TablesReader::map() on bytes().
+    [[nodiscard]] shm::TablesReader reader();
+
+    [[nodiscard]] shm::TablesHeader& header() noexcept;
+    [[nodiscard]] shm::SnapshotHeader& snapshot() noexcept;
+    [[nodiscard]] shm::PortRecord& port(std::size_t index) noexcept;
+    // Adds the service, and the mark of its VIP. The ring in `ring_slot` is filled with `ring`.
+    shm::ServiceRecord& add_service(const ServiceKey& key,
+                                    shm::ForwardingMode mode,
+                                    ServiceId id,
+                                    std::uint32_t ring_slot,
+                                    std::span<const std::uint16_t> ring);
+    void set_backend(BackendIndex index,
+                     ServiceId service,
+                     const IpAddress& address,
+                     shm::BackendWord word) noexcept;
+    [[nodiscard]] shm::BackendRecord& backend(BackendIndex index) noexcept;
+    void publish(std::uint64_t generation) noexcept;
+
+  private:
+    template <typename T>
+    [[nodiscard]] T* at(std::uint64_t offset) noexcept {
+        return static_cast<T*>(static_cast<void*>(bytes().data() + offset));
+    }
+    // The record of this key, or the free one in which it belongs.
+    [[nodiscard]] shm::ServiceRecord& bucket_for(const ServiceKey& key);
+
+    struct alignas(kCacheLineBytes) Line {
+        std::array<std::byte, kCacheLineBytes> bytes;
+    };
+    std::vector<Line> lines_;
+};
+
+}  // namespace fairlead::testing

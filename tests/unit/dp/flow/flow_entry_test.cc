@@ -1,0 +1,96 @@
+#include "dp/flow/flow_entry.h"
+
+#include <array>
+
+#include <gtest/gtest.h>
+
+#include "dp/flow/flow_hash.h"
+
+namespace fairlead {
+namespace {
+
+constexpr std::array kAllEvents{
+    FlowEvent::kOpen, FlowEvent::kData, FlowEvent::kClose, FlowEvent::kDatagram};
+
+TEST(FlowEntry, KeepsItsFieldsApart) {
+    const FlowEntry entry =
+        FlowEntry::make(0xDEAD'BEEF, BackendIndex{16'383}, 63, FlowState::kClosing)
+            .with(FlowState::kEstablished, 900, FlowTick{1'000'000});
+    EXPECT_EQ(entry.signature(), 0xDEAD'BEEFU);
+    EXPECT_EQ(entry.backend(), BackendIndex{16'383});
+    EXPECT_EQ(entry.incarnation(), 63U);
+    EXPECT_EQ(entry.state(), FlowState::kEstablished);
+    EXPECT_EQ(entry.ticks_left(FlowTick{1'000'000}), 900);
+
+    const FlowEntry other = FlowEntry::make(0, BackendIndex{0}, 0, FlowState::kUnproven);
+    EXPECT_FALSE(other.is_empty());
+    EXPECT_EQ(other.signature(), 0U);
+    EXPECT_EQ(other.backend(), BackendIndex{0});
+}
+
+TEST(FlowEntry, KnowsItsDeadlineAcrossTheWrapOfTheClock) {
+    for (std::uint64_t start = 0; start < 2'048; ++start) {
+        const FlowEntry entry = FlowEntry::make(1, BackendIndex{1}, 1, FlowState::kEstablished)
+                                    .with(FlowState::kEstablished, kMaxIdleTicks, FlowTick{start});
+        EXPECT_EQ(entry.ticks_left(FlowTick{start}), 900);
+        EXPECT_EQ(entry.ticks_left(FlowTick{start + 900}), 0);
+        EXPECT_EQ(entry.ticks_left(FlowTick{start + 901}), -1);
+        EXPECT_EQ(entry.ticks_left(FlowTick{start + 1'023}), -123);
+    }
+}
+
+TEST(FlowState, ATcpFlowIsProvenByTheClientsAnswerOnly) {
+    EXPECT_EQ(next_state(FlowState::kUnproven, FlowEvent::kOpen), FlowState::kUnproven);
+    EXPECT_EQ(next_state(FlowState::kUnproven, FlowEvent::kData), FlowState::kEstablished);
+    EXPECT_EQ(next_state(FlowState::kUnproven, FlowEvent::kClose), FlowState::kUnproven);
+}
+
+TEST(FlowState, ASynDoesNotUnsettleAnEstablishedFlow) {
+    EXPECT_EQ(next_state(FlowState::kEstablished, FlowEvent::kOpen), FlowState::kEstablished);
+    EXPECT_EQ(next_state(FlowState::kClosing, FlowEvent::kOpen), FlowState::kUnproven);
+}
+
+TEST(FlowState, AClosingFlowStaysClosingWhileItsLastAcksCome) {
+    EXPECT_EQ(next_state(FlowState::kEstablished, FlowEvent::kClose), FlowState::kClosing);
+    EXPECT_EQ(next_state(FlowState::kClosing, FlowEvent::kData), FlowState::kClosing);
+    EXPECT_EQ(next_state(FlowState::kClosing, FlowEvent::kClose), FlowState::kClosing);
+}
+
+TEST(FlowState, TheSecondDatagramProvesAUdpFlow) {
+    EXPECT_EQ(next_state(FlowState::kUnproven, FlowEvent::kDatagram), FlowState::kEstablished);
+    EXPECT_EQ(next_state(FlowState::kEstablished, FlowEvent::kDatagram), FlowState::kEstablished);
+}
+
+TEST(IdleTicks, FollowStateAndProtocolAndFitTheDeadline) {
+    EXPECT_EQ(idle_ticks(FlowState::kUnproven, FlowEvent::kOpen) * kSecondsPerFlowTick, 64U);
+    EXPECT_EQ(idle_ticks(FlowState::kUnproven, FlowEvent::kDatagram) * kSecondsPerFlowTick, 64U);
+    EXPECT_EQ(idle_ticks(FlowState::kUnproven, FlowEvent::kClose) * kSecondsPerFlowTick, 32U);
+    EXPECT_EQ(idle_ticks(FlowState::kEstablished, FlowEvent::kData) * kSecondsPerFlowTick, 3'600U);
+    EXPECT_EQ(idle_ticks(FlowState::kEstablished, FlowEvent::kDatagram) * kSecondsPerFlowTick,
+              120U);
+    EXPECT_EQ(idle_ticks(FlowState::kClosing, FlowEvent::kData) * kSecondsPerFlowTick, 32U);
+    for (const FlowState state :
+         {FlowState::kUnproven, FlowState::kEstablished, FlowState::kClosing}) {
+        for (const FlowEvent event : kAllEvents) {
+            EXPECT_LE(idle_ticks(state, event), kMaxIdleTicks);
+            EXPECT_GT(idle_ticks(state, event), 0U);
+        }
+    }
+}
+
+TEST(FlowHash, IsThatOfBpfAbi) {
+    const TransportKey key{Be16::from_host(1024), Be16::from_host(443), 6};
+    const Be32 source = Be32::from_host(0xC000'0201);
+    const Be32 destination = Be32::from_host(0xCB00'710A);
+    EXPECT_EQ(flow_hash_v4(7, source, destination, key),
+              fl_flow_hash_v4(7,
+                              source.raw(),
+                              destination.raw(),
+                              key.source_port.raw(),
+                              key.destination_port.raw(),
+                              6));
+    EXPECT_NE(flow_hash_v4(7, source, destination, key), flow_hash_v4(8, source, destination, key));
+}
+
+}  // namespace
+}  // namespace fairlead

@@ -1,0 +1,205 @@
+#include "dp/forward/select.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/lending_rig.h"
+
+namespace fairlead {
+namespace {
+
+using testing::Bytes;
+using testing::kDraining;
+using testing::kInMaintenance;
+using testing::kPortal;
+using testing::kReady;
+using testing::LendingRig;
+using testing::make_frame;
+
+const testing::ServiceKey kPortalKey{testing::address("203.0.113.10"), 443, kProtocolTcp};
+
+Bytes packet_from(std::uint16_t source_port, std::uint8_t flags = kTcpAck) {
+    return make_frame({.source_port = source_port, .flags = flags});
+}
+
+unsigned backend_of(LendingRig& rig, const Bytes& frame) {
+    return to_number(rig.forward(frame).verdict.backend);
+}
+
+// A rig whose portal has tracked the connection from port 40000, and the backend that it went to.
+struct Tracked {
+    Tracked() : backend(backend_of(rig, packet_from(40'000, kTcpSyn))), other(1 - backend) {
+        (void)rig.forward(packet_from(40'000));
+    }
+    LendingRig rig;
+    unsigned backend;
+    unsigned other;
+};
+
+TEST(Select, NewFlowsGoWhereTheRingSays) {
+    LendingRig rig;
+    unsigned first = 0;
+    for (std::uint16_t port = 1'024; port < 2'024; ++port) {
+        const auto verdict = rig.forward(packet_from(port, kTcpSyn)).verdict;
+        ASSERT_EQ(verdict.action, Action::kTransmit);
+        ASSERT_LT(to_number(verdict.backend), 2U);
+        EXPECT_EQ(verdict.service, kPortal);
+        first += to_number(verdict.backend) == 0 ? 1U : 0U;
+    }
+    EXPECT_NEAR(first, 500, 80);
+    EXPECT_EQ(rig.service(kPortal).new_flows.get(),
+              1'000U - rig.worker().flow_insert_failures.get());
+    EXPECT_EQ(rig.worker().flow_misses.get(), 1'000U);
+}
+
+TEST(Select, ATrackedFlowStaysWhenTheRingChanges) {
+    Tracked t;
+    t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.backend);
+    EXPECT_EQ(t.rig.worker().flow_hits.get(), 2U);
+    EXPECT_EQ(t.rig.worker().flow_misses.get(), 1U);
+}
+
+TEST(Select, ADrainingBackendKeepsItsFlowsAndGetsNoNewOnes) {
+    Tracked t;
+    t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
+    t.rig.set_word(t.backend, kDraining);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.backend);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.other)
+        << "the client's port begins a new connection";
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.other);
+    EXPECT_EQ(t.rig.backend(BackendIndex{static_cast<std::uint16_t>(t.backend)}).active_flows.get(),
+              0U);
+}
+
+TEST(Select, MaintenanceMovesFlowsToOtherBackends) {
+    Tracked t;
+    t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
+    t.rig.set_word(t.backend, kInMaintenance);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.other);
+    EXPECT_EQ(t.rig.backend(BackendIndex{static_cast<std::uint16_t>(t.other)}).active_flows.get(),
+              1U);
+}
+
+TEST(Select, AnEntryOfAFormerOwnerOfTheIndexIsAMiss) {
+    Tracked t;
+    t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
+    t.rig.set_word(t.backend, kReady, 2);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.other);
+}
+
+TEST(Select, ACollisionCannotCrossServices) {
+    Tracked t;
+    t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
+    t.rig.tables.backend(BackendIndex{static_cast<std::uint16_t>(t.backend)}).service =
+        testing::kApi;
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.other);
+}
+
+TEST(Select, AFlowOfAnotherWorkerIsAdopted) {
+    Tracked first;
+    LendingRig second;
+    second.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(first.other));
+    const FlowTableView view{std::span<const shm::FlowBucket>(first.rig.buckets)};
+    second.context.other_flows = {&view, 1};
+
+    EXPECT_EQ(backend_of(second, packet_from(40'000)), first.backend);
+    EXPECT_EQ(second.worker().flow_adopted.get(), 1U);
+    EXPECT_EQ(second.service(kPortal).new_flows.get(), 0U);
+    second.context.other_flows = {};
+    EXPECT_EQ(backend_of(second, packet_from(40'000)), first.backend) << "now in the own table";
+    EXPECT_EQ(second.flows->unproven_count(), 0U);
+}
+
+TEST(Select, ASynIsNotAdopted) {
+    Tracked first;
+    LendingRig second;
+    second.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(first.other));
+    const FlowTableView view{std::span<const shm::FlowBucket>(first.rig.buckets)};
+    second.context.other_flows = {&view, 1};
+    EXPECT_EQ(backend_of(second, packet_from(40'000, kTcpSyn)), first.other);
+}
+
+TEST(Select, ARestartedWorkerGoesOnWithTheTableOfTheLastOne) {
+    Tracked t;
+    t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
+    t.rig.start();
+    EXPECT_EQ(t.rig.flows->entry_count(), 1U);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.backend);
+}
+
+TEST(Select, APacketThatEndsAnUnknownFlowLeavesNothingBehind) {
+    LendingRig rig;
+    EXPECT_EQ(rig.forward(packet_from(1, kTcpRst)).verdict.action, Action::kTransmit);
+    EXPECT_EQ(rig.forward(packet_from(2, kTcpFin | kTcpAck)).verdict.action, Action::kTransmit);
+    EXPECT_EQ(rig.flows->entry_count(), 0U);
+    EXPECT_EQ(rig.service(kPortal).new_flows.get(), 0U);
+}
+
+TEST(Select, AFloodOfAcksStaysUnproven) {
+    LendingRig rig;
+    (void)rig.forward(packet_from(1));
+    EXPECT_EQ(rig.flows->unproven_count(), 1U);
+    (void)rig.forward(packet_from(1));
+    EXPECT_EQ(rig.flows->unproven_count(), 0U);
+}
+
+TEST(Select, TheSweepForgetsWhatABackendNoLongerKeeps) {
+    Tracked t;
+    (void)t.rig.forward(make_frame({.destination = "203.0.113.11"}));
+    t.rig.set_word(t.backend, kInMaintenance);
+    EXPECT_EQ(sweep_flows(t.rig.context, 64), 1U);
+    EXPECT_EQ(t.rig.flows->entry_count(), 1U) << "the other service's flow";
+    t.rig.context.snapshot = {};
+    t.rig.set_word(2, kInMaintenance);
+    t.rig.set_word(3, kInMaintenance);
+    EXPECT_EQ(sweep_flows(t.rig.context, 64), 0U) << "before the first generation";
+}
+
+TEST(Select, NoBackendIsSaidSo) {
+    LendingRig rig;
+    const auto reason = [&rig] {
+        return rig.forward(packet_from(7)).verdict.reason;
+    };
+    rig.tables.add_service(kPortalKey, shm::ForwardingMode::kL2, kPortal, 0, {});
+    EXPECT_EQ(reason(), DropReason::kNoBackend) << "an empty ring";
+    rig.give_ring_to(kPortal, kPortalKey, 0xFFFF);
+    EXPECT_EQ(reason(), DropReason::kNoBackend) << "an empty slot";
+    rig.give_ring_to(kPortal, kPortalKey, 0);
+    rig.set_word(0, 0);
+    EXPECT_EQ(reason(), DropReason::kNoBackend) << "an unpublished backend";
+    EXPECT_EQ(rig.service(kPortal).dropped[static_cast<std::size_t>(DropReason::kNoBackend)].get(),
+              3U);
+}
+
+TEST(Select, ImpossibleTablesAreSaidSo) {
+    LendingRig rig;
+    const auto reason = [&rig] {
+        return rig.forward(packet_from(7)).verdict.reason;
+    };
+    rig.give_ring_to(kPortal, kPortalKey, 64);
+    EXPECT_EQ(reason(), DropReason::kBadTables) << "beyond the backends";
+    rig.give_ring_to(kPortal, kPortalKey, 2);
+    EXPECT_EQ(reason(), DropReason::kBadTables) << "another service's backend";
+    EXPECT_EQ(rig.flows->entry_count(), 0U);
+}
+
+TEST(Select, PacketsOfOneFlowInOneBurstMakeOneEntry) {
+    LendingRig rig;
+    Bytes frame = packet_from(9);
+    std::vector<Bytes> copies(8, frame);
+    std::vector<Packet> packets;
+    for (Bytes& copy : copies) {
+        packets.push_back({copy.data(), static_cast<std::uint32_t>(copy.size()), 0});
+    }
+    std::vector<Verdict> verdicts(packets.size());
+    forward_burst(rig.context, packets, verdicts);
+    EXPECT_EQ(rig.flows->entry_count(), 1U);
+    EXPECT_EQ(rig.flows->unproven_count(), 0U);
+    EXPECT_EQ(rig.worker().flow_hits.get(), 7U);
+    for (const Verdict& verdict : verdicts) {
+        EXPECT_EQ(verdict.backend, verdicts[0].backend);
+    }
+}
+
+}  // namespace
+}  // namespace fairlead

@@ -1,0 +1,87 @@
+#include "dp/net/encap.h"
+
+#include <array>
+#include <cstring>
+
+#include <gtest/gtest.h>
+
+#include "dp/net/checksum.h"
+#include "dp/net/parse.h"
+#include "tests/support/packets.h"
+
+namespace fairlead {
+namespace {
+
+using testing::address;
+using testing::Bytes;
+
+Bytes inner_packet(const testing::FrameSpec& spec) {
+    const Bytes frame = testing::make_frame(spec);
+    return {frame.begin() + sizeof(EthernetHeader), frame.end()};
+}
+
+TEST(Encap, WritesTheOuterIpv4HeaderOfRfc2003) {
+    Bytes inner = inner_packet({.tos = 0xB9, .payload_bytes = 100});
+    auto& header = header_at<Ipv4Header>(inner.data());
+    header.flags_and_offset.set(kIpv4DontFragment);
+    Bytes outer(sizeof(Ipv4Header), 0xEE);
+    write_outer_v4(outer.data(), header, address("10.0.0.2"), address("10.0.4.1"));
+
+    const Bytes expected_start{0x45, 0xB9, 0x00, 0xA0, 0x12, 0x34, 0x40, 0x00, 0x40, 0x04};
+    EXPECT_TRUE(std::equal(expected_start.begin(), expected_start.end(), outer.begin()));
+    const Bytes expected_addresses{10, 0, 0, 2, 10, 0, 4, 1};
+    EXPECT_TRUE(
+        std::equal(expected_addresses.begin(), expected_addresses.end(), outer.begin() + 12));
+    EXPECT_EQ(checksum_of(outer), Be16{});
+}
+
+TEST(Encap, LeavesDontFragmentClearWhereItWasClear) {
+    Bytes inner = inner_packet({});
+    Bytes outer(sizeof(Ipv4Header));
+    write_outer_v4(outer.data(),
+                   header_at<Ipv4Header>(inner.data()),
+                   address("10.0.0.2"),
+                   address("10.0.4.1"));
+    EXPECT_EQ(outer[6], 0);
+    EXPECT_EQ(outer[7], 0);
+}
+
+TEST(Encap, WritesTheOuterIpv6HeaderOfRfc2473) {
+    const Bytes inner = inner_packet({.source = "2001:db8:1::7",
+                                      .destination = "2001:db8::10",
+                                      .tos = 0x5C,
+                                      .payload_bytes = 10});
+    Bytes outer(sizeof(Ipv6Header), 0xEE);
+    write_outer_v6(outer.data(),
+                   header_at<Ipv6Header>(inner.data()),
+                   address("fd00::2"),
+                   address("fd00::4:1"));
+    const Bytes expected_start{0x65, 0xCA, 0xBC, 0xDE, 0x00, 20 + 10 + 40, 41, 64};
+    EXPECT_TRUE(std::equal(expected_start.begin(), expected_start.end(), outer.begin()));
+    EXPECT_TRUE(
+        std::equal(outer.begin() + 8, outer.begin() + 24, address("fd00::2").bytes().begin()));
+    EXPECT_TRUE(std::equal(outer.begin() + 24, outer.end(), address("fd00::4:1").bytes().begin()));
+}
+
+TEST(Encap, LoweringTheTtlKeepsTheChecksumRight) {
+    for (unsigned ttl = 1; ttl < 256; ++ttl) {
+        for (const std::uint8_t protocol : {kProtocolTcp, kProtocolUdp}) {
+            Bytes packet =
+                inner_packet({.protocol = protocol, .ttl = static_cast<std::uint8_t>(ttl)});
+            auto& header = header_at<Ipv4Header>(packet.data());
+            decrement_ttl(header);
+            EXPECT_EQ(header.ttl, ttl - 1);
+            EXPECT_TRUE(has_right_checksum(header, sizeof(Ipv4Header))) << ttl;
+        }
+    }
+}
+
+TEST(Encap, TheHeaderChecksumCoversOptions) {
+    Bytes packet = inner_packet({.option_bytes = 40});
+    EXPECT_TRUE(has_right_checksum(header_at<Ipv4Header>(packet.data()), 60));
+    packet[59] ^= 1U;
+    EXPECT_FALSE(has_right_checksum(header_at<Ipv4Header>(packet.data()), 60));
+}
+
+}  // namespace
+}  // namespace fairlead
