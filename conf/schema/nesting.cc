@@ -1,0 +1,114 @@
+#include "conf/schema/nesting.h"
+
+namespace fairlead::conf {
+
+namespace {
+
+// Walks TOML text token by token, as far as telling strings and comments from the rest takes
+// (TOML 1.0, "Comment", "Keys", "String"). Text that is not TOML may be told apart wrongly from the
+// first mistake on; the library ends there too.
+class Scanner {
+  public:
+    explicit Scanner(std::string_view text) noexcept : text_(text) {}
+
+    [[nodiscard]] std::optional<Place> first_too_deep_key() noexcept {
+        unsigned dots = 0;
+        while (at_ < text_.size()) {
+            const char c = text_[at_];
+            switch (c) {
+                case '#':
+                    skip_comment();
+                    break;
+                case '"':
+                case '\'':
+                    skip_string(c);
+                    break;
+                case '.':
+                    ++dots;
+                    if (dots >= kMaxKeyParts) {
+                        return Place{line_, static_cast<std::uint32_t>(at_ - line_start_ + 1)};
+                    }
+                    ++at_;
+                    break;
+                case '\n':
+                    next_line();
+                    dots = 0;
+                    break;
+                case '=':
+                case ',':
+                case '[':
+                case ']':
+                case '{':
+                case '}':
+                    dots = 0;
+                    ++at_;
+                    break;
+                default:
+                    ++at_;
+            }
+        }
+        return std::nullopt;
+    }
+
+  private:
+    void next_line() noexcept {
+        ++at_;
+        ++line_;
+        line_start_ = at_;
+    }
+
+    void skip_comment() noexcept {
+        while (at_ < text_.size() && text_[at_] != '\n') {
+            ++at_;
+        }
+    }
+
+    // At a quotation mark: to behind the end of the string that begins here.
+    void skip_string(char quote) noexcept {
+        const bool is_multiline =
+            at_ + 2 < text_.size() && text_[at_ + 1] == quote && text_[at_ + 2] == quote;
+        at_ += is_multiline ? 3 : 1;
+        while (at_ < text_.size()) {
+            const char c = text_[at_];
+            if (c == '\n') {
+                if (!is_multiline) {
+                    return;  // an error for the library
+                }
+                next_line();
+            } else if (c == '\\' && quote == '"' && at_ + 1 < text_.size() &&
+                       text_[at_ + 1] != '\n') {
+                at_ += 2;
+            } else if (c == quote && !is_multiline) {
+                ++at_;
+                return;
+            } else if (c == quote && text_.substr(at_, 3) == std::string_view(triple(quote))) {
+                at_ += 3;
+                // Up to two more quotation marks belong to the string's text.
+                for (int extra = 0; extra < 2 && at_ < text_.size() && text_[at_] == quote;
+                     ++extra) {
+                    ++at_;
+                }
+                return;
+            } else {
+                ++at_;
+            }
+        }
+    }
+
+    [[nodiscard]] static std::string_view triple(char quote) noexcept {
+        return quote == '"' ? R"(""")" : "'''";
+    }
+
+    std::string_view text_;
+    std::size_t at_ = 0;
+    std::uint32_t line_ = 1;
+    std::size_t line_start_ = 0;
+};
+
+}  // namespace
+
+std::optional<Place> find_too_deep_key(std::string_view text) noexcept {
+    return Scanner(text).first_too_deep_key();
+}
+
+}  // namespace fairlead::conf

@@ -1,0 +1,143 @@
+#include "conf/schema/scalars.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <span>
+
+#include <fmt/format.h>
+
+namespace fairlead::conf {
+
+namespace {
+
+[[nodiscard]] bool is_alphanumeric(char c) noexcept {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+struct Unit {
+    std::string_view name;
+    std::uint64_t factor;
+};
+
+constexpr std::array kDurationUnits{
+    Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60'000}, Unit{"h", 3'600'000}};
+constexpr std::array kSizeUnits{
+    Unit{"", 1}, Unit{"k", 1U << 10U}, Unit{"M", 1U << 20U}, Unit{"G", 1U << 30U}};
+
+// A number followed by one of `units`, as a multiple of the smallest; nothing if it overflows.
+[[nodiscard]] std::optional<std::uint64_t> parse_scaled(std::string_view text,
+                                                        std::span<const Unit> units) noexcept {
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    const std::optional<std::uint64_t> number = parse_number(text.substr(0, digits));
+    const auto unit = std::find_if(units.begin(), units.end(), [&](const Unit& candidate) {
+        return candidate.name == text.substr(digits);
+    });
+    std::uint64_t scaled = 0;
+    if (!number || unit == units.end() || __builtin_mul_overflow(*number, unit->factor, &scaled)) {
+        return std::nullopt;
+    }
+    return scaled;
+}
+
+}  // namespace
+
+bool is_control(char c) noexcept {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte < 0x20 || byte == 0x7F;
+}
+
+bool is_name(std::string_view text) noexcept {
+    constexpr std::size_t kMaxName = 63;
+    return !text.empty() && text.size() <= kMaxName && is_alphanumeric(text.front()) &&
+           std::all_of(text.begin(), text.end(), [](char c) {
+               return is_alphanumeric(c) || c == '.' || c == '_' || c == '-';
+           });
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text) noexcept {
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const bool is_whole = error == std::errc{} && end == text.data() + text.size();
+    return is_whole ? std::optional(number) : std::nullopt;
+}
+
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) noexcept {
+    constexpr std::uint64_t kLongest = 1ULL
+                                       << 53U;  // exact in every reader of JSON, and no overflow
+    const std::optional<std::uint64_t> count = parse_scaled(text, kDurationUnits);
+    return count && *count < kLongest ? std::optional(std::chrono::milliseconds(*count))
+                                      : std::nullopt;
+}
+
+std::string duration_text(std::chrono::milliseconds duration) {
+    const auto count = static_cast<std::uint64_t>(duration.count());
+    const auto unit =
+        std::find_if(kDurationUnits.rbegin(), kDurationUnits.rend(), [&](const Unit& u) {
+            return count % u.factor == 0 && count >= u.factor;
+        });
+    return unit == kDurationUnits.rend() ? fmt::format("{}ms", count)
+                                         : fmt::format("{}{}", count / unit->factor, unit->name);
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) noexcept {
+    return parse_scaled(text, kSizeUnits);
+}
+
+std::optional<std::vector<std::uint32_t>> parse_cpus(std::string_view text, std::uint32_t highest) {
+    std::vector<std::uint32_t> cpus;
+    // A list that names every CPU many times over would only cost memory.
+    while (cpus.size() <= 2 * std::size_t{highest}) {
+        const std::size_t end = std::min(text.find(','), text.size());
+        const std::string_view part = text.substr(0, end);
+        const std::size_t dash = std::min(part.find('-'), part.size());
+        const auto first = parse_number(part.substr(0, dash));
+        const auto last = dash == part.size() ? first : parse_number(part.substr(dash + 1));
+        if (!first || !last || *first > *last || *last > highest) {
+            return std::nullopt;
+        }
+        for (std::uint64_t cpu = *first; cpu <= *last; ++cpu) {
+            cpus.push_back(static_cast<std::uint32_t>(cpu));
+        }
+        if (end == text.size()) {
+            return cpus;
+        }
+        text.remove_prefix(end + 1);
+    }
+    return std::nullopt;
+}
+
+std::optional<IpAddress> parse_address(std::string_view text) noexcept {
+    if (text.find('\0') != std::string_view::npos) {
+        return std::nullopt;  // the text would end there for the C library, and not for the reader
+    }
+    const std::optional<IpAddress> address = IpAddress::parse(text);
+    const bool is_mapped = address && address->is_v4() && text.find(':') != std::string_view::npos;
+    return is_mapped ? std::nullopt : address;
+}
+
+std::optional<Endpoint> parse_endpoint(std::string_view text) noexcept {
+    const std::size_t colon = text.rfind(':');
+    if (colon == std::string_view::npos) {
+        return std::nullopt;
+    }
+    std::string_view address_text = text.substr(0, colon);
+    const bool is_bracketed = address_text.starts_with('[') && address_text.ends_with(']');
+    if (is_bracketed) {
+        address_text = address_text.substr(1, address_text.size() - 2);
+    }
+    const std::optional<IpAddress> address = parse_address(address_text);
+    const std::optional<std::uint64_t> port = parse_number(text.substr(colon + 1));
+    if (!address || address->is_v4() == is_bracketed || !port || *port == 0 || *port > 0xFFFF) {
+        return std::nullopt;
+    }
+    return Endpoint{*address, static_cast<std::uint16_t>(*port)};
+}
+
+std::optional<MacAddress> parse_station_mac(std::string_view text) noexcept {
+    const std::optional<MacAddress> mac = MacAddress::parse(text);
+    const bool is_group = mac && (mac->bytes[0] & 1U) != 0;  // IEEE 802.3, 3.2.3: the I/G bit
+    return is_group || mac == MacAddress{} ? std::nullopt : mac;
+}
+
+}  // namespace fairlead::conf

@@ -1,0 +1,262 @@
+#include "conf/schema/validate.h"
+
+#include <string>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/conf/schema/config_text.h"
+
+namespace fairlead::conf {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+[[nodiscard]] std::vector<std::string> errors_of_ports(std::string_view text) {
+    return errors_of(std::string(kEngineOnly) + std::string(text));
+}
+
+TEST(ValidatePorts, NamesAndDevicesAreUnique) {
+    EXPECT_THAT(errors_of_ports(R"([[port]]
+name = "a"
+interface = "eth0"
+[[port]]
+name = "a"
+interface = "eth0"
+[[port]]
+name = "c"
+vdev = "net_null0,copy=1"
+mac = "02:00:00:00:00:01"
+address = ["192.0.2.2/24"]
+[[port]]
+name = "d"
+vdev = "net_null0"
+mac = "02:00:00:00:00:02"
+address = ["192.0.2.3/24"]
+)"),
+                ElementsAre("7:8 name \"a\" is another port's already, at line 4",
+                            "8:13 interface \"eth0\" is another port's already, at line 5",
+                            "16:8 vdev \"net_null0\" is another port's already, at line 11"));
+}
+
+TEST(ValidatePorts, EachHasOneDevice) {
+    EXPECT_THAT(
+        errors_of_ports("[[port]]\nname = \"a\"\ninterface = \"eth0\"\nvdev = \"net_null0\"\n"),
+        ElementsAre("6:8 a port has an \"interface\" or a \"vdev\", not both"));
+    EXPECT_THAT(errors_of_ports("[[port]]\nname = \"a\"\n"),
+                ElementsAre("3:1 a port needs an \"interface\" or a \"vdev\""));
+    EXPECT_THAT(errors_of_ports("[[port]]\nname = \"a\"\ninterface = \"lo\"\n"),
+                ElementsAre("5:13 \"lo\" is no interface that can be forwarded on"));
+}
+
+TEST(ValidatePorts, AVdevSaysWhatNoKernelCanTell) {
+    EXPECT_THAT(errors_of_ports("[[port]]\nname = \"a\"\nvdev = \"net_null0\"\n"),
+                ElementsAre("3:1 a vdev port needs \"mac\": nothing else can tell it",
+                            "3:1 a vdev port needs \"address\": nothing else can tell it"));
+    EXPECT_THAT(
+        errors_of_ports(
+            "[[port]]\nname = \"a\"\nvdev = \"net_null0\"\nmac = \"02:00:00:00:00:01\"\n"
+            "address = [\"127.0.0.1/8\"]\ngateway = \"192.0.2.1\"\n"),
+        ElementsAre(
+            "7:11 \"address\" 127.0.0.1 is loopback: it must be a host's address",
+            "8:11 \"gateway\" and \"gateway_mac\" go together: a vdev has no neighbor table"));
+}
+
+TEST(ValidatePorts, OfAnInterfaceTheKernelTells) {
+    EXPECT_THAT(
+        errors_of_ports(
+            "[[port]]\nname = \"a\"\ninterface = \"eth0\"\nmac = \"02:00:00:00:00:01\"\n"
+            "address = [\"192.0.2.2/24\"]\n"),
+        ElementsAre("6:1 \"mac\" is for a vdev only: of an interface the kernel tells it",
+                    "7:1 \"address\" is for a vdev only: of an interface the kernel tells it"));
+}
+
+TEST(ValidatePorts, PortsAndWorkersAreLimited) {
+    std::string text = "[engine]\ncpus = \"0-64\"\n";
+    for (int i = 0; i < 17; ++i) {
+        text += "[[port]]\nname = \"p" + std::to_string(i) + "\"\ninterface = \"e" +
+                std::to_string(i) + "\"\n";
+    }
+    EXPECT_THAT(errors_of(text),
+                ElementsAre("0:0 17 ports; there can be 16",
+                            "2:8 65 CPUs make 65 workers; there can be 64"));
+}
+
+TEST(ValidateServices, NamesAndVipsAreUnique) {
+    EXPECT_THAT(errors_after_head(R"([[service]]
+name = "a"
+vip = "203.0.113.1:80"
+[[service]]
+name = "a"
+vip = "203.0.113.1:80"
+[[service]]
+name = "dns"
+vip = "203.0.113.1:80"
+protocol = "udp"
+health = { type = "none" }
+[[service]]
+name = "other-port"
+vip = "203.0.113.1:81"
+)"),
+                ElementsAre("8:8 service \"a\" is there already, at line 5",
+                            "9:7 \"203.0.113.1:80\" tcp is another service's already, at line 6"));
+}
+
+TEST(ValidateServices, BackendsAreUniqueWithinTheirService) {
+    EXPECT_THAT(errors_after_head(R"([[service]]
+name = "a"
+vip = "203.0.113.1:80"
+backend = [{ name = "x", address = "192.0.2.1" }, { name = "x", address = "192.0.2.2" },
+           { name = "y", address = "192.0.2.1" }]
+[[service]]
+name = "b"
+vip = "203.0.113.2:80"
+backend = [{ name = "x", address = "192.0.2.1" }]
+)"),
+                ElementsAre("7:60 backend \"x\" is in this service already, at line 7",
+                            "8:36 192.0.2.1 is a backend of this service already, at line 7"));
+}
+
+TEST(ValidateServices, FamiliesAgree) {
+    EXPECT_THAT(
+        errors_after_head(R"([[service]]
+name = "a"
+vip = "203.0.113.1:80"
+backend = [{ name = "x", address = "2001:db8::1" }]
+[[service]]
+name = "b"
+vip = "[2001:db8::10]:80"
+forwarding = "ipip"
+backend = [{ name = "x", address = "192.0.2.1" }]
+)"),
+        ElementsAre("7:36 an IPv6 backend cannot serve an IPv4 VIP by forwarding = \"l2\"",
+                    "12:36 an IPv4 backend cannot serve an IPv6 VIP by forwarding = \"ipip\""));
+}
+
+TEST(ValidateServices, AddressesAreOnesThatHostsHave) {
+    struct Case {
+        const char* address;
+        const char* reason;
+    };
+    for (const Case& c : {Case{"0.0.0.0", "unspecified"},
+                          Case{"0.1.2.3", "unspecified"},
+                          Case{"127.0.0.2", "loopback"},
+                          Case{"224.0.0.1", "multicast"},
+                          Case{"239.255.255.255", "multicast"},
+                          Case{"240.0.0.1", "reserved"},
+                          Case{"255.255.255.255", "reserved"},
+                          Case{"::", "unspecified"},
+                          Case{"::1", "loopback"},
+                          Case{"ff02::1", "multicast"},
+                          Case{"fe80::1", "link-local"},
+                          Case{"febf::1", "link-local"},
+                          Case{"192.0.2.1", ""},
+                          Case{"223.255.255.255", ""},
+                          Case{"2001:db8::1", ""},
+                          Case{"fec0::1", ""},
+                          Case{"::2", ""}}) {
+        const auto address = IpAddress::parse(c.address);
+        ASSERT_TRUE(address) << c.address;
+        EXPECT_EQ(why_not_a_host(*address), c.reason) << c.address;
+    }
+    EXPECT_THAT(errors_after_head(R"([[service]]
+name = "a"
+vip = "224.0.0.1:80"
+backend = [{ name = "x", address = "127.0.0.1" }]
+[[service]]
+name = "b"
+vip = "203.0.113.1:80"
+backend = [{ name = "x", address = "203.0.113.1" }]
+)"),
+                ElementsAre("6:7 \"vip\" 224.0.0.1 is multicast: clients cannot reach it",
+                            "7:36 127.0.0.1 is loopback: it cannot be a backend's address",
+                            "11:36 this is the VIP itself: give the server's own address"));
+}
+
+TEST(ValidateServices, ACheckEndsBeforeTheNextBegins) {
+    EXPECT_THAT(
+        errors_after_head("[[service]]\nname = \"a\"\nvip = \"203.0.113.1:80\"\n[service.health]\n"
+                          "interval = \"200ms\"\n"),
+        ElementsAre("7:1 the check's timeout of 500ms is longer than its interval of 200ms"));
+    EXPECT_THAT(
+        errors_after_head("[[service]]\nname = \"a\"\nvip = \"203.0.113.1:80\"\n[service.health]\n"
+                          "timeout = \"2s\"\n"),
+        ElementsAre("8:11 the check's timeout of 2s is longer than its interval of 1s"));
+    EXPECT_THAT(
+        errors_after_head("[[service]]\nname = \"a\"\nvip = \"203.0.113.1:80\"\n[service.health]\n"
+                          "timeout = \"2s\"\ninterval = \"x\"\n"),
+        testing::SizeIs(1))
+        << "what is known to be wrong is not compared";
+}
+
+TEST(ValidateServices, AUdpServiceNamesThePortOfItsCheck) {
+    const std::string service =
+        "[[service]]\nname = \"a\"\nvip = \"203.0.113.1:53\"\nprotocol = \"udp\"\n";
+    EXPECT_THAT(
+        errors_after_head(service + "[service.health]\ntype = \"http\"\n"),
+        ElementsAre(
+            "9:8 a http check cannot use the port of a udp service: give the check a \"port\" that "
+            "answers, or type = \"none\", in [[service.health]]"));
+    EXPECT_THAT(
+        errors_after_head(service),
+        ElementsAre(
+            "4:1 a tcp check cannot use the port of a udp service: give the check a \"port\" that "
+            "answers, or type = \"none\", in [[service.health]]"));
+    EXPECT_THAT(errors_after_head(service + "[service.health]\ntype = \"http\"\nport = 80\n"),
+                IsEmpty());
+    EXPECT_THAT(errors_after_head(service + "[service.health]\ntype = \"none\"\n"), IsEmpty());
+    EXPECT_THAT(errors_after_head("[defaults.health]\ntype = \"none\"\n" + service), IsEmpty());
+}
+
+TEST(ValidateServices, ATunnelNeedsASourceOfItsFamily) {
+    const std::string port =
+        "[[port]]\nname = \"p\"\nvdev = \"net_null0\"\nmac = \"02:00:00:00:00:01\"\n";
+    const std::string service =
+        "[[service]]\nname = \"a\"\nvip = \"[2001:db8::10]:80\"\nforwarding = \"ipip\"\n";
+    EXPECT_THAT(
+        errors_of_ports(port + "address = [\"192.0.2.2/24\"]\n" + service),
+        ElementsAre(
+            "11:14 no [[port]] has an IPv6 \"address\" or \"tunnel_source\" to tunnel from"));
+    EXPECT_THAT(
+        errors_of_ports(port + "address = [\"192.0.2.2/24\", \"2001:db8::2/64\"]\n" + service),
+        IsEmpty());
+    EXPECT_THAT(
+        errors_of_ports(port + "address = [\"192.0.2.2/24\"]\ntunnel_source = \"2001:db8::2\"\n" +
+                        service),
+        IsEmpty());
+}
+
+[[nodiscard]] std::string service_with(int number, int backends) {
+    const std::string id = std::to_string(number);
+    std::string text = "[[service]]\nname = \"s" + id +
+                       "\"\nvip = \"203.0.113.1:" + std::to_string(number + 1) + "\"\n";
+    for (int i = 0; i < backends; ++i) {
+        text += "[[service.backend]]\nname = \"b" + std::to_string(i) + "\"\naddress = \"10.0." +
+                std::to_string(i / 256) + "." + std::to_string(i % 256) + "\"\n";
+    }
+    return text;
+}
+
+TEST(ValidateServices, HoldsWhatTheSegmentsHoldAndNoMore) {
+    EXPECT_THAT(errors_after_head(service_with(0, 4096)), IsEmpty());
+    EXPECT_THAT(errors_after_head(service_with(0, 4097)),
+                ElementsAre("4:1 4097 backends in service \"s0\"; there can be 4096"));
+    std::string full;
+    for (int i = 0; i < 4; ++i) {
+        full += service_with(i, 4096);
+    }
+    EXPECT_THAT(errors_after_head(full), IsEmpty());
+    EXPECT_THAT(errors_after_head(full + service_with(4, 1)),
+                ElementsAre("0:0 16385 backends in all; there can be 16384"));
+    std::string services;
+    for (int i = 0; i < 4096; ++i) {
+        services += service_with(i, 0);
+    }
+    EXPECT_THAT(errors_after_head(services), IsEmpty());
+    EXPECT_THAT(errors_after_head(services + service_with(4096, 0)),
+                ElementsAre("0:0 4097 services; there can be 4096"));
+}
+
+}  // namespace
+}  // namespace fairlead::conf
