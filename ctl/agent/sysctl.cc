@@ -5,7 +5,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <initializer_list>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -56,7 +55,7 @@ Result<std::vector<SysctlChange>> needed_changes(
         std::string name;
         // Larger values of arp_ignore are stricter, except 3 (answers for global addresses of other
         // interfaces).
-        std::initializer_list<int> good;
+        std::vector<int> good;
         int wanted;
     };
     std::vector<Rule> rules;

@@ -1,0 +1,6 @@
+"""The agent's own scripts and readers are imported by name."""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
