@@ -75,7 +75,7 @@ std::uint64_t hash_of(const Vector& vector) {
                            vector.protocol);
 }
 
-// Made by tests/oracle/oracle/flow_hash.py, which is written from the header's text.
+// Made by tests/oracle/flow_hash.py, which is written from the header's text.
 TEST(FlowHash, EqualsTheOraclesVectors) {
     const std::vector<Vector> vectors = {
         {kSeed, "192.0.2.1", "203.0.113.10", 1024, 443, 6, 0xa054'7af4'b57b'0b92, 41045},
