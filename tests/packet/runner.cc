@@ -1,0 +1,148 @@
+// Runs packets through dp/forward for test_table.py.
+//
+// Standard input, a line of JSON each: first the tables, then packets. Standard output: a line a
+// packet, and at the end of input the counters.
+//
+//     {"seed": 1, "ports": [{"mac", "mtu", "tunnel_source_v4", "tunnel_source_v6"}],
+//      "services": [{"vip", "port", "protocol", "mode", "ring": [0, 1]}],
+//      "backends": [{"service": 0, "address", "mac", "flags": "published linked keeps admits"}]}
+//     {"frame": "hex", "headroom": 64}
+//  -> {"action": "transmit", "reason": "none", "backend": 3, "frame": "hex"}
+//  -> {"packets": 1, "kernel": 0, "dropped": {"truncated": 1}}
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/support/forward_rig.h"
+#include "tests/support/packets.h"
+
+#include <nlohmann/json.hpp>
+
+namespace fairlead::testing {
+namespace {
+
+using Json = nlohmann::json;
+
+[[nodiscard]] Bytes from_hex(const std::string& text) {
+    Bytes bytes;
+    for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
+        bytes.push_back(static_cast<std::uint8_t>(std::stoul(text.substr(i, 2), nullptr, 16)));
+    }
+    return bytes;
+}
+
+[[nodiscard]] std::string to_hex(const Bytes& bytes) {
+    static constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string text;
+    for (const std::uint8_t byte : bytes) {
+        text += kDigits[byte >> 4U];
+        text += kDigits[byte & 15U];
+    }
+    return text;
+}
+
+[[nodiscard]] IpAddress optional_address(const Json& object, const char* key) {
+    const auto text = object.value(key, std::string());
+    return text.empty() ? IpAddress{} : address(text);
+}
+
+[[nodiscard]] std::uint64_t flags_of(const std::string& words) {
+    const auto flag = [&words](const char* word, std::uint64_t bit) {
+        return words.find(word) == std::string::npos ? 0 : bit;
+    };
+    using Word = shm::BackendWord;
+    return flag("published", Word::kPublished) | flag("linked", Word::kLinked) |
+           flag("keeps", Word::kKeepsFlows) | flag("admits", Word::kAdmitsNew);
+}
+
+void fill(TablesImage& tables, const Json& config) {
+    tables.snapshot().flow_hash_seed = config.at("seed");
+    for (const Json& one : config.at("ports")) {
+        shm::PortRecord& port = tables.port(tables.snapshot().port_count++);
+        port.mac = mac(one.at("mac").get<std::string>());
+        port.mtu_bytes = one.at("mtu");
+        port.tunnel_source_v4 = optional_address(one, "tunnel_source_v4");
+        port.tunnel_source_v6 = optional_address(one, "tunnel_source_v6");
+    }
+    std::uint32_t id = 0;
+    for (const Json& one : config.at("services")) {
+        const ServiceKey key{address(one.at("vip").get<std::string>()),
+                             one.at("port"),
+                             static_cast<std::uint8_t>(one.at("protocol") == "tcp" ? 6 : 17)};
+        const auto mode =
+            one.at("mode") == "l2" ? shm::ForwardingMode::kL2 : shm::ForwardingMode::kIpip;
+        const auto ring = one.at("ring").get<std::vector<std::uint16_t>>();
+        tables.add_service(key, mode, ServiceId{id}, id, ring);
+        ++id;
+    }
+    std::uint16_t index = 0;
+    for (const Json& one : config.at("backends")) {
+        const auto word = shm::BackendWord::make(mac(one.at("mac").get<std::string>()),
+                                                 PortIndex{0},
+                                                 1,
+                                                 flags_of(one.at("flags").get<std::string>()));
+        tables.set_backend(BackendIndex{index++},
+                           ServiceId{one.at("service").get<std::uint32_t>()},
+                           address(one.at("address").get<std::string>()),
+                           word);
+    }
+}
+
+[[nodiscard]] const char* name_of(Action action) {
+    switch (action) {
+        case Action::kDrop:
+            return "drop";
+        case Action::kTransmit:
+            return "transmit";
+        case Action::kKernel:
+            return "kernel";
+    }
+    return "?";
+}
+
+[[nodiscard]] Json counters_of(ForwardRig& rig) {
+    Json dropped = Json::object();
+    for (std::size_t reason = 0; reason < kDropReasonCount; ++reason) {
+        if (const std::uint64_t count = rig.worker().dropped[reason].get(); count != 0) {
+            dropped[std::string(kDropReasonTexts[reason].metric)] = count;
+        }
+    }
+    return {{"packets", rig.worker().packets.get()},
+            {"kernel", rig.worker().kernel_packets.get()},
+            {"dropped", dropped}};
+}
+
+void run() {
+    std::string line;
+    std::getline(std::cin, line);
+    ForwardRig rig({.backends = 64, .buckets = 128, .rings = 16, .ring_entries = 1'021}, 1'024);
+    fill(rig.tables, Json::parse(line));
+    rig.start();
+    while (std::getline(std::cin, line)) {
+        const Json request = Json::parse(line);
+        const auto [verdict, bytes] = rig.forward(from_hex(request.at("frame").get<std::string>()),
+                                                  request.value("headroom", kNeededHeadroomBytes));
+        const Json answer{{"action", name_of(verdict.action)},
+                          {"reason", text_of(verdict.reason).metric},
+                          {"backend", to_number(verdict.backend)},
+                          {"frame", to_hex(bytes)}};
+        std::cout << answer.dump() << '\n';
+    }
+    std::cout << counters_of(rig).dump() << '\n';
+}
+
+}  // namespace
+}  // namespace fairlead::testing
+
+int main() {
+    try {
+        fairlead::testing::run();
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "packet_runner: %s\n", error.what());
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,180 @@
+"""The packet table (table.py) against dp/forward.
+
+Two judges for what leaves: the oracle's bytes, and scapy, which takes the frame apart and sums it up anew.
+"""
+
+import collections
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+from scapy.layers.inet import IP
+from scapy.layers.inet6 import IPv6
+from scapy.layers.l2 import Ether
+
+import table
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("FAIRLEAD_BUILD", REPOSITORY / "build" / "release")).resolve()
+RUNNER = BUILD / "tests" / "packet" / "packet_runner"
+READY = "published linked keeps admits"
+RING_SIZE = 1021
+
+ROWS = table.rows()
+
+
+def ring_of(backends):
+    """Any ring does for these tests: 0 1 2 0 1 2, shifted now and then."""
+    return [(slot + slot // 7) % backends for slot in range(RING_SIZE)]
+
+
+def tables(**changes):
+    """The runner's first line for table.SERVICES; changes: flags of all backends, fields of the port."""
+    services, backends = [], []
+    for number, service in enumerate(table.SERVICES):
+        first = len(backends)
+        backends += [
+            {"service": number, "address": b.address, "mac": b.mac, "flags": changes.get("flags", READY)}
+            for b in service.backends
+        ]
+        services.append({
+            "vip": service.vip,
+            "port": service.port,
+            "protocol": service.protocol,
+            "mode": service.forwarding,
+            "ring": changes.get("ring", [first + slot for slot in ring_of(len(service.backends))]),
+        })
+    port = {
+        "mac": table.EDGE.mac,
+        "mtu": changes.get("mtu", table.EDGE.mtu),
+        "tunnel_source_v4": changes.get("tunnel_source_v4", table.EDGE.tunnel_source_v4),
+        "tunnel_source_v6": changes.get("tunnel_source_v6", table.EDGE.tunnel_source_v6),
+    }
+    return {"seed": table.SEED, "ports": [port], "services": services, "backends": backends}
+
+
+def run(config, frames, headroom=64):
+    """(an answer a frame, the counters)"""
+    lines = [config] + [{"frame": frame.hex(), "headroom": headroom} for frame in frames]
+    done = subprocess.run(
+        [RUNNER], input="".join(json.dumps(line) + "\n" for line in lines), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(answers) == len(frames) + 1
+    return answers[:-1], answers[-1]
+
+
+def verdict_of(answer):
+    return answer["reason"] if answer["action"] == "drop" else answer["action"]
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """{row number: answer}, and the counters after all of them."""
+    return run(tables(), [row.frame for row in ROWS])
+
+
+@pytest.mark.parametrize("number", range(len(ROWS)), ids=[row.description for row in ROWS])
+def test_row(judged, number):
+    row, answer = ROWS[number], judged[0][number]
+    assert verdict_of(answer) == row.verdict
+    if row.output is None:
+        assert answer["frame"] == row.frame.hex(), "what is not forwarded is left as it is"
+    else:
+        assert answer["frame"] == row.output.hex()
+
+
+def test_every_row_is_counted_once(judged):
+    counters = judged[1]
+    verdicts = collections.Counter(row.verdict for row in ROWS)
+    assert counters["packets"] == len(ROWS)
+    assert counters["kernel"] == verdicts.pop("kernel")
+    del verdicts["transmit"]
+    assert counters["dropped"] == dict(verdicts)
+
+
+def test_descriptions_tell_rows_apart():
+    repeated = [text for text, count in collections.Counter(row.description for row in ROWS).items() if count > 1]
+    assert repeated == []
+
+
+def rebuilt(packet):
+    """The same IP packet with every IPv4 header checksum computed by scapy."""
+    packet = packet.copy()
+    layer = packet
+    while layer is not None:
+        if isinstance(layer, IP):
+            del layer.chksum
+        layer = layer.payload if isinstance(layer.payload, (IP, IPv6)) else None
+    return bytes(packet)
+
+
+def test_scapy_finds_nothing_wrong_with_what_leaves(judged):
+    seen = 0
+    for row, answer in zip(ROWS, judged[0]):
+        if row.verdict != "transmit":
+            continue
+        frame = Ether(bytes.fromhex(answer["frame"]))
+        service = table.BY_NAME[row.service]
+        ip = frame.payload
+        assert type(ip) is (IPv6 if table.is_v6(service) else IP), row.description
+        assert rebuilt(ip) == bytes.fromhex(answer["frame"])[14:], row.description
+        assert (ip.plen + 40 if isinstance(ip, IPv6) else ip.len) == len(bytes(ip)), row.description
+        if service.forwarding == "ipip":
+            inner = ip.payload
+            assert type(inner) is type(ip), row.description
+            assert inner.dst == service.vip and ip.dst == service.backends[0].address
+        else:
+            assert ip.dst == service.vip
+        seen += 1
+    assert seen > 100
+
+
+@pytest.mark.parametrize("name", ["credit", "credit6"])
+def test_flows_spread_as_hash_and_ring_say(name):
+    service = table.BY_NAME[name]
+    rows = table.spread_rows(service, ring_of(len(service.backends)))
+    answers, _ = run(tables(), [row.frame for row in rows])
+    for row, answer in zip(rows, answers):
+        assert answer["frame"] == row.output.hex(), row.description
+    shares = collections.Counter(answer["backend"] for answer in answers)
+    assert len(shares) == 3 and min(shares.values()) > 100
+
+
+@pytest.mark.parametrize(
+    "changes, names, verdict",
+    [
+        ({"ring": []}, ["portal", "api", "notify6"], "no_backend"),
+        ({"ring": [0xFFFF]}, ["portal", "api6"], "no_backend"),
+        ({"flags": "linked keeps admits"}, ["portal", "api6"], "no_backend"),
+        ({"flags": "published keeps admits"}, ["portal", "api", "names6", "notify6"], "no_neighbor"),
+        ({"flags": "published linked"}, ["portal", "api6"], "transmit"),
+        ({"tunnel_source_v4": ""}, ["api", "notify"], "no_tunnel_source"),
+        ({"tunnel_source_v4": ""}, ["portal", "names", "api6", "notify6"], "transmit"),
+        ({"tunnel_source_v6": ""}, ["api6", "notify6"], "no_tunnel_source"),
+        ({"tunnel_source_v6": ""}, ["portal6", "names6", "api", "notify"], "transmit"),
+        ({"ring": [63]}, ["portal"], "no_backend"),
+        ({"ring": [64]}, ["portal"], "bad_tables"),
+        ({"ring": [0]}, ["api"], "bad_tables"),
+        ({"mtu": 39}, ["portal"], "too_big"),
+        ({"mtu": 40}, ["portal"], "transmit"),
+    ],
+    ids=str,
+)
+def test_what_the_tables_lack_is_said(changes, names, verdict):
+    frames = [bytes(table.ether() / table.packet_to(table.BY_NAME[name])) for name in names]
+    answers, _ = run(tables(**changes), frames)
+    assert [verdict_of(answer) for answer in answers] == [verdict] * len(names)
+
+
+@pytest.mark.parametrize("name, needed", [("portal", 0), ("names6", 0), ("api", 20), ("notify6", 40)])
+def test_headroom_is_needed_for_the_outer_header_only(name, needed):
+    frame = bytes(table.ether() / table.packet_to(table.BY_NAME[name]))
+    answers, _ = run(tables(), [frame], headroom=needed)
+    assert verdict_of(answers[0]) == "transmit"
+    if needed:
+        answers, _ = run(tables(), [frame], headroom=needed - 1)
+        assert verdict_of(answers[0]) == "no_headroom"
