@@ -116,6 +116,10 @@ def packet_to(service, payload=b"", ip=None, transport=None):
     return ip_to(service, **(ip or {})) / transport_to(service, **(transport or {})) / Raw(payload)
 
 
+def frame_to(service, payload=b"", ip=None, transport=None):
+    return ether() / packet_to(service, payload, ip, transport)
+
+
 def expected(service, frame, backend=None):
     """The frame that leaves, by the oracle."""
     backend = backend or service.backends[0]
@@ -143,7 +147,8 @@ class Table:
 
     def forwarded(self, description, service, packet):
         frame = packet if isinstance(packet, bytes) else bytes(packet)
-        self.rows.append(Row(f"{service.name}: {description}", frame, "transmit", expected(service, frame), service.name))
+        output = expected(service, frame)
+        self.rows.append(Row(f"{service.name}: {description}", frame, "transmit", output, service.name))
 
     def dropped(self, description, reason, packet):
         self.rows.append(Row(description, packet if isinstance(packet, bytes) else bytes(packet), reason))
@@ -174,19 +179,19 @@ def with_right_checksum(frame):
 
 def add_forwarded(table):
     for service in SINGLE:
-        table.forwarded("first packet", service, ether() / packet_to(service))
-        table.forwarded("with payload", service, ether() / packet_to(service, b"lend me a fiver " * 20))
-        table.forwarded("odd length", service, ether() / packet_to(service, b"x" * 101))
-        padded = bytes(ether() / packet_to(service, b"abc"))
+        table.forwarded("first packet", service, frame_to(service))
+        table.forwarded("with payload", service, frame_to(service, b"lend me a fiver " * 20))
+        table.forwarded("odd length", service, frame_to(service, b"x" * 101))
+        padded = bytes(frame_to(service, b"abc"))
         table.forwarded("Ethernet padding is cut off", service, padded + b"\xee" * 17)
         fits = EDGE.mtu - overhead(service) - header_bytes(service)
-        table.forwarded("a byte less than the MTU", service, ether() / packet_to(service, b"m" * (fits - 1)))
-        table.forwarded("exactly the MTU", service, ether() / packet_to(service, b"m" * fits))
+        table.forwarded("a byte less than the MTU", service, frame_to(service, b"m" * (fits - 1)))
+        table.forwarded("exactly the MTU", service, frame_to(service, b"m" * fits))
         table.dropped(
-            f"{service.name}: a byte more than the MTU", "too_big", ether() / packet_to(service, b"m" * (fits + 1))
+            f"{service.name}: a byte more than the MTU", "too_big", frame_to(service, b"m" * (fits + 1))
         )
         table.forwarded(
-            "padding of a frame of exactly the MTU", service, bytes(ether() / packet_to(service, b"m" * fits)) + b"\0" * 4
+            "padding of a frame of exactly the MTU", service, bytes(frame_to(service, b"m" * fits)) + b"\0" * 4
         )
 
 
@@ -194,7 +199,7 @@ def add_ttl(table):
     for service in SINGLE:
         field = "hlim" if is_v6(service) else "ttl"
         for ttl in (0, 1, 2, 128, 255):
-            packet = ether() / packet_to(service, b"ttl", ip={field: ttl})
+            packet = frame_to(service, b"ttl", ip={field: ttl})
             if service.forwarding == "ipip" and ttl <= 1:
                 table.dropped(f"{service.name}: {field} {ttl}", "ttl_expired", packet)
             else:
@@ -204,26 +209,26 @@ def add_ttl(table):
 def add_ip_fields(table):
     for service in SINGLE:
         if is_v6(service):
-            table.forwarded("traffic class ef, CE", service, ether() / packet_to(service, ip={"tc": 0xBB}))
-            table.forwarded("flow label 0", service, ether() / packet_to(service, ip={"fl": 0}))
-            table.forwarded("flow label of ones", service, ether() / packet_to(service, ip={"fl": 0xFFFFF}))
+            table.forwarded("traffic class ef, CE", service, frame_to(service, ip={"tc": 0xBB}))
+            table.forwarded("flow label 0", service, frame_to(service, ip={"fl": 0}))
+            table.forwarded("flow label of ones", service, frame_to(service, ip={"fl": 0xFFFFF}))
             continue
-        table.forwarded("ToS ef, CE", service, ether() / packet_to(service, ip={"tos": 0xBB}))
-        table.forwarded("may be fragmented", service, ether() / packet_to(service, ip={"flags": 0}))
-        table.forwarded("reserved bit", service, ether() / packet_to(service, ip={"flags": "evil"}))
-        table.forwarded("identification 0", service, ether() / packet_to(service, ip={"id": 0}))
-        table.forwarded("identification ffff", service, ether() / packet_to(service, ip={"id": 0xFFFF}))
+        table.forwarded("ToS ef, CE", service, frame_to(service, ip={"tos": 0xBB}))
+        table.forwarded("may be fragmented", service, frame_to(service, ip={"flags": 0}))
+        table.forwarded("reserved bit", service, frame_to(service, ip={"flags": "evil"}))
+        table.forwarded("identification 0", service, frame_to(service, ip={"id": 0}))
+        table.forwarded("identification ffff", service, frame_to(service, ip={"id": 0xFFFF}))
         options = [IPOption_Router_Alert()]
-        table.forwarded("router alert", service, ether() / packet_to(service, b"o", ip={"options": options}))
+        table.forwarded("router alert", service, frame_to(service, b"o", ip={"options": options}))
         options = [IPOption_NOP()] * 40
-        table.forwarded("40 bytes of options", service, ether() / packet_to(service, b"o", ip={"options": options}))
+        table.forwarded("40 bytes of options", service, frame_to(service, b"o", ip={"options": options}))
 
 
 def add_checksum_corners(table):
     """Headers whose checksum, or that of the header a hop further, is at the ends of one's complement."""
     service = BY_NAME["api"]
     corners = (b"\x00\x00", b"\x00\xff", b"\xff\xff", b"\xff\x00", b"\xfe\xff", b"\x01\x00")
-    template = bytes(ether() / packet_to(service))
+    template = bytes(frame_to(service))
     found = {}
     for identification in range(0x10000):
         high, low = identification.to_bytes(2, "big")
@@ -239,40 +244,42 @@ def add_checksum_corners(table):
 def add_transport(table):
     for service in SINGLE:
         if service.protocol == "udp":
-            table.forwarded("UDP checksum 0", service, ether() / packet_to(service, b"u", transport={"chksum": 0}))
+            table.forwarded("UDP checksum 0", service, frame_to(service, b"u", transport={"chksum": 0}))
             table.forwarded(
-                "UDP length shorter than the packet", service, ether() / packet_to(service, b"12345678", transport={"len": 8})
+                "UDP length shorter than the packet", service, frame_to(service, b"12345678", transport={"len": 8})
             )
             table.dropped(
                 f"{service.name}: UDP length of one byte more",
                 "truncated",
-                ether() / packet_to(service, b"12345678", transport={"len": 17}),
+                frame_to(service, b"12345678", transport={"len": 17}),
             )
             table.dropped(
                 f"{service.name}: UDP length 7",
                 "bad_header_length",
-                ether() / packet_to(service, b"12345678", transport={"len": 7}),
+                frame_to(service, b"12345678", transport={"len": 7}),
             )
             short = ip_to(service, **({"nh": 17} if is_v6(service) else {"proto": 17})) / Raw(b"\x9c\x40\x00\x35\0\0\0")
             table.dropped(f"{service.name}: 7 bytes of UDP", "truncated", ether() / short)
             continue
         for flags in ("A", "PA", "FA", "R", "SA", "SEC", "", "FPU"):
-            table.forwarded(f"TCP flags {flags or 'none'}", service, ether() / packet_to(service, transport={"flags": flags}))
+            table.forwarded(f"TCP flags {flags or 'none'}", service, frame_to(service, transport={"flags": flags}))
         options = [("MSS", 1460), ("SAckOK", b""), ("Timestamp", (1, 0)), ("NOP", None), ("WScale", 7)]
-        table.forwarded("TCP options", service, ether() / packet_to(service, transport={"options": options}))
+        table.forwarded("TCP options", service, frame_to(service, transport={"options": options}))
         table.forwarded(
-            "60 bytes of TCP header", service, ether() / packet_to(service, transport={"options": [("NOP", None)] * 40})
+            "60 bytes of TCP header", service, frame_to(service, transport={"options": [("NOP", None)] * 40})
         )
-        table.forwarded("TCP checksum wrong: the backend's to judge", service, ether() / packet_to(service, transport={"chksum": 1}))
+        wrong = frame_to(service, transport={"chksum": 1})
+        table.forwarded("wrong TCP checksum, the backend's to judge", service, wrong)
         table.dropped(
-            f"{service.name}: TCP data offset 4", "bad_header_length", ether() / packet_to(service, transport={"dataofs": 4})
+            f"{service.name}: TCP data offset 4", "bad_header_length", frame_to(service, transport={"dataofs": 4})
         )
         table.dropped(
             f"{service.name}: TCP header longer than the packet",
             "truncated",
-            ether() / packet_to(service, transport={"dataofs": 6}),
+            frame_to(service, transport={"dataofs": 6}),
         )
-        short = ip_to(service, **({"nh": 6} if is_v6(service) else {"proto": 6})) / Raw(b"\x9c\x40\x01\xbb" + b"\0" * 15)
+        protocol = {"nh": 6} if is_v6(service) else {"proto": 6}
+        short = ip_to(service, **protocol) / Raw(b"\x9c\x40\x01\xbb" + b"\0" * 15)
         table.dropped(f"{service.name}: 19 bytes of TCP", "truncated", ether() / short)
 
 
@@ -281,7 +288,7 @@ def add_transport(table):
 
 def add_bad_v4(table):
     service = BY_NAME["portal"]
-    good = ether() / packet_to(service, b"payload")
+    good = frame_to(service, b"payload")
     size = len(bytes(good))
     for length in (0, 1, 13, 14, 33):
         table.dropped(f"a frame of {length} bytes", "truncated", bytes(good)[:length])
@@ -294,27 +301,29 @@ def add_bad_v4(table):
         table.dropped(f"IPv4 header of {words} words", "bad_header_length", patched(good, _14=0x40 | words))
     table.dropped("IPv4 header longer than the packet", "bad_total_length", patched(good, _14=0x4F, _17=59))
     table.dropped("total length 19", "bad_total_length", with_right_checksum(patched(good, _17=19)))
-    table.dropped("total length of one byte more", "bad_total_length", with_right_checksum(patched(good, _17=size - 13)))
+    longer = with_right_checksum(patched(good, _17=size - 13))
+    table.dropped("total length of one byte more", "bad_total_length", longer)
     table.dropped("total length 65535", "bad_total_length", with_right_checksum(patched(good, _16=255, _17=255)))
     frame = bytes(good)
     table.dropped("checksum off by one", "bad_ip_checksum", patched(good, _25=(frame[25] + 1) % 256))
     table.dropped("checksum of zeros", "bad_ip_checksum", patched(good, _24=0, _25=0))
     table.dropped("a bit of the source flipped", "bad_ip_checksum", patched(good, _26=frame[26] ^ 1))
-    options = ether() / packet_to(service, ip={"options": [IPOption_NOP()] * 4})
+    options = frame_to(service, ip={"options": [IPOption_NOP()] * 4})
     table.dropped("a bit of an option flipped", "bad_ip_checksum", patched(options, _34=0))
     for source in ("0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.255", "224.0.0.1", "239.1.1.1", "240.0.0.1"):
-        table.dropped(f"source {source}", "martian_source", ether() / packet_to(service, ip={"src": source}))
-    table.dropped("source broadcast", "martian_source", ether() / packet_to(service, ip={"src": "255.255.255.255"}))
-    table.dropped("source is the VIP", "martian_source", ether() / packet_to(service, ip={"src": service.vip}))
+        table.dropped(f"source {source}", "martian_source", frame_to(service, ip={"src": source}))
+    table.dropped("source broadcast", "martian_source", frame_to(service, ip={"src": "255.255.255.255"}))
+    table.dropped("source is the VIP", "martian_source", frame_to(service, ip={"src": service.vip}))
     for source in ("1.0.0.1", "126.255.255.255", "128.0.0.1", "223.255.255.254", "10.1.2.3"):
-        table.forwarded(f"source {source}", service, ether() / packet_to(service, ip={"src": source}))
-    table.dropped("first fragment", "fragment", ether() / packet_to(service, b"f" * 32, ip={"flags": "MF"}))
-    table.dropped("middle fragment", "fragment", ether() / packet_to(service, b"f" * 32, ip={"flags": "MF", "frag": 8}))
-    table.dropped("last fragment", "fragment", ether() / packet_to(service, b"f" * 32, ip={"flags": 0, "frag": 1}))
-    table.dropped("fragment at the last offset", "fragment", ether() / packet_to(service, ip={"flags": 0, "frag": 8191}))
+        table.forwarded(f"source {source}", service, frame_to(service, ip={"src": source}))
+    table.dropped("first fragment", "fragment", frame_to(service, b"f" * 32, ip={"flags": "MF"}))
+    table.dropped("middle fragment", "fragment", frame_to(service, b"f" * 32, ip={"flags": "MF", "frag": 8}))
+    table.dropped("last fragment", "fragment", frame_to(service, b"f" * 32, ip={"flags": 0, "frag": 1}))
+    table.dropped("fragment at the last offset", "fragment", frame_to(service, ip={"flags": 0, "frag": 8191}))
     table.dropped("ICMP echo to a VIP", "unsupported_protocol", ether() / ip_to(service) / ICMP())
     table.dropped("GRE to a VIP", "unsupported_protocol", ether() / ip_to(service, proto=47) / Raw(b"\0" * 24))
-    table.dropped("protocol 255 to a VIP", "unsupported_protocol", ether() / ip_to(service, proto=255) / Raw(b"\0" * 24))
+    reserved = ether() / ip_to(service, proto=255) / Raw(b"\0" * 24)
+    table.dropped("protocol 255 to a VIP", "unsupported_protocol", reserved)
     table.dropped(
         "4in4 to a VIP", "unsupported_protocol", ether() / ip_to(service) / packet_to(service)
     )
@@ -322,7 +331,7 @@ def add_bad_v4(table):
 
 def add_bad_v6(table):
     service = BY_NAME["portal6"]
-    good = ether() / packet_to(service, b"payload")
+    good = frame_to(service, b"payload")
     size = len(bytes(good))
     table.dropped("IPv6 header less a byte", "truncated", bytes(good)[:53])
     table.dropped("IPv6: one byte is missing", "bad_total_length", bytes(good)[: size - 1])
@@ -332,10 +341,10 @@ def add_bad_v6(table):
     table.dropped("payload length of one byte more", "bad_total_length", patched(good, _19=size - 53))
     table.dropped("payload length 0", "truncated", patched(good, _18=0, _19=0))
     for source in ("::", "::1", "ff02::1", "ff0e::2", "::ffff:198.51.100.7"):
-        table.dropped(f"source {source}", "martian_source", ether() / packet_to(service, ip={"src": source}))
-    table.dropped("IPv6 source is the VIP", "martian_source", ether() / packet_to(service, ip={"src": service.vip}))
+        table.dropped(f"source {source}", "martian_source", frame_to(service, ip={"src": source}))
+    table.dropped("IPv6 source is the VIP", "martian_source", frame_to(service, ip={"src": service.vip}))
     for source in ("::2", "64:ff9b::c633:6407", "fd12::1", "2002:c633:6407::1"):
-        table.forwarded(f"source {source}", service, ether() / packet_to(service, ip={"src": source}))
+        table.forwarded(f"source {source}", service, frame_to(service, ip={"src": source}))
     tcp = transport_to(service)
     for name, header in (
         ("hop by hop", IPv6ExtHdrHopByHop()),
@@ -345,8 +354,9 @@ def add_bad_v6(table):
     ):
         nh = {"nh": 51} if name == "authentication" else {}
         table.dropped(f"{name} header", "extension_header", ether() / ip_to(service, **nh) / header / tcp)
-    table.dropped("IPv6 fragment", "fragment", ether() / ip_to(service) / IPv6ExtHdrFragment(offset=0, m=1, id=1) / tcp)
-    table.dropped("atomic fragment", "fragment", ether() / ip_to(service) / IPv6ExtHdrFragment(offset=0, m=0, id=1) / tcp)
+    for name, more in (("IPv6 fragment", 1), ("atomic fragment", 0)):
+        header = IPv6ExtHdrFragment(offset=0, m=more, id=1)
+        table.dropped(name, "fragment", ether() / ip_to(service) / header / tcp)
     table.dropped("ICMPv6 echo to a VIP", "unsupported_protocol", ether() / ip_to(service) / ICMPv6EchoRequest())
     table.dropped("no next header", "unsupported_protocol", ether() / ip_to(service, nh=59))
 
@@ -354,8 +364,8 @@ def add_bad_v6(table):
 def add_no_service(table):
     for service in SINGLE:
         port = {"dport": service.port + 1}
-        table.dropped(f"{service.name}: no such port", "no_service", ether() / packet_to(service, transport=port))
-        table.dropped(f"{service.name}: port 0", "no_service", ether() / packet_to(service, transport={"dport": 0}))
+        table.dropped(f"{service.name}: no such port", "no_service", frame_to(service, transport=port))
+        table.dropped(f"{service.name}: port 0", "no_service", frame_to(service, transport={"dport": 0}))
     other = {"tcp": UDP, "udp": TCP}
     for service in SINGLE:
         transport = other[service.protocol](sport=1, dport=service.port)
@@ -371,8 +381,8 @@ def add_left_alone(table):
     table.left_alone("BGP to this host", ether() / IP(src="10.0.0.1", dst="10.0.0.2", ttl=1) / TCP(dport=179))
     table.left_alone("ICMP to this host", ether() / IP(src=CLIENT, dst="10.0.0.2") / ICMP() / b"ping")
     table.left_alone("ICMPv6 to this host", ether() / IPv6(src=CLIENT6, dst="fd00::2") / ICMPv6EchoRequest())
-    table.left_alone("a neighbor of a VIP", ether() / packet_to(service, ip={"dst": "203.0.113.9"}))
-    table.left_alone("a v6 neighbor of a VIP", ether() / packet_to(service6, ip={"dst": "2001:db8::1:10"}))
+    table.left_alone("a neighbor of a VIP", frame_to(service, ip={"dst": "203.0.113.9"}))
+    table.left_alone("a v6 neighbor of a VIP", frame_to(service6, ip={"dst": "2001:db8::1:10"}))
     table.left_alone("from a VIP to elsewhere", ether() / IP(src=service.vip, dst=CLIENT) / TCP(sport=443))
     table.left_alone("broadcast", ether(dst="ff:ff:ff:ff:ff:ff") / IP(src="10.0.0.9", dst="255.255.255.255") / UDP())
     table.left_alone("multicast, OSPF", ether() / IP(src="10.0.0.9", dst="224.0.0.5", proto=89) / Raw(b"\0" * 44))
@@ -381,20 +391,21 @@ def add_left_alone(table):
     table.left_alone("spanning tree", Ether(dst="01:80:c2:00:00:00", src=ROUTER_MAC, type=38) / LLC() / Raw(b"\0" * 35))
     table.left_alone("LLDP", Ether(dst="01:80:c2:00:00:0e", src=ROUTER_MAC, type=0x88CC) / Raw(b"\x02\x07\x04" * 9))
     table.left_alone("an Ethernet header alone, of another type", bytes(ether(type=0x9000)))
-    elsewhere = ether() / packet_to(service, b"x" * 40, ip={"dst": "10.0.0.2"})
+    elsewhere = frame_to(service, b"x" * 40, ip={"dst": "10.0.0.2"})
     table.left_alone("wrong checksum, not for a VIP", patched(elsewhere, _25=bytes(elsewhere)[25] ^ 1))
     table.left_alone("lying length, not for a VIP", patched(elsewhere, _16=9))
     table.left_alone("wrong version, not for a VIP", patched(elsewhere, _14=0x75))
     table.left_alone("half a packet, not for a VIP", bytes(elsewhere)[:50])
-    table.left_alone("fragment, not for a VIP", ether() / packet_to(service, ip={"dst": "10.0.0.2", "flags": "MF"}))
-    table.left_alone("larger than the MTU, not for a VIP", ether() / packet_to(service, b"x" * 3000, ip={"dst": "10.0.0.2"}))
+    table.left_alone("fragment, not for a VIP", frame_to(service, ip={"dst": "10.0.0.2", "flags": "MF"}))
+    table.left_alone("larger than the MTU, not for a VIP", frame_to(service, b"x" * 3000, ip={"dst": "10.0.0.2"}))
     table.left_alone("martian, not for a VIP", ether() / IP(src="127.0.0.1", dst="10.0.0.2") / TCP())
     table.left_alone("padding is kept", bytes(ether() / IP(src=CLIENT, dst="10.0.0.2") / TCP()) + b"\xee" * 6)
     mapped = "::ffff:" + service.vip
-    table.left_alone("v4-mapped VIP in IPv6", ether() / packet_to(service6, ip={"dst": mapped}))
-    elsewhere6 = ether() / packet_to(service6, b"x" * 40, ip={"dst": "fd00::2"})
+    table.left_alone("v4-mapped VIP in IPv6", frame_to(service6, ip={"dst": mapped}))
+    elsewhere6 = frame_to(service6, b"x" * 40, ip={"dst": "fd00::2"})
     table.left_alone("IPv6 lying length, not for a VIP", patched(elsewhere6, _18=9))
-    table.left_alone("IPv6 fragment, not for a VIP", ether() / IPv6(src=CLIENT6, dst="fd00::2") / IPv6ExtHdrFragment(m=1) / TCP())
+    fragment = IPv6(src=CLIENT6, dst="fd00::2") / IPv6ExtHdrFragment(m=1) / TCP()
+    table.left_alone("IPv6 fragment, not for a VIP", ether() / fragment)
 
 
 def rows():
@@ -428,9 +439,10 @@ def spread_rows(service, ring, flows=500, seed=SEED):
         else:
             source = str(ipaddress.IPv4Address(numbers.randrange(1 << 24, 127 << 24)))
         port = numbers.randrange(1 << 16)
-        frame = bytes(ether() / packet_to(service, ip={"src": source}, transport={"sport": port}))
+        frame = bytes(frame_to(service, ip={"src": source}, transport={"sport": port}))
         value = flow_hash.flow_hash(seed, source, service.vip, port, service.port, protocol)
         backend = service.backends[ring[flow_hash.ring_slot(value, len(ring))]]
         output = expected(service, frame, backend)
-        table.rows.append(Row(f"{service.name}: flow {flow} to {backend.name}", frame, "transmit", output, service.name))
+        description = f"{service.name}: flow {flow} to {backend.name}"
+        table.rows.append(Row(description, frame, "transmit", output, service.name))
     return table.rows
