@@ -1,0 +1,310 @@
+#include "ctl/cli/command_line.h"
+
+#include <array>
+#include <map>
+#include <sstream>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "conf/schema/suggest.h"
+#include "ctl/cli/units.h"
+#include "ctl/cli/version.h"
+
+namespace fairlead::cli {
+namespace {
+
+constexpr std::uint32_t kMaxWeight = 256;
+
+constexpr const char* kFooter = R"(
+A backend is SERVICE/BACKEND; where several may be meant, 'SERVICE/*' is all of a service.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 lbd is not reachable, 4 not found,
+5 refused by a guard, 6 time ran out while waiting.
+status --check: 0 ok, 1 warning, 2 critical, 3 unknown.)";
+
+// Builds the tree of words once, each leaf writing into `command` when it is met.
+class Words {
+  public:
+    explicit Words(Command& command) : command_(command) {
+        root_.name("lbctl");
+        root_.set_version_flag("--version", fmt::format("lbctl {}", version()));
+        root_.footer(kFooter);
+        root_.require_subcommand(1);
+        root_.fallthrough();
+        add_general_options();
+        leaf(root_, "status", Word::kStatus, "Node, engine, workers, problems")
+            ->add_flag("--check",
+                       command_.is_check,
+                       "One line and an exit code for a monitoring system or keepalived");
+        add_services();
+        add_backends();
+        add_rest();
+    }
+
+    CLI::App& root() { return root_; }
+
+  private:
+    void add_general_options() {
+        root_.add_option("--run-dir", command_.run_dir, "Where lbd keeps its socket")
+            ->capture_default_str();
+        root_.add_option("--config",
+                         command_.config_path,
+                         "The configuration, for the socket's path if it says one");
+        add_choice("-o,--output",
+                   {{"table", Format::kTable}, {"json", Format::kJson}},
+                   command_.format,
+                   "table, or json: raw numbers, every field");
+        add_choice("--color",
+                   {{"auto", ColorChoice::kAuto},
+                    {"always", ColorChoice::kAlways},
+                    {"never", ColorChoice::kNever}},
+                   command_.color,
+                   "Colors; auto: on a terminal, unless NO_COLOR is set");
+    }
+
+    template <typename T>
+    void add_choice(const char* name,
+                    const std::vector<std::pair<std::string, T>>& choices,
+                    T& chosen,
+                    const char* what) {
+        std::string listed;
+        for (const auto& [word, value] : choices) {
+            listed += (listed.empty() ? "" : "|") + word;
+        }
+        const auto choose = [choices, listed, name, &chosen](const std::string& text) {
+            for (const auto& [word, value] : choices) {
+                if (text == word) {
+                    chosen = value;
+                    return;
+                }
+            }
+            throw CLI::ValidationError(name, fmt::format("\"{}\" is none of {}", text, listed));
+        };
+        root_.add_option_function<std::string>(name, choose, what)->option_text(listed);
+    }
+
+    CLI::App* group(const char* name, const char* what) {
+        CLI::App* added = root_.add_subcommand(name, what);
+        added->require_subcommand(1);
+        added->fallthrough();
+        return added;
+    }
+
+    CLI::App* leaf(CLI::App& parent, const char* name, Word word, const char* what) {
+        CLI::App* added = parent.add_subcommand(name, what);
+        added->fallthrough();
+        added->callback([this, word] { command_.word = word; });
+        return added;
+    }
+
+    void target(CLI::App* app, const char* name, const char* what, bool is_required = true) {
+        app->add_option(name, command_.target, what)->required(is_required);
+    }
+
+    void add_services() {
+        CLI::App* service = group("service", "The services and what they carry");
+        leaf(*service, "list", Word::kServiceList, "All services, one a line");
+        target(leaf(*service, "show", Word::kServiceShow, "One service with its backends"),
+               "SERVICE",
+               "Its name");
+    }
+
+    void add_wait(CLI::App* app, const char* what) {
+        app->add_flag("--wait", command_.waits, what);
+        app->add_option_function<std::string>(
+               "--timeout",
+               [this](const std::string& text) {
+                   const auto span = parse_duration(text);
+                   if (!span) {
+                       throw CLI::ValidationError("--timeout", span.error().message);
+                   }
+                   command_.timeout = *span;
+               },
+               "How long to wait [30s]")
+            ->option_text("DURATION");
+    }
+
+    void add_change(CLI::App* app, bool has_guard, const char* wait_text) {
+        add_wait(app, wait_text);
+        app->add_option("--reason", command_.reason, "Why: kept and shown with the change")
+            ->option_text("TEXT");
+        if (has_guard) {
+            app->add_flag("--force",
+                          command_.is_forced,
+                          "Also if no backend of the service would be left to serve");
+        }
+    }
+
+    void add_weight(CLI::App* app, const char* name, bool is_required) {
+        app->add_option(name, command_.weight, "0 to 256; 0 gets no new flows")
+            ->check(CLI::Range(std::uint32_t{0}, kMaxWeight))
+            ->required(is_required)
+            ->option_text("N");
+    }
+
+    void add_backends() {
+        constexpr const char* kForwards = "Return when every worker forwards so";
+        constexpr const char* kOneOrAll = "SERVICE/BACKEND or 'SERVICE/*'";
+        CLI::App* backend = group("backend", "The servers behind the services");
+        target(leaf(*backend, "list", Word::kBackendList, "All backends, one a line"),
+               "SERVICE",
+               "Only this service's",
+               false);
+        target(leaf(*backend, "show", Word::kBackendShow, "Everything about one backend"),
+               "BACKEND",
+               "SERVICE/BACKEND");
+
+        CLI::App* add = leaf(*backend, "add", Word::kBackendAdd, "Add a backend to a service");
+        target(add, "BACKEND", "SERVICE/BACKEND");
+        add->add_option("--address", command_.address, "The server's IP address")
+            ->required()
+            ->option_text("ADDRESS");
+        add_weight(add, "--weight", false);
+        add_wait(add, kForwards);
+
+        CLI::App* remove =
+            leaf(*backend, "remove", Word::kBackendRemove, "Drain a backend, then forget it");
+        target(remove, "BACKEND", kOneOrAll);
+        add_change(remove, true, "Return when its last flow is gone");
+
+        CLI::App* drain = leaf(
+            *backend, "drain", Word::kBackendDrain, "No new flows; those that are there go on");
+        target(drain, "BACKEND", kOneOrAll);
+        add_change(drain, true, "Return when no flow is left: safe to switch off");
+
+        CLI::App* ready = leaf(*backend, "ready", Word::kBackendReady, "Serve (also: online)");
+        ready->alias("online");
+        target(ready, "BACKEND", kOneOrAll);
+        add_change(ready, false, kForwards);
+
+        CLI::App* maint = leaf(*backend,
+                               "maint",
+                               Word::kBackendMaint,
+                               "Out at once, its flows moved to others, unchecked (also: halt)");
+        maint->alias("halt");
+        target(maint, "BACKEND", kOneOrAll);
+        add_change(maint, true, kForwards);
+
+        CLI::App* weight =
+            leaf(*backend, "weight", Word::kBackendWeight, "Change the share of new flows");
+        target(weight, "BACKEND", kOneOrAll);
+        add_weight(weight, "WEIGHT", true);
+        add_change(weight, false, kForwards);
+    }
+
+    void add_rest() {
+        CLI::App* health = group("health", "What the checks see");
+        leaf(*health, "list", Word::kHealthList, "Every check, its state and its last result");
+        CLI::App* config = group("config", "The configuration");
+        target(leaf(*config, "check", Word::kConfigCheck, "Read a file as lbd would; all errors"),
+               "FILE",
+               "The configuration to check");
+        add_wait(leaf(root_, "reload", Word::kReload, "Put the file in force, or change nothing"),
+                 "Return when every worker forwards so");
+        leaf(root_, "version", Word::kVersion, "Versions of lbctl, lbd and the engine");
+    }
+
+    Command& command_;
+    CLI::App root_{"The command line of the Fairlead load balancer"};
+};
+
+// The deepest word that was met, for its help and its list of next words.
+CLI::App& deepest(CLI::App& root) {
+    CLI::App* app = &root;
+    while (!app->get_subcommands().empty()) {
+        app = app->get_subcommands().back();
+    }
+    return *app;
+}
+
+std::string listed(const std::vector<std::string>& words) {
+    std::string line;
+    for (const std::string& word : words) {
+        line += (line.empty() ? "" : " ") + word;
+    }
+    return line;
+}
+
+// "lbctl backend drain".
+std::string path_of(const CLI::App& app) {
+    return app.get_parent() == nullptr ? app.get_name()
+                                       : path_of(*app.get_parent()) + " " + app.get_name();
+}
+
+// What is wrong with the words themselves: one is missing, or is not known. Empty if neither.
+std::string wrong_word(CLI::App& root) {
+    CLI::App& app = deepest(root);
+    std::vector<std::string> words;
+    for (const CLI::App* next : app.get_subcommands([](const CLI::App*) { return true; })) {
+        words.push_back(next->get_name());
+        const std::vector<std::string>& aliases = next->get_aliases();
+        words.insert(words.end(), aliases.begin(), aliases.end());
+    }
+    if (words.empty()) {
+        return {};
+    }
+    std::vector<std::string> extras = app.remaining();
+    if (extras.empty()) {
+        extras = root.remaining(true);
+    }
+    for (const std::string& word : extras) {
+        if (word.empty() || word.front() == '-') {
+            continue;
+        }
+        const std::vector<std::string_view> known(words.begin(), words.end());
+        const std::string_view meant = conf::nearest(word, known);
+        return fmt::format("\"{}\" has no word \"{}\"; {}",
+                           path_of(app),
+                           word,
+                           meant.empty() ? "it has: " + listed(words)
+                                         : fmt::format("did you mean \"{}\"?", meant));
+    }
+    if (!extras.empty()) {
+        return fmt::format("\"{}\" has no option {}", path_of(app), extras.front());
+    }
+    return fmt::format("\"{}\" wants one more word: {}", path_of(app), listed(words));
+}
+
+Finished explain(CLI::App& root, const CLI::ParseError& error) {
+    std::ostringstream data;
+    std::ostringstream commentary;
+    if (root.exit(error, data, commentary) == 0) {  // --help, --version
+        return {ExitCode::kDone, data.str(), {}};
+    }
+    std::string message = wrong_word(root);
+    if (message.empty()) {
+        message = error.what();
+    }
+    return {ExitCode::kUsage,
+            {},
+            fmt::format("lbctl: {}\nHelp: {} --help\n", message, path_of(deepest(root)))};
+}
+
+}  // namespace
+
+std::variant<Command, Finished> parse_command_line(int argc, const char* const* argv) {
+    Command command;
+    Words words(command);
+    try {
+        words.root().parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return explain(words.root(), error);
+    }
+    return command;
+}
+
+Result<Selection> parse_selection(const std::string& text) {
+    const std::size_t slash = text.find('/');
+    const bool is_pair = slash != std::string::npos && slash > 0 && slash + 1 < text.size() &&
+                         text.find('/', slash + 1) == std::string::npos;
+    if (!is_pair) {
+        return fail(fmt::format(
+            "\"{}\" names no backend: expected SERVICE/BACKEND, such as portal/app-1", text));
+    }
+    return Selection{text.substr(0, slash), text.substr(slash + 1)};
+}
+
+}  // namespace fairlead::cli

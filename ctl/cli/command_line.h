@@ -1,0 +1,77 @@
+// The words of lbctl: arguments in, one Command out. CLI11 ends here.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "ctl/cli/exit_code.h"
+#include "ctl/cli/terminal.h"
+
+namespace fairlead::cli {
+
+inline constexpr const char* kDefaultRunDir = "/run/fairlead";
+inline constexpr const char* kDefaultConfig = "/etc/fairlead/fairlead.toml";
+
+enum class Word : std::uint8_t {
+    kStatus,
+    kServiceList,
+    kServiceShow,
+    kBackendList,
+    kBackendShow,
+    kBackendAdd,
+    kBackendRemove,
+    kBackendDrain,
+    kBackendReady,
+    kBackendMaint,
+    kBackendWeight,
+    kHealthList,
+    kConfigCheck,
+    kReload,
+    kVersion,
+};
+
+enum class Format : std::uint8_t {
+    kTable,
+    kJson
+};
+
+struct Command {
+    Word word = Word::kStatus;
+    // Every command:
+    std::string run_dir = kDefaultRunDir;
+    std::string config_path;  // empty: not given
+    Format format = Format::kTable;
+    ColorChoice color = ColorChoice::kAuto;
+    // Some commands:
+    std::string target;  // SERVICE, SERVICE/BACKEND, SERVICE/* or FILE; empty: all
+    bool is_check = false;
+    bool waits = false;
+    std::chrono::milliseconds timeout{30'000};
+    std::string reason;
+    bool is_forced = false;
+    std::string address;
+    std::optional<std::uint32_t> weight;
+};
+
+// The run is over before it began: help, the version, or a mistake.
+struct Finished {
+    ExitCode code = ExitCode::kDone;
+    std::string data;        // for stdout
+    std::string commentary;  // for stderr
+};
+
+[[nodiscard]] std::variant<Command, Finished> parse_command_line(int argc, const char* const* argv);
+
+// SERVICE/BACKEND or SERVICE/*; an error says what is expected.
+struct Selection {
+    std::string service;
+    std::string backend;  // "*": every backend of the service
+
+    [[nodiscard]] bool is_all() const { return backend == "*"; }
+};
+[[nodiscard]] Result<Selection> parse_selection(const std::string& text);
+
+}  // namespace fairlead::cli

@@ -1,0 +1,97 @@
+#include <fmt/format.h>
+
+#include "ctl/cli/json_read.h"
+#include "ctl/cli/pages.h"
+#include "ctl/cli/table.h"
+#include "ctl/cli/units.h"
+
+namespace fairlead::cli {
+namespace {
+
+using nlohmann::json;
+
+std::uint64_t dropped_packets(const json& service) {
+    std::uint64_t sum = 0;
+    for (const auto& [reason, count] : object(service, "dropped").items()) {
+        sum += count.is_number_unsigned() ? count.get<std::uint64_t>() : 0;
+    }
+    return sum;
+}
+
+Cell up_cell(const json& service) {
+    return flag(service, "up") ? Cell{"up", Tone::kGood} : Cell{"DOWN", Tone::kBad};
+}
+
+std::string serving_of_total(const json& service) {
+    return fmt::format(
+        "{}/{}", number(service, "backends_serving"), number(service, "backends_total"));
+}
+
+}  // namespace
+
+std::string service_table(const json& services, const Look& look) {
+    Table table({{"NAME"},
+                 {"VIP"},
+                 {"PROTOCOL"},
+                 {"FORWARDING"},
+                 {"STATE"},
+                 {"SERVING", Align::kRight},
+                 {"FLOWS", Align::kRight},
+                 {"NEW FLOWS", Align::kRight},
+                 {"PACKETS", Align::kRight},
+                 {"BYTES", Align::kRight},
+                 {"DROPPED", Align::kRight}});
+    for (const json& service : services) {
+        const std::uint64_t dropped = dropped_packets(service);
+        table.add({{text(service, "name"), Tone::kStrong},
+                   {text(service, "vip")},
+                   {text(service, "protocol")},
+                   {text(service, "forwarding")},
+                   up_cell(service),
+                   {serving_of_total(service)},
+                   {fmt::format("{}", number(service, "active_flows"))},
+                   {fmt::format("{}", number(service, "new_flows"))},
+                   {fmt::format("{}", number(service, "received_packets"))},
+                   {bytes(number(service, "received_bytes"))},
+                   {fmt::format("{}", dropped), dropped > 0 ? Tone::kWarning : Tone::kPlain}});
+    }
+    return table.render(look);
+}
+
+std::string service_page(const json& service, const Look& look, Clock::time_point now) {
+    Facts facts;
+    const Cell state = up_cell(service);
+    facts.add("Service", look.paint(Tone::kStrong, text(service, "name")));
+    facts.add("VIP",
+              fmt::format("{} {}, by {}",
+                          text(service, "vip"),
+                          text(service, "protocol"),
+                          text(service, "forwarding")));
+    facts.add("State",
+              fmt::format("{}, {} backends serving",
+                          look.paint(state.tone, state.text),
+                          serving_of_total(service)));
+    facts.add("Received",
+              fmt::format("{} in {}",
+                          bytes(number(service, "received_bytes")),
+                          counted(number(service, "received_packets"), "packet")));
+    facts.add(
+        "Flows",
+        fmt::format(
+            "{} now, {} ever", number(service, "active_flows"), number(service, "new_flows")));
+    for (const auto& [reason, count] : object(service, "dropped").items()) {
+        if (count.is_number_unsigned() && count.get<std::uint64_t>() > 0) {
+            facts.add("Dropped",
+                      look.paint(Tone::kWarning,
+                                 fmt::format("{} {}", count.get<std::uint64_t>(), reason)));
+        }
+    }
+    facts.add("Ring", text(service, "fingerprint"));
+    std::string page = facts.render(look);
+    if (!array(service, "backends").empty()) {
+        page.append("\n").append(backend_table(array(service, "backends"), look, now));
+    }
+    return page;
+}
+
+}  // namespace fairlead::cli

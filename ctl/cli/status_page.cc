@@ -1,0 +1,211 @@
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "ctl/cli/json_read.h"
+#include "ctl/cli/pages.h"
+#include "ctl/cli/table.h"
+#include "ctl/cli/units.h"
+
+namespace fairlead::cli {
+namespace {
+
+using nlohmann::json;
+
+// Workers that do not forward by the newest generation yet.
+std::size_t workers_behind(const json& status) {
+    const std::uint64_t newest = number(status, "generation");
+    const json& workers = array(object(status, "engine"), "workers");
+    return static_cast<std::size_t>(
+        std::count_if(workers.begin(), workers.end(), [newest](const json& worker) {
+            return number(worker, "acknowledged") < newest;
+        }));
+}
+
+std::string engine_line(const json& status, const Look& look) {
+    const json& engine = object(status, "engine");
+    if (!flag(engine, "up")) {
+        return look.paint(Tone::kBad, "not running") + ": nothing is forwarded";
+    }
+    const std::size_t workers = array(engine, "workers").size();
+    const std::size_t behind = workers_behind(status);
+    const std::string acknowledged =
+        behind == 0 ? fmt::format("generation {} acknowledged by {} {}",
+                                  number(status, "generation"),
+                                  workers == 1 ? "its" : "all",
+                                  counted(workers, "worker"))
+                    : look.paint(Tone::kWarning,
+                                 fmt::format("generation {} not acknowledged by {} of {}",
+                                             number(status, "generation"),
+                                             behind,
+                                             counted(workers, "worker")));
+    const std::string pages = text(engine, "hugepages");
+    return fmt::format("{}, pid {}, {}{}",
+                       look.paint(Tone::kGood, "forwarding"),
+                       number(engine, "pid"),
+                       acknowledged,
+                       pages.empty() ? "" : ", huge pages: " + pages);
+}
+
+std::string services_line(const json& services, const Look& look) {
+    const std::uint64_t total = number(services, "total");
+    const std::uint64_t up = number(services, "up");
+    return look.paint(up == total ? Tone::kGood : Tone::kBad,
+                      fmt::format("{} of {} up", up, total));
+}
+
+std::string backends_line(const json& backends, const Look& look) {
+    const auto part = [&](const char* key, Tone tone) {
+        const std::uint64_t count = number(backends, key);
+        return look.paint(count == 0 ? Tone::kPlain : tone, fmt::format("{} {}", count, key));
+    };
+    return fmt::format("{}, {}, {}, of {}",
+                       part("serving", Tone::kGood),
+                       part("draining", Tone::kWarning),
+                       part("out", Tone::kBad),
+                       number(backends, "total"));
+}
+
+std::string config_line(const json& status, const Look& look, Clock::time_point now) {
+    const json& config = object(status, "config");
+    std::string line =
+        fmt::format("{}, loaded {} ago", text(config, "file"), age(text(config, "loaded"), now));
+    if (field(config, "last_reload_ok").is_boolean() && !flag(config, "last_reload_ok")) {
+        line += ", " + look.paint(Tone::kBad, "last reload failed");
+    }
+    return line;
+}
+
+std::string worker_table(const json& workers, const Look& look) {
+    Table table({{"WORKER", Align::kRight},
+                 {"CPU", Align::kRight},
+                 {"ACKNOWLEDGED", Align::kRight},
+                 {"PACKETS", Align::kRight},
+                 {"BUSY", Align::kRight},
+                 {"FLOWS", Align::kRight},
+                 {"CAPACITY", Align::kRight},
+                 {"USED", Align::kRight}});
+    for (const json& worker : workers) {
+        const double capacity = real(worker, "flow_capacity");
+        const double used = capacity > 0 ? real(worker, "flow_entries") * 100 / capacity : 0;
+        table.add({{fmt::format("{}", number(worker, "worker"))},
+                   {fmt::format("{}", number(worker, "cpu"))},
+                   {fmt::format("{}", number(worker, "acknowledged"))},
+                   {fmt::format("{}", number(worker, "packets"))},
+                   {fmt::format("{:.1f} s", real(worker, "busy_seconds"))},
+                   {fmt::format("{}", number(worker, "flow_entries"))},
+                   {fmt::format("{}", number(worker, "flow_capacity"))},
+                   {fmt::format("{:.1f} %", used), used >= 90 ? Tone::kWarning : Tone::kPlain}});
+    }
+    return table.render(look);
+}
+
+std::string port_table(const json& ports, const Look& look) {
+    Table table({{"PORT"},
+                 {"DRIVER"},
+                 {"LINK"},
+                 {"RECEIVED PACKETS", Align::kRight},
+                 {"BYTES", Align::kRight},
+                 {"MISSED", Align::kRight},
+                 {"SENT PACKETS", Align::kRight},
+                 {"BYTES", Align::kRight}});
+    for (const json& port : ports) {
+        const bool is_up = flag(port, "up");
+        const std::uint64_t missed = number(port, "receive_missed_packets");
+        table.add({{text(port, "name")},
+                   {text(port, "driver")},
+                   {is_up ? "up" : "down", is_up ? Tone::kGood : Tone::kBad},
+                   {fmt::format("{}", number(port, "receive_packets"))},
+                   {bytes(number(port, "receive_bytes"))},
+                   {fmt::format("{}", missed), missed > 0 ? Tone::kWarning : Tone::kPlain},
+                   {fmt::format("{}", number(port, "transmit_packets"))},
+                   {bytes(number(port, "transmit_bytes"))}});
+    }
+    return table.render(look);
+}
+
+std::vector<std::string> problems_of(const json& status) {
+    std::vector<std::string> sentences;
+    for (const json& problem : array(status, "problems")) {
+        if (problem.is_string()) {
+            sentences.push_back(problem.get<std::string>());
+        }
+    }
+    return sentences;
+}
+
+}  // namespace
+
+std::string status_page(const json& status, const Look& look, Clock::time_point now) {
+    const json& engine = object(status, "engine");
+    Facts facts;
+    facts.add("Node",
+              fmt::format("{}, fairlead {}, lbd pid {}, running for {}",
+                          look.paint(Tone::kStrong, text(status, "node")),
+                          text(status, "version"),
+                          number(status, "pid"),
+                          age(text(status, "started"), now)));
+    facts.add("Engine", engine_line(status, look));
+    facts.add("Services", services_line(object(status, "services"), look));
+    facts.add("Backends", backends_line(object(status, "backends"), look));
+    facts.add("Overrides", fmt::format("{}", number(status, "overrides")));
+    facts.add("Config", config_line(status, look, now));
+    std::string page = facts.render(look);
+
+    if (!array(engine, "workers").empty()) {
+        page.append("\n").append(worker_table(array(engine, "workers"), look));
+    }
+    if (!array(engine, "ports").empty()) {
+        page.append("\n").append(port_table(array(engine, "ports"), look));
+    }
+    const auto problems = problems_of(status);
+    if (problems.empty()) {
+        return page + "\n" + look.paint(Tone::kGood, "No problems.") + "\n";
+    }
+    page.append("\n").append(look.paint(Tone::kBad, counted(problems.size(), "problem")) + "\n");
+    for (const std::string& sentence : problems) {
+        page += "  " + sentence + "\n";
+    }
+    return page;
+}
+
+Verdict judge(const json& status) {
+    const json& services = object(status, "services");
+    const std::uint64_t total = number(services, "total");
+    const std::uint64_t up = number(services, "up");
+    const auto problems = problems_of(status);
+    std::string why;
+    for (const std::string& sentence : problems) {
+        why += (why.empty() ? "" : "; ") + sentence;
+    }
+    if (!flag(object(status, "engine"), "up")) {
+        return {CheckResult::kCritical, "CRITICAL: " + (why.empty() ? "the engine is down" : why)};
+    }
+    if (up < total) {
+        return {CheckResult::kCritical,
+                fmt::format("CRITICAL: {} of {} up{}",
+                            up,
+                            counted(total, "service"),
+                            why.empty() ? "" : ": " + why)};
+    }
+    if (const std::size_t behind = workers_behind(status); why.empty() && behind > 0) {
+        why = fmt::format(
+            "{} behind generation {}", counted(behind, "worker"), number(status, "generation"));
+    }
+    const json& config = object(status, "config");
+    const bool is_reload_bad =
+        field(config, "last_reload_ok").is_boolean() && !flag(config, "last_reload_ok");
+    if (why.empty() && is_reload_bad) {
+        why = "the last reload failed: " + text(config, "last_reload_error");
+    }
+    if (!why.empty()) {
+        return {CheckResult::kWarning, "WARNING: " + why};
+    }
+    return {CheckResult::kOk,
+            fmt::format("OK: {} up, {} serving, generation {}",
+                        counted(up, "service"),
+                        counted(number(object(status, "backends"), "serving"), "backend"),
+                        number(status, "generation"))};
+}
+
+}  // namespace fairlead::cli
