@@ -98,8 +98,12 @@ struct alignas(kCacheLineBytes) PortTelemetry {
     Counter transmit_packets;
     Counter transmit_bytes;
     Counter transmit_errors;
+    // Of a kernel interface, by its steering program; they count on while no engine runs.
+    Counter kernel_packets;     // not for a VIP, left to the kernel
+    Counter no_socket_packets;  // for a VIP, dropped because no engine polled
+    std::array<Counter, 6> reserved;
 };
-static_assert(sizeof(PortTelemetry) == 2 * kCacheLineBytes);
+static_assert(sizeof(PortTelemetry) == 3 * kCacheLineBytes);
 
 struct alignas(kCacheLineBytes) TelemetryHeader {
     SegmentHeader segment;
@@ -123,7 +127,7 @@ struct alignas(kCacheLineBytes) TelemetryHeader {
     std::array<char, 40> version;
     std::array<PortTelemetry, kMaxPorts> ports;
 };
-static_assert(sizeof(TelemetryHeader) == (3 + 2 * kMaxPorts) * kCacheLineBytes);
+static_assert(sizeof(TelemetryHeader) == (3 + 3 * kMaxPorts) * kCacheLineBytes);
 
 inline constexpr std::uint32_t kTelemetryFingerprint =
     fingerprint_of({kLayoutVersion,
@@ -137,6 +141,7 @@ inline constexpr std::uint32_t kTelemetryFingerprint =
                     offsetof(TelemetryHeader, workers_offset),
                     offsetof(TelemetryHeader, worker_count),
                     offsetof(TelemetryHeader, ports),
+                    offsetof(PortTelemetry, kernel_packets),
                     offsetof(WorkerBlock, packets),
                     offsetof(WorkerBlock, dropped),
                     offsetof(ServiceCounters, dropped)});
