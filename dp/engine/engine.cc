@@ -1,0 +1,135 @@
+#include "dp/engine/engine.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "dp/base/log.h"
+#include "dp/base/notify.h"
+#include "dp/engine/engine_state.h"
+#include "dp/engine/vip_mirror.h"
+
+namespace fairlead::engine {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = std::chrono::steady_clock;
+
+// How soon a change of the tables reaches the workers, at most.
+constexpr milliseconds kTurn{2};
+constexpr milliseconds kReportEvery{200};
+constexpr milliseconds kLookForTablesEvery{20};
+
+}  // namespace
+
+Status Engine::State::run(const std::function<bool(milliseconds)>& wait) {
+    log_info("ready", {{"workers", worker_count()}, {"ports", ports_.size()}});
+    notify_service_manager("READY=1");
+    notify_service_manager("STATUS=waiting for lbd's first tables");
+    Clock::time_point next_report = Clock::now();
+    Clock::time_point next_look = next_report;
+    while (!wait(kTurn)) {
+        const Clock::time_point now = Clock::now();
+        if (!tables_ && now >= next_look) {
+            next_look = now + kLookForTablesEvery;
+            if (Status found = look_for_tables(); !found) {
+                return found;
+            }
+        }
+        if (tables_) {
+            follow_tables();
+        }
+        if (now >= next_report) {
+            next_report = now + kReportEvery;
+            report();
+        }
+    }
+    notify_service_manager("STOPPING=1");
+    return {};
+}
+
+Status Engine::State::look_for_tables() {
+    if (!shm::Segment::exists(shm::kTables, options_.run_dir)) {
+        return {};
+    }
+    Result<shm::Segment> opened = shm::Segment::open_read_only(shm::kTables, options_.run_dir);
+    if (!opened) {
+        return Unexpected{opened.error()};
+    }
+    tables_ = shm::TablesReader::map(opened->bytes());
+    if (!tables_) {
+        return fail(options_.run_dir +
+                    "/tables is damaged: its capacities do not fit its size; stop lbd, remove the "
+                    "file and start lbd again");
+    }
+    tables_segment_ = std::move(*opened);
+    follow_.tables = &*tables_;
+    return {};
+}
+
+void Engine::State::follow_tables() {
+    const std::uint64_t generation = tables_->generation();
+    const std::uint64_t followed = follow_.generation.load(std::memory_order_relaxed);
+    if (generation == followed) {
+        return;
+    }
+    if (vips_) {
+        const Status mirrored = vips_->set(vips_of(tables_->snapshot()));
+        if (!mirrored) {
+            if (!std::exchange(said_stuck_, true)) {
+                log_error("vips-not-mirrored",
+                          {{"generation", generation}, {"reason", mirrored.error().message}});
+            }
+            return;  // the daemon sees that nobody acknowledges; tried again at the next turn
+        }
+    }
+    said_stuck_ = false;
+    // Pairs with the workers' acquire (follow.h).
+    follow_.generation.store(generation, std::memory_order_release);
+    if (followed == 0) {
+        log_info("forwarding", {{"generation", generation}});
+        notify_service_manager("STATUS=forwarding");
+    }
+}
+
+void Engine::State::report() {
+    for (std::size_t number = 0; number < ports_.size(); ++number) {
+        ports_[number].follow_interface();
+        ports_[number].report(telemetry_->header().ports.at(number));
+    }
+    const auto seconds =
+        std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
+    flows_->keep_tick(first_tick_ + static_cast<std::uint64_t>(seconds) / kSecondsPerFlowTick);
+}
+
+void Engine::State::stop() {
+    follow_.is_stopping.store(true, std::memory_order_release);
+    for (std::thread& thread : threads_) {
+        thread.join();
+    }
+    threads_.clear();
+    if (!workers_.empty()) {
+        report();
+    }
+    for (Port& port : ports_) {
+        port.close();
+    }
+    ports_.clear();
+}
+
+Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::start(const Options& options) {
+    auto state = std::make_unique<State>(options);
+    if (Status started = state->start(); !started) {
+        return Unexpected{started.error()};
+    }
+    return std::unique_ptr<Engine>(new Engine(std::move(state)));
+}
+
+Status Engine::run(const std::function<bool(milliseconds)>& wait) {
+    return state_->run(wait);
+}
+
+}  // namespace fairlead::engine

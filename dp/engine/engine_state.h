@@ -1,0 +1,70 @@
+// What lbdp owns, behind Engine (engine.h): started in start.cc, run in engine.cc.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "bpf/loader/steer_loader.h"
+#include "dp/base/result.h"
+#include "dp/engine/engine.h"
+#include "dp/engine/follow.h"
+#include "dp/engine/packet_memory.h"
+#include "dp/engine/port.h"
+#include "dp/engine/segments.h"
+#include "dp/engine/worker.h"
+#include "dp/shm/segment.h"
+#include "dp/shm/snapshot.h"
+
+namespace fairlead::engine {
+
+class Engine::State {
+  public:
+    explicit State(const Options& options) : options_(options) {}
+    ~State() { stop(); }
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+
+    [[nodiscard]] Status start();
+    [[nodiscard]] Status run(const std::function<bool(std::chrono::milliseconds)>& wait);
+
+  private:
+    [[nodiscard]] std::uint32_t worker_count() const {
+        return static_cast<std::uint32_t>(options_.cpus.size());
+    }
+    [[nodiscard]] Status take_run_directory();
+    [[nodiscard]] Status start_memory();
+    [[nodiscard]] Status open_ports();
+    [[nodiscard]] Status start_workers();
+    [[nodiscard]] WorkerSetup setup_of(std::uint32_t number) const;
+    void run_worker(std::uint32_t number);
+    [[nodiscard]] Status look_for_tables();
+    void follow_tables();
+    void report();
+    void stop();
+
+    Options options_;
+    std::string pin_directory_;
+    std::optional<Telemetry> telemetry_;
+    std::optional<Flows> flows_;
+    std::optional<SteerVips> vips_;
+    PacketMemory memory_;
+    std::vector<rte_mempool*> pools_;
+    std::vector<Port> ports_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<std::thread> threads_;
+    shm::Segment tables_segment_;
+    std::optional<shm::TablesReader> tables_;
+    Follow follow_;
+    std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+    std::uint64_t first_tick_ = 0;
+    bool said_stuck_ = false;
+};
+
+}  // namespace fairlead::engine

@@ -1,0 +1,193 @@
+#include <algorithm>
+#include <bit>
+#include <cerrno>
+#include <filesystem>
+#include <string>
+#include <system_error>
+
+#include <fmt/format.h>
+#include <linux/magic.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "dp/base/log.h"
+#include "dp/engine/segments.h"
+
+namespace fairlead::engine {
+namespace {
+
+constexpr std::uint64_t kTablesOffset = sizeof(shm::FlowsHeader);
+
+// FNV-1a: a name in the mount that all run directories share, the same at each start.
+std::string directory_in(const std::string& mount, const std::string& run_dir) {
+    std::uint64_t hash = 0xCBF2'9CE4'8422'2325ULL;
+    for (const char letter : run_dir) {
+        hash = (hash ^ static_cast<unsigned char>(letter)) * 0x0000'0100'0000'01B3ULL;
+    }
+    return fmt::format("{}/fairlead-{:016x}", mount, hash);
+}
+
+void fill_header(std::span<std::byte> bytes, const FlowsGeometry& geometry) {
+    // A mapping's start is page-aligned.
+    auto& header = *static_cast<shm::FlowsHeader*>(static_cast<void*>(bytes.data()));
+    header.tables = geometry.tables;
+    header.buckets_per_table = geometry.buckets_per_table;
+    header.tables_offset = kTablesOffset;
+}
+
+// The geometry, if the segment has room for it.
+FlowsGeometry geometry_of(const shm::Segment& segment) {
+    if (segment.bytes().size() < sizeof(shm::FlowsHeader)) {
+        return {};
+    }
+    const auto& header = segment.header<shm::FlowsHeader>();
+    const FlowsGeometry geometry{header.tables, header.buckets_per_table};
+    const std::uint64_t room =
+        (segment.bytes().size() - sizeof(shm::FlowsHeader)) / sizeof(shm::FlowBucket);
+    const bool is_sane = header.tables_offset == kTablesOffset && geometry.tables > 0 &&
+                         std::has_single_bit(geometry.buckets_per_table) &&
+                         geometry.buckets_per_table > 1 &&
+                         geometry.buckets_per_table <= room / geometry.tables;
+    return is_sane ? geometry : FlowsGeometry{};
+}
+
+std::span<shm::FlowBucket> table_of(const shm::Segment& segment, std::uint32_t number) {
+    const FlowsGeometry geometry = geometry_of(segment);
+    // Aligned: the header is a multiple of a bucket's size.
+    auto* const first =
+        static_cast<shm::FlowBucket*>(static_cast<void*>(segment.bytes().data() + kTablesOffset));
+    return {first + number * geometry.buckets_per_table, geometry.buckets_per_table};
+}
+
+// Makes the segment on the hugetlbfs, and RUN_DIR/flows a link to it.
+Result<shm::Segment> create_on_hugetlbfs(const std::string& run_dir,
+                                         std::string_view version,
+                                         const FlowsGeometry& geometry,
+                                         const HugePagePool& pool) {
+    const std::string directory = directory_in(pool.mount, run_dir);
+    if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
+        return fail("cannot make " + directory);
+    }
+    Result<shm::Segment> made = shm::Segment::create(
+        shm::kFlows,
+        directory,
+        round_up(geometry.size_bytes(), pool.page_bytes),
+        version,
+        [&geometry](std::span<std::byte> bytes) { fill_header(bytes, geometry); });
+    if (!made) {
+        (void)::rmdir(directory.c_str());
+        return made;
+    }
+    const std::string name = run_dir + "/flows";
+    const std::string temporary = name + ".link";
+    (void)::unlink(temporary.c_str());
+    if (::symlink((directory + "/flows").c_str(), temporary.c_str()) != 0 ||
+        ::rename(temporary.c_str(), name.c_str()) != 0) {
+        return fail("cannot link " + name + " to " + directory);
+    }
+    return made;
+}
+
+// Takes the file away that RUN_DIR/flows was a link to; whoever has mapped it keeps it.
+void remove_from_hugetlbfs(const std::string& mount_directory) {
+    (void)::unlink((mount_directory + "/flows").c_str());
+    (void)::rmdir(mount_directory.c_str());
+}
+
+Result<shm::Segment> create(const std::string& run_dir,
+                            std::string_view version,
+                            const FlowsGeometry& geometry,
+                            const HugePagePool* pool) {
+    if (pool != nullptr && !pool->mount.empty()) {
+        Result<shm::Segment> made = create_on_hugetlbfs(run_dir, version, geometry, *pool);
+        if (made) {
+            return made;
+        }
+        log_warning("flows-without-hugepages", {{"reason", made.error().message}});
+    }
+    std::error_code error;
+    const std::filesystem::path former =
+        std::filesystem::read_symlink(run_dir + "/flows", error).parent_path();
+    Result<shm::Segment> made = shm::Segment::create(
+        shm::kFlows,
+        run_dir,
+        round_up(geometry.size_bytes(), 4096),
+        version,
+        [&geometry](std::span<std::byte> bytes) { fill_header(bytes, geometry); });
+    if (made && !former.empty()) {
+        remove_from_hugetlbfs(former);
+    }
+    return made;
+}
+
+}  // namespace
+
+std::uint64_t FlowsGeometry::size_bytes() const {
+    return kTablesOffset + tables * buckets_per_table * sizeof(shm::FlowBucket);
+}
+
+FlowsGeometry plan_flows(std::uint64_t flows, std::uint32_t workers) {
+    const std::uint64_t per_worker = (flows + workers - 1) / workers;
+    const std::uint64_t buckets =
+        round_up(per_worker * 2, shm::kFlowsPerBucket) / shm::kFlowsPerBucket;
+    return {workers, std::bit_ceil(std::max<std::uint64_t>(buckets, 2))};
+}
+
+Result<Flows> Flows::open(const std::string& run_dir,
+                          std::string_view version,
+                          const FlowsGeometry& geometry,
+                          const HugePagePool* huge_pages) {
+    Flows flows;
+    std::uint64_t tick = 0;
+    if (shm::Segment::exists(shm::kFlows, run_dir)) {
+        Result<shm::Segment> last = shm::Segment::open_writer(shm::kFlows, run_dir);
+        if (last && geometry_of(*last) == geometry) {
+            flows.segment_ = std::move(*last);
+            flows.is_taken_over_ = true;
+        } else if (last && geometry_of(*last).tables > 0) {
+            tick = last->header<shm::FlowsHeader>().last_tick.load(std::memory_order_relaxed);
+            flows.old_segment_ = std::move(*last);
+        } else {
+            log_warning("flows-lost",
+                        {{"reason", last ? "its header is damaged" : last.error().message}});
+        }
+    }
+    if (!flows.is_taken_over_) {
+        Result<shm::Segment> made = create(run_dir, version, geometry, huge_pages);
+        if (!made) {
+            return Unexpected{made.error()};
+        }
+        flows.segment_ = std::move(*made);
+        flows.keep_tick(tick);
+    }
+    struct statfs status {};
+    flows.uses_hugepages_ =
+        ::statfs((run_dir + "/flows").c_str(), &status) == 0 && status.f_type == HUGETLBFS_MAGIC;
+    return flows;
+}
+
+std::span<shm::FlowBucket> Flows::table(std::uint32_t worker) const {
+    return table_of(segment_, worker);
+}
+
+std::vector<FlowTableView> Flows::old_tables() const {
+    std::vector<FlowTableView> views;
+    if (old_segment_.is_open()) {
+        for (std::uint32_t number = 0; number < geometry_of(old_segment_).tables; ++number) {
+            views.emplace_back(table_of(old_segment_, number));
+        }
+    }
+    return views;
+}
+
+std::uint64_t Flows::last_tick() const {
+    return segment_.header<shm::FlowsHeader>().last_tick.load(std::memory_order_relaxed);
+}
+
+void Flows::keep_tick(std::uint64_t tick) const {
+    // One writer; the next engine reads it after this one is gone.
+    segment_.header<shm::FlowsHeader>().last_tick.store(tick, std::memory_order_relaxed);
+}
+
+}  // namespace fairlead::engine

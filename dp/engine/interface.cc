@@ -1,0 +1,85 @@
+#include "dp/engine/interface.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "dp/base/error_text.h"
+
+namespace fairlead::engine {
+namespace {
+
+// Asks one question about one interface after the other.
+class Asker {
+  public:
+    explicit Asker(const std::string& name) : fd_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+        const std::size_t length = std::min(name.size(), sizeof request.ifr_name - 1);
+        std::memcpy(request.ifr_name, name.data(), length);
+    }
+    Asker(const Asker&) = delete;
+    Asker& operator=(const Asker&) = delete;
+    ~Asker() {
+        if (fd_ >= 0) {
+            (void)::close(fd_);
+        }
+    }
+    // The answer stands in `request`.
+    [[nodiscard]] bool ask(unsigned long question) { return ::ioctl(fd_, question, &request) == 0; }
+
+    ifreq request{};
+
+  private:
+    int fd_;
+};
+
+// Queues in use, as `ethtool -l` counts them: each can receive.
+std::uint32_t ask_receive_queues(Asker& asker) {
+    ethtool_channels channels{};
+    channels.cmd = ETHTOOL_GCHANNELS;
+    asker.request.ifr_data = static_cast<char*>(static_cast<void*>(&channels));
+    if (!asker.ask(SIOCETHTOOL)) {
+        return 1;
+    }
+    return std::max(channels.combined_count + channels.rx_count, 1U);
+}
+
+}  // namespace
+
+Result<InterfaceFacts> look_at_interface(const std::string& name) {
+    Asker asker(name);
+    const bool is_too_long = name.size() >= IFNAMSIZ;
+    if (is_too_long || !asker.ask(SIOCGIFINDEX)) {
+        return fail(
+            fmt::format("there is no interface \"{}\" in this network namespace: {}; `ip -br "
+                        "link` lists those that are there",
+                        name,
+                        error_text(is_too_long ? ENODEV : errno)));
+    }
+    InterfaceFacts facts;
+    facts.index = static_cast<unsigned>(asker.request.ifr_ifindex);
+    if (asker.ask(SIOCGIFFLAGS)) {
+        const auto flags = static_cast<unsigned>(asker.request.ifr_flags);
+        facts.is_up = (flags & static_cast<unsigned>(IFF_UP)) != 0;
+        facts.has_link = (flags & static_cast<unsigned>(IFF_RUNNING)) != 0;
+    }
+    if (asker.ask(SIOCGIFMTU)) {
+        facts.mtu_bytes = static_cast<std::uint32_t>(asker.request.ifr_mtu);
+    }
+    if (!asker.ask(SIOCGIFHWADDR) || asker.request.ifr_hwaddr.sa_family != ARPHRD_ETHER) {
+        return fail(fmt::format("the interface \"{}\" is no Ethernet; a port needs one", name));
+    }
+    std::memcpy(facts.mac.bytes.data(), asker.request.ifr_hwaddr.sa_data, facts.mac.bytes.size());
+    facts.receive_queues = ask_receive_queues(asker);
+    return facts;
+}
+
+}  // namespace fairlead::engine

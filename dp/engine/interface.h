@@ -1,0 +1,26 @@
+// What the kernel says of a network interface, asked in the calling thread's network namespace.
+//
+// By ioctl and not from /sys, which shows the namespace of whoever mounted it. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "dp/base/result.h"
+#include "dp/net/mac_address.h"
+
+namespace fairlead::engine {
+
+struct InterfaceFacts {
+    unsigned index = 0;
+    bool is_up = false;     // switched on by the administrator
+    bool has_link = false;  // and with a carrier
+    std::uint32_t mtu_bytes = 0;
+    std::uint32_t receive_queues = 1;  // 1 where the driver does not say
+    MacAddress mac;
+};
+
+// Error: no such interface here, or it is no Ethernet.
+[[nodiscard]] Result<InterfaceFacts> look_at_interface(const std::string& name);
+
+}  // namespace fairlead::engine

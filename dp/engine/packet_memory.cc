@@ -1,0 +1,72 @@
+#include "dp/engine/packet_memory.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include <rte_errno.h>
+#include <rte_mbuf.h>
+
+#include "dp/base/error_text.h"
+#include "dp/engine/hugepages.h"
+
+namespace fairlead::engine {
+namespace {
+
+// An AF_XDP socket owns 2,048 buffers to receive into, and up to 2,048 on their way out.
+constexpr std::uint32_t kBuffersPerQueue = 4'096;
+// Those in the worker's hands and in the pool's cache. A pool of a power of two less one wastes
+// least.
+constexpr std::uint32_t kBuffersInFlight = 1'023;
+constexpr std::uint32_t kPoolCache = 256;
+// In front of the packet: DPDK's headroom and the kernel's own for XDP; Ethernet with two tags; and
+// the outer header that may come before it.
+constexpr std::uint32_t kXdpHeadroomBytes = 256;
+constexpr std::uint32_t kEthernetBytes = 22;
+constexpr std::uint32_t kOwnBytes =
+    64 + sizeof(rte_mbuf) + 64;                    // of an object beside its data room
+constexpr std::uint64_t kOtherBytes = 24U << 20U;  // DPDK's devices and tables
+
+}  // namespace
+
+PacketMemory plan_packet_memory(std::uint32_t workers,
+                                std::uint32_t ports,
+                                std::uint32_t mtu_bytes) {
+    PacketMemory plan;
+    plan.buffers_per_worker = ports * kBuffersPerQueue + kBuffersInFlight;
+    const std::uint64_t needed =
+        RTE_PKTMBUF_HEADROOM + kXdpHeadroomBytes + kEthernetBytes + mtu_bytes;
+    plan.buffer_bytes = static_cast<std::uint16_t>(
+        std::min(round_up(std::max<std::uint64_t>(needed, RTE_MBUF_DEFAULT_BUF_SIZE), 64),
+                 std::uint64_t{UINT16_MAX} / 64 * 64));
+    const std::uint64_t pool =
+        std::uint64_t{plan.buffers_per_worker} * (plan.buffer_bytes + kOwnBytes);
+    plan.total_bytes = round_up(workers * pool + kOtherBytes, 2U << 20U);
+    return plan;
+}
+
+Result<std::vector<rte_mempool*>> make_packet_pools(const PacketMemory& plan,
+                                                    std::uint32_t workers) {
+    std::vector<rte_mempool*> pools;
+    for (std::uint32_t worker = 0; worker < workers; ++worker) {
+        rte_mempool* const pool = rte_pktmbuf_pool_create(fmt::format("worker-{}", worker).c_str(),
+                                                          plan.buffers_per_worker,
+                                                          kPoolCache,
+                                                          0,
+                                                          plan.buffer_bytes,
+                                                          SOCKET_ID_ANY);
+        if (pool == nullptr) {
+            return fail(
+                fmt::format("cannot get {} packet buffers of {} bytes for worker {}: {}; "
+                            "free memory or huge pages, or use fewer CPUs or ports",
+                            plan.buffers_per_worker,
+                            plan.buffer_bytes,
+                            worker,
+                            error_text(rte_errno)));
+        }
+        pools.push_back(pool);
+    }
+    return pools;
+}
+
+}  // namespace fairlead::engine

@@ -1,0 +1,32 @@
+// The packet buffers: one pool a worker, sized for what its ports' rings can hold at once.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dp/base/result.h"
+
+struct rte_mempool;
+
+namespace fairlead::engine {
+
+// The largest IP packet that fits into an AF_XDP frame: a page, less what DPDK and the kernel keep
+// in front of the packet.
+inline constexpr std::uint32_t kMaxInterfaceMtuBytes = 3'400;
+
+struct PacketMemory {
+    std::uint32_t buffers_per_worker = 0;
+    std::uint16_t buffer_bytes = 0;  // data room, with headroom
+    std::uint64_t total_bytes = 0;   // of all workers' pools and DPDK's own needs
+};
+
+// Requires mtu_bytes, the largest of all ports, and as many ports as there will be.
+[[nodiscard]] PacketMemory plan_packet_memory(std::uint32_t workers,
+                                              std::uint32_t ports,
+                                              std::uint32_t mtu_bytes);
+
+// One pool a worker. They live as long as the process. Error: out of memory.
+[[nodiscard]] Result<std::vector<rte_mempool*>> make_packet_pools(const PacketMemory& plan,
+                                                                  std::uint32_t workers);
+
+}  // namespace fairlead::engine

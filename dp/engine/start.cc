@@ -1,0 +1,249 @@
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+#include <rte_errno.h>
+#include <rte_lcore.h>
+
+#include "bpf/loader/libbpf_log.h"
+#include "bpf/loader/pin_directory.h"
+#include "dp/base/error_text.h"
+#include "dp/base/log.h"
+#include "dp/engine/cpus.h"
+#include "dp/engine/eal.h"
+#include "dp/engine/engine_state.h"
+#include "dp/engine/interface.h"
+#include "dp/engine/privileges.h"
+
+namespace fairlead::engine {
+namespace {
+
+constexpr std::uint32_t kUsualMtuBytes = 1'500;
+
+Status check_options(const Options& options) {
+    if (options.ports.empty()) {
+        return fail("the configuration has no [[port]]; the engine needs one at least");
+    }
+    if (options.ports.size() > shm::kMaxPorts) {
+        return fail(fmt::format("there are {} ports, and at most {} are possible",
+                                options.ports.size(),
+                                shm::kMaxPorts));
+    }
+    if (options.cpus.empty() || options.cpus.size() > shm::kMaxWorkers) {
+        return fail(fmt::format("[engine] cpus names {} CPUs; it takes 1 to {}, one a worker",
+                                options.cpus.size(),
+                                shm::kMaxWorkers));
+    }
+    return check_cpus(options.cpus, allowed_cpus());
+}
+
+// The largest packet that any port may carry, for the size of the buffers.
+std::uint32_t largest_mtu(const Options& options) {
+    std::uint32_t largest = kUsualMtuBytes;
+    for (const PortOptions& port : options.ports) {
+        largest = std::max(largest, port.mtu_bytes);
+        if (!port.interface.empty()) {
+            if (const Result<InterfaceFacts> facts = look_at_interface(port.interface); facts) {
+                largest = std::max(largest, std::min(facts->mtu_bytes, kMaxInterfaceMtuBytes));
+            }
+        }
+    }
+    return largest;
+}
+
+std::vector<std::string> interfaces_of(const Options& options) {
+    std::vector<std::string> interfaces;
+    for (const PortOptions& port : options.ports) {
+        if (!port.interface.empty()) {
+            interfaces.push_back(port.interface);
+        }
+    }
+    return interfaces;
+}
+
+// The pool of pages from which the flow tables can be taken.
+const HugePagePool* pool_with_room(const std::vector<HugePagePool>& pools, std::uint64_t bytes) {
+    for (const HugePagePool& pool : pools) {
+        if (!pool.mount.empty() && pool.free_bytes() >= bytes) {
+            return &pool;
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+Status Engine::State::start() {
+    if (Status sane = check_options(options_); !sane) {
+        return sane;
+    }
+    if (!interfaces_of(options_).empty()) {
+        if (Status allowed = prepare_for_interfaces(); !allowed) {
+            return allowed;
+        }
+    }
+    for (const auto step : {&State::take_run_directory,
+                            &State::start_memory,
+                            &State::open_ports,
+                            &State::start_workers}) {
+        if (Status done = (this->*step)(); !done) {
+            return done;
+        }
+    }
+    return {};
+}
+
+Status Engine::State::take_run_directory() {
+    if (::mkdir(options_.run_dir.c_str(), 0755) != 0 && errno != EEXIST) {
+        return fail(fmt::format("cannot make {}: {}; make it, or name another one by --run-dir",
+                                options_.run_dir,
+                                error_text(errno)));
+    }
+    Result<Telemetry> telemetry =
+        Telemetry::open(options_.run_dir, options_.version, worker_count());
+    if (!telemetry) {
+        return Unexpected{telemetry.error()};
+    }
+    telemetry_ = std::move(*telemetry);
+    return {};
+}
+
+Status Engine::State::start_memory() {
+    const std::vector<HugePagePool> pools = find_hugepages();
+    memory_ = plan_packet_memory(
+        worker_count(), static_cast<std::uint32_t>(options_.ports.size()), largest_mtu(options_));
+    const Result<HugePageChoice> choice =
+        choose_hugepages(options_.hugepages, pools, memory_.total_bytes);
+    if (!choice) {
+        return Unexpected{choice.error()};
+    }
+    if (!choice->uses_hugepages) {
+        log_info("without-hugepages", {{"reason", choice->reason}});
+    }
+    telemetry_->header().uses_hugepages.store(choice->uses_hugepages ? 1 : 0,
+                                              std::memory_order_relaxed);
+    const FlowsGeometry geometry = plan_flows(options_.flows, worker_count());
+    const HugePagePool* const pool =
+        choice->uses_hugepages ? pool_with_room(pools, memory_.total_bytes + geometry.size_bytes())
+                               : nullptr;
+    Result<Flows> flows = Flows::open(options_.run_dir, options_.version, geometry, pool);
+    if (!flows) {
+        return Unexpected{flows.error()};
+    }
+    flows_ = std::move(*flows);
+    first_tick_ = flows_->last_tick();
+
+    const EalOptions eal{.uses_hugepages = choice->uses_hugepages,
+                         .memory_bytes = memory_.total_bytes,
+                         .control_cpus = control_cpus(options_.cpus, allowed_cpus()),
+                         .run_dir = options_.run_dir};
+    if (Status started = start_eal(eal); !started) {
+        return started;
+    }
+    auto made = make_packet_pools(memory_, worker_count());
+    if (!made) {
+        return Unexpected{made.error()};
+    }
+    pools_ = std::move(*made);
+    log_info("memory",
+             {{"hugepages", choice->uses_hugepages},
+              {"packet_mb", memory_.total_bytes >> 20U},
+              {"flows", options_.flows},
+              {"flows_taken_over", flows_->is_taken_over()},
+              {"flows_on_hugepages", flows_->uses_hugepages()}});
+    return {};
+}
+
+Status Engine::State::open_ports() {
+    PortSetup setup{.pools = pools_, .idle = options_.idle};
+    const std::vector<std::string> interfaces = interfaces_of(options_);
+    if (!interfaces.empty()) {
+        send_libbpf_messages_to_log();
+        pin_directory_ = options_.run_dir + "/bpf";
+        if (Status prepared = prepare_pin_directory(pin_directory_); !prepared) {
+            return prepared;
+        }
+        Result<SteerVips> vips = SteerVips::open(pin_directory_);
+        if (!vips) {
+            return Unexpected{vips.error()};
+        }
+        vips_ = std::move(*vips);
+        remove_other_steer_links(pin_directory_, interfaces);
+        setup.vips = &*vips_;
+        setup.pin_directory = pin_directory_;
+    }
+    for (const PortOptions& options : options_.ports) {
+        Result<Port> port = Port::open(options, static_cast<std::uint32_t>(ports_.size()), setup);
+        if (!port) {
+            return Unexpected{port.error()};
+        }
+        port->introduce(telemetry_->header().ports.at(ports_.size()));
+        ports_.push_back(std::move(*port));
+    }
+    telemetry_->header().port_count.store(static_cast<std::uint32_t>(ports_.size()),
+                                          std::memory_order_relaxed);
+    return {};
+}
+
+WorkerSetup Engine::State::setup_of(std::uint32_t number) const {
+    WorkerSetup setup{.index = WorkerIndex{static_cast<std::uint16_t>(number)},
+                      .cpu = options_.cpus[number],
+                      .idle = options_.idle,
+                      .flow_buckets = flows_->table(number),
+                      .counters = {.worker = &telemetry_->worker(number),
+                                   .services = telemetry_->services(number),
+                                   .backends = telemetry_->backends(number)},
+                      .first_tick = first_tick_,
+                      .follow = &follow_};
+    for (const Port& port : ports_) {
+        setup.ports.push_back(port.queues()[number]);
+    }
+    for (std::uint32_t other = 0; other < worker_count(); ++other) {
+        if (other != number) {
+            setup.other_flows.emplace_back(flows_->table(other));
+        }
+    }
+    setup.lasting_other_flows = setup.other_flows.size();
+    const std::vector<FlowTableView> old = flows_->old_tables();
+    setup.other_flows.insert(setup.other_flows.end(), old.begin(), old.end());
+    return setup;
+}
+
+Status Engine::State::start_workers() {
+    for (std::uint32_t number = 0; number < worker_count(); ++number) {
+        workers_.push_back(std::make_unique<Worker>(setup_of(number)));
+    }
+    for (std::uint32_t number = 0; number < worker_count(); ++number) {
+        threads_.emplace_back([this, number] { run_worker(number); });
+    }
+    report();
+    return {};
+}
+
+void Engine::State::run_worker(std::uint32_t number) {
+    const std::uint32_t cpu = options_.cpus[number];
+    // Sleeps of some microseconds must not be rounded up to the usual 50.
+    (void)::prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    (void)::pthread_setname_np(::pthread_self(), fmt::format("worker-{}", number).c_str());
+    if (const Status pinned = pin_to({cpu}); !pinned) {
+        log_error("worker-not-pinned", {{"worker", number}, {"reason", pinned.error().message}});
+    }
+    if (rte_thread_register() != 0) {
+        // It works without, only slower: the packet pool's cache belongs to registered threads.
+        log_warning("worker-not-registered",
+                    {{"worker", number}, {"reason", error_text(rte_errno)}});
+    }
+    workers_[number]->run();
+    rte_thread_unregister();
+}
+
+}  // namespace fairlead::engine

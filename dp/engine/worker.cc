@@ -1,0 +1,213 @@
+#include "dp/engine/worker.h"
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+#include <rte_cycles.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+#include <rte_pause.h>
+
+namespace fairlead::engine {
+namespace {
+
+constexpr std::uint64_t kHousePerSecond = 1'000;
+// Every bucket is visited once in this time, so that counts of flows are exact to a tick.
+constexpr std::uint64_t kSweepSeconds = kSecondsPerFlowTick;
+constexpr std::size_t kMaxSweepBuckets = 4'096;  // a turn; some 20 us
+
+// Idle::kYield: polls on for a while, then sleeps, longer each time.
+constexpr std::uint32_t kIdleTurnsBeforePause = 32;
+constexpr std::uint32_t kShortestPauseNs = 20'000;
+constexpr std::uint32_t kLongestPauseNs = 250'000;
+// Before the first generation there is nothing to poll, whatever the mode.
+constexpr std::uint32_t kWaitForTablesNs = 1'000'000;
+
+void sleep_ns(std::uint32_t nanoseconds) noexcept {
+    const timespec time{0, static_cast<long>(nanoseconds)};
+    (void)::nanosleep(&time, nullptr);
+}
+
+// Gives the frame's bytes as forward_burst() left them to the packet buffer.
+void adopt(rte_mbuf* packet, const Packet& bytes) noexcept {
+    const auto* const start = static_cast<const std::uint8_t*>(packet->buf_addr);
+    packet->data_off = static_cast<std::uint16_t>(bytes.data - start);
+    packet->data_len = static_cast<std::uint16_t>(bytes.length);
+    packet->pkt_len = bytes.length;
+}
+
+}  // namespace
+
+Worker::Worker(WorkerSetup setup)
+    : setup_(std::move(setup)),
+      tsc_per_second_(rte_get_tsc_hz()),
+      started_(rte_rdtsc()),
+      last_house_(started_),
+      flows_(setup_.flow_buckets, *setup_.counters.worker, setup_.counters.backends),
+      outboxes_(setup_.ports.size()) {
+    context_.flows = &flows_;
+    context_.other_flows = setup_.other_flows;
+    context_.counters = setup_.counters;
+    context_.now = FlowTick{setup_.first_tick};
+    setup_.counters.worker->cpu.set(setup_.cpu);
+    setup_.counters.worker->flow_capacity.set(flows_.capacity());
+}
+
+void Worker::run() noexcept {
+    // Pairs with the control thread's release; nothing else is shared by it.
+    while (!setup_.follow->is_stopping.load(std::memory_order_acquire)) {
+        setup_.counters.worker->heartbeat.add(1);
+        follow_tables();
+        const std::uint64_t now = rte_rdtsc();
+        if (now - last_house_ >= tsc_per_second_ / kHousePerSecond) {
+            keep_house(now);
+        }
+        if (acknowledged_ == 0) {
+            sleep_ns(kWaitForTablesNs);
+            continue;
+        }
+        std::size_t received = 0;
+        for (const PortQueue& queue : setup_.ports) {
+            received += poll(queue);
+        }
+        if (received == 0) {
+            pause();
+        } else {
+            idle_turns_ = 0;
+            busy_tsc_ += rte_rdtsc() - now;
+        }
+    }
+}
+
+void Worker::follow_tables() noexcept {
+    // Pairs with the control thread's release (follow.h).
+    const std::uint64_t generation = setup_.follow->generation.load(std::memory_order_acquire);
+    if (generation == acknowledged_) [[likely]] {
+        return;
+    }
+    // Nothing from before is held here: the bursts are done, and the snapshot goes first (T2).
+    context_.snapshot = {};
+    context_.tables = setup_.follow->tables;
+    acknowledged_ = generation;
+    setup_.counters.worker->acknowledged.store(generation, std::memory_order_release);
+    context_.snapshot = context_.tables->snapshot();
+}
+
+std::size_t Worker::poll(const PortQueue& queue) noexcept {
+    std::array<rte_mbuf*, kBurst> received{};
+    std::array<rte_mbuf*, kBurst> whole{};
+    std::array<Packet, kBurst> packets;
+    std::array<Verdict, kBurst> verdicts;
+    const std::size_t count = rte_eth_rx_burst(queue.device, queue.queue, received.data(), kBurst);
+    std::size_t usable = 0;
+    for (std::size_t i = 0; i < count; ++i) {
+        rte_mbuf* const packet = received[i];
+        // Larger than a buffer: the device chained several, and one must do.
+        if (packet->nb_segs > 1 && rte_pktmbuf_linearize(packet) != 0) {
+            setup_.counters.worker->packets.add(1);
+            drop(packet, DropReason::kTooBig, kNoServiceId);
+            continue;
+        }
+        whole[usable] = packet;
+        packets[usable] = {.data = rte_pktmbuf_mtod(packet, std::uint8_t*),
+                           .length = rte_pktmbuf_data_len(packet),
+                           .headroom = rte_pktmbuf_headroom(packet)};
+        verdicts[usable] = {};
+        ++usable;
+    }
+    if (usable > 0) {
+        forward_burst(
+            context_, std::span(packets.data(), usable), std::span(verdicts.data(), usable));
+        for (std::size_t i = 0; i < usable; ++i) {
+            dispatch(whole[i], packets[i], verdicts[i]);
+        }
+        send();
+    }
+    return count;
+}
+
+void Worker::dispatch(rte_mbuf* packet, const Packet& bytes, const Verdict& verdict) noexcept {
+    switch (verdict.action) {
+        case Action::kDrop:
+            rte_pktmbuf_free(packet);
+            return;
+        case Action::kKernel:
+            // Steering keeps these away from AF_XDP ports but for a moment around a change of VIPs;
+            // behind the other ports stands no kernel.
+            drop(packet, DropReason::kNoKernelPath, kNoServiceId);
+            return;
+        case Action::kTransmit:
+            if (to_number(verdict.port) >= outboxes_.size()) {
+                drop(packet, DropReason::kBadTables, verdict.service);
+                return;
+            }
+            adopt(packet, bytes);
+            Outbox& outbox = outboxes_[to_number(verdict.port)];
+            outbox.packets[outbox.count] = packet;
+            outbox.services[outbox.count] = verdict.service;
+            ++outbox.count;
+            return;
+    }
+}
+
+void Worker::send() noexcept {
+    for (std::size_t port = 0; port < outboxes_.size(); ++port) {
+        Outbox& outbox = outboxes_[port];
+        if (outbox.count == 0) {
+            continue;
+        }
+        const PortQueue& queue = setup_.ports[port];
+        const std::uint16_t sent =
+            rte_eth_tx_burst(queue.device, queue.queue, outbox.packets.data(), outbox.count);
+        for (std::size_t i = sent; i < outbox.count; ++i) {
+            drop(outbox.packets[i], DropReason::kTransmitFull, outbox.services[i]);
+        }
+        outbox.count = 0;
+    }
+}
+
+void Worker::drop(rte_mbuf* packet, DropReason reason, ServiceId service) noexcept {
+    setup_.counters.worker->dropped[static_cast<std::size_t>(reason)].add(1);
+    if (to_number(service) < setup_.counters.services.size()) {
+        setup_.counters.services[to_number(service)].dropped[static_cast<std::size_t>(reason)].add(
+            1);
+    }
+    rte_pktmbuf_free(packet);
+}
+
+void Worker::keep_house(std::uint64_t now) noexcept {
+    const std::uint64_t ticks = (now - started_) / (kSecondsPerFlowTick * tsc_per_second_);
+    context_.now = FlowTick{setup_.first_tick + ticks};
+    if (ticks > kMaxIdleTicks && context_.other_flows.size() > setup_.lasting_other_flows) {
+        context_.other_flows = context_.other_flows.first(setup_.lasting_other_flows);
+    }
+
+    constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
+    // A turn is far shorter than a second, so the product fits.
+    setup_.counters.worker->busy_ns.add(busy_tsc_ * kNsPerSecond / tsc_per_second_);
+    busy_tsc_ = 0;
+
+    sweep_debt_ += (now - last_house_) * flows_.bucket_count();
+    const std::uint64_t price = kSweepSeconds * tsc_per_second_;  // of one bucket
+    const std::size_t buckets = std::min<std::uint64_t>(sweep_debt_ / price, kMaxSweepBuckets);
+    sweep_debt_ = std::min(sweep_debt_ - buckets * price, price * kMaxSweepBuckets);
+    if (buckets > 0) {
+        (void)sweep_flows(context_, buckets);
+    }
+    last_house_ = now;
+}
+
+void Worker::pause() noexcept {
+    if (setup_.idle == Idle::kSpin || ++idle_turns_ < kIdleTurnsBeforePause) {
+        rte_pause();
+        return;
+    }
+    const std::uint32_t longer = (idle_turns_ - kIdleTurnsBeforePause + 1) * kShortestPauseNs;
+    sleep_ns(std::min(longer, kLongestPauseNs));
+    if (longer > kLongestPauseNs) {
+        --idle_turns_;  // stays where it is
+    }
+}
+
+}  // namespace fairlead::engine

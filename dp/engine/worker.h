@@ -1,0 +1,85 @@
+// One worker: the loop that receives, decides and sends, pinned to a CPU of its own.
+//
+// It polls its queue of every port, hands the burst to forward_burst(), sends what is to be sent
+// and frees the rest. It never blocks, allocates or logs; the clock is the TSC, read once a turn.
+// With Idle::kYield it sleeps when nothing came, at most kLongestPause.
+//
+// Ownership: everything in WorkerSetup belongs to the engine and outlives the worker. Thread: run()
+// is the worker's own; nothing else is called while it runs.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "dp/base/ids.h"
+#include "dp/engine/follow.h"
+#include "dp/engine/options.h"
+#include "dp/engine/port.h"
+#include "dp/flow/flow_table.h"
+#include "dp/forward/pipeline.h"
+
+struct rte_mbuf;
+
+namespace fairlead::engine {
+
+struct WorkerSetup {
+    WorkerIndex index{};
+    std::uint32_t cpu = 0;
+    Idle idle = Idle::kSpin;
+    std::vector<PortQueue> ports;  // by port, this worker's queue of each
+    std::span<shm::FlowBucket> flow_buckets;
+    // The other workers' tables, then those of an engine with another geometry, which nobody
+    // sweeps: they are read until every entry in them is past its time.
+    std::vector<FlowTableView> other_flows;
+    std::size_t lasting_other_flows = 0;  // how many of them are the workers'
+    WorkerCounters counters;
+    std::uint64_t first_tick = 0;  // of the flows' clock
+    const Follow* follow = nullptr;
+};
+
+class Worker {
+  public:
+    explicit Worker(WorkerSetup setup);
+
+    // Until Follow::is_stopping.
+    void run() noexcept;
+
+    [[nodiscard]] const WorkerSetup& setup() const { return setup_; }
+
+  private:
+    static constexpr std::size_t kBurst = 32;
+    static_assert(kBurst <= kMaxBurst);
+
+    // Packets on their way out by one port.
+    struct Outbox {
+        std::array<rte_mbuf*, kBurst> packets{};
+        std::array<ServiceId, kBurst> services{};  // whose packets they are, if they cannot leave
+        std::uint16_t count = 0;
+    };
+
+    void follow_tables() noexcept;
+    // Returns how many packets came.
+    std::size_t poll(const PortQueue& queue) noexcept;
+    void dispatch(rte_mbuf* packet, const Packet& bytes, const Verdict& verdict) noexcept;
+    void send() noexcept;
+    void drop(rte_mbuf* packet, DropReason reason, ServiceId service) noexcept;
+    // Once a millisecond at most.
+    void keep_house(std::uint64_t now) noexcept;
+    void pause() noexcept;
+
+    WorkerSetup setup_;
+    std::uint64_t acknowledged_ = 0;
+    std::uint64_t tsc_per_second_;
+    std::uint64_t started_;         // TSC
+    std::uint64_t last_house_;      // TSC
+    std::uint64_t busy_tsc_ = 0;    // not yet in the counter
+    std::uint64_t sweep_debt_ = 0;  // TSC times buckets, not yet swept
+    std::uint32_t idle_turns_ = 0;
+    FlowTable flows_;
+    ForwardContext context_;
+    std::vector<Outbox> outboxes_;  // by port
+};
+
+}  // namespace fairlead::engine

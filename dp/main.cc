@@ -1,0 +1,107 @@
+// lbdp: reads the command line and the configuration, starts the engine, stops it by signal.
+#include <csignal>
+#include <cstdio>
+#include <ctime>
+#include <exception>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "conf/schema/parse.h"
+#include "dp/base/log.h"
+#include "dp/engine/engine.h"
+
+namespace {
+
+using namespace fairlead;
+
+constexpr const char* kVersion = FAIRLEAD_VERSION;
+
+engine::HugePageUse hugepages_of(conf::HugePages wanted) {
+    switch (wanted) {
+        case conf::HugePages::kAuto:
+            return engine::HugePageUse::kAuto;
+        case conf::HugePages::kRequired:
+            return engine::HugePageUse::kRequired;
+        case conf::HugePages::kNone:
+            return engine::HugePageUse::kNone;
+    }
+    return engine::HugePageUse::kAuto;
+}
+
+engine::Options options_of(const conf::Config& config, const std::string& run_dir) {
+    engine::Options options;
+    options.run_dir = run_dir;
+    options.version = kVersion;
+    options.cpus = config.engine.cpus;
+    options.hugepages = hugepages_of(config.engine.hugepages);
+    options.idle =
+        config.engine.idle == conf::IdleMode::kYield ? engine::Idle::kYield : engine::Idle::kSpin;
+    options.flows = config.engine.flows;
+    for (const conf::PortConfig& port : config.ports) {
+        options.ports.push_back({port.name, port.interface, port.vdev, port.mtu});
+    }
+    return options;
+}
+
+// SIGTERM and SIGINT, for sigtimedwait(): no handler runs, and every thread has them blocked.
+sigset_t block_stop_signals() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+    return signals;
+}
+
+int run(const std::string& config_path, const std::string& run_dir) {
+    const auto config = conf::load_config(config_path);
+    if (!config) {
+        std::fputs(conf::describe(config.error()).c_str(), stderr);
+        return 1;
+    }
+    const sigset_t signals = block_stop_signals();
+    auto started = engine::Engine::start(options_of(*config, run_dir));
+    if (!started) {
+        log_error("not-started", {{"reason", started.error().message}});
+        return 1;
+    }
+    const Status ended = (*started)->run([&signals](std::chrono::milliseconds longest) {
+        const timespec time{0, static_cast<long>(longest.count()) * 1'000'000};
+        return ::sigtimedwait(&signals, nullptr, &time) > 0;
+    });
+    if (!ended) {
+        log_error("stopped", {{"reason", ended.error().message}});
+        return 1;
+    }
+    started->reset();
+    log_info("stopped");
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        CLI::App app("lbdp, Fairlead's engine: forwards the packets of virtual services.", "lbdp");
+        std::string config = "/etc/fairlead/fairlead.toml";
+        std::string run_dir = "/run/fairlead";
+        app.add_option("--config", config, "The configuration, shared with lbd")
+            ->capture_default_str()
+            ->type_name("FILE");
+        app.add_option("--run-dir", run_dir, "Shared memory and sockets, shared with lbd")
+            ->capture_default_str()
+            ->type_name("DIR");
+        app.set_version_flag("--version", std::string("lbdp ") + kVersion);
+        try {
+            app.parse(argc, argv);
+        } catch (const CLI::ParseError& error) {
+            const int code = app.exit(error);
+            return code == 0 ? 0 : 2;
+        }
+        return run(config, run_dir);
+    } catch (const std::exception& error) {
+        log_error("failed", {{"reason", error.what()}});
+        return 1;
+    }
+}
