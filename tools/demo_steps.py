@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT / "tests" / "functional"))
 from support.host import LabError, wait_until
 from support.lab import Lab
 from support.lending import HTTP_SERVICES, NOTIFICATIONS, URLS, config, start_backend_agent, things_to_try
+from support.states import wait_effective, worker_packets
 
 BUILD = ROOT / "build" / "release"
 GREEN, RED, PLAIN = ("\033[32m", "\033[31m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
@@ -65,13 +66,8 @@ def start_agents(lab):
 def start_balancer(lab):
     lab.balancer.configure(config(lab))
     lab.balancer.start_both()
-    wait_until("every backend is serving", lambda: all(
-        b["effective"] == "serving" for b in backends(lab)), timeout_s=15)
+    wait_effective(lab, "serving")
     print(indent(lab.balancer.lbctl("backend", "list").out))
-
-
-def backends(lab):
-    return lab.balancer.lbctl("-o", "json", "backend", "list").json()["backends"]
 
 
 def indent(text):
@@ -97,19 +93,13 @@ def show_spread(lab):
     expect(len(after) == 2 and all(after[w] > before.get(w, 0) for w in after), "not both workers forwarded")
 
 
-def worker_packets(lab):
-    return {dict(labels)["worker"]: value for (name, labels), value in lab.balancer.metrics().items()
-            if name == "fairlead_worker_packets_total"}
-
-
 def kill_a_server(lab):
     load = lab.client.start_load(URLS["payments"], connections=4, pause_ms=2)
     load.wait_for_more(100)
     victim = lab.backends[0]
     killed_at = time.monotonic()
     victim.kill_nginx()
-    wait_until("the checks have seen it", lambda: all(
-        b["effective"] == "out" for b in backends(lab) if b["name"] == victim.name and b["service"] == "payments"))
+    wait_effective(lab, "out", "payments", victim.name)
     noticed_at = time.monotonic()
     load.wait_for_more(200)
     results = load.stop()
@@ -119,7 +109,7 @@ def kill_a_server(lab):
     info(f"{len(results)} requests, {len(failed)} refused while the checks had not seen it, {len(late)} after")
     expect(not late, f"requests failed after {victim.name} was out: {late[:3]}")
     victim.start_nginx()
-    wait_until("it is back", lambda: all(b["effective"] == "serving" for b in backends(lab)))
+    wait_effective(lab, "serving")
     info(f"{victim.name} is back and serving")
 
 
@@ -156,8 +146,7 @@ def add_a_backend(lab):
     new = lab.add_backend()
     start_backend_agent(lab, new)
     lab.balancer.lbctl("backend", "add", f"portal/{new.name}", "--address", new.addresses[4], "--weight", 10, "--wait")
-    wait_until("it is serving", lambda: any(
-        b["name"] == new.name and b["effective"] == "serving" for b in backends(lab)))
+    wait_effective(lab, "serving", "portal", new.name)
     vip = HTTP_SERVICES[0][1]
     start = [b.requests(vip=vip) for b in lab.backends]
     expect(lab.client.wrk(URLS["portal"], seconds=2, connections=8).failed == 0, "requests failed")
