@@ -110,6 +110,8 @@ struct Placement {
     CounterTotals baseline;  // subtract it from today's totals where the instance is the same
 };
 
+class PublisherState;
+
 class Publisher {
   public:
     // Takes over the segment in `run_dir`, or makes one. Errors: another lbd lives there; a segment
@@ -141,9 +143,8 @@ class Publisher {
     [[nodiscard]] std::uint64_t moved_entries(std::string_view service) const;
 
   private:
-    class State;
-    explicit Publisher(std::unique_ptr<State> state);
-    std::unique_ptr<State> state_;
+    explicit Publisher(std::unique_ptr<PublisherState> state);
+    std::unique_ptr<PublisherState> state_;
 };
 
 }  // namespace fairlead::publish

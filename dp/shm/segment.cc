@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <utility>
 
@@ -189,8 +190,12 @@ Result<Segment> Segment::create_unnamed(const SegmentKind& kind,
 
 Status Segment::give_name(const SegmentKind& kind, const std::string& directory) {
     const std::string path = path_of(kind, directory);
-    if (::rename(temporary_name_.c_str(), path.c_str()) != 0) {
-        return fail("cannot rename " + temporary_name_ + " to " + path + ": " + reason_of(errno));
+    if (::renameat2(AT_FDCWD, temporary_name_.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) !=
+        0) {
+        return fail("cannot rename " + temporary_name_ + " to " + path + ": " + reason_of(errno) +
+                    (errno == EEXIST ? "; another " + std::string(kind.writer) +
+                                           " has just started on this run directory"
+                                     : ""));
     }
     temporary_name_.clear();
     return {};
@@ -210,8 +215,22 @@ Status Segment::lock(const SegmentKind& kind) const {
     return fail("cannot lock \"" + std::string(kind.name) + "\": " + reason_of(errno));
 }
 
+Status Segment::remove(const SegmentKind& kind, const std::string& directory) {
+    const std::string path = path_of(kind, directory);
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+        return fail("cannot remove " + path + ": " + reason_of(errno));
+    }
+    return {};
+}
+
 bool Segment::exists(const SegmentKind& kind, const std::string& directory) {
     return ::access(path_of(kind, directory).c_str(), F_OK) == 0;
+}
+
+bool Segment::is_locked(const SegmentKind& kind, const std::string& directory) {
+    Segment file;
+    file.fd_ = ::open(path_of(kind, directory).c_str(), O_RDONLY | O_CLOEXEC);
+    return file.fd_ >= 0 && file.writer_lives();
 }
 
 bool Segment::writer_lives() const {

@@ -48,8 +48,8 @@ class Segment {
                                                      const std::string& directory);
     // Makes a sparse file of `size_bytes` zeros with a valid header, locked, under its final name
     // only when whole. `initialize` fills what must stand before anybody can map it; it gets the
-    // whole segment. An existing file of that name is unlinked first, so call this only where no
-    // other side can hold it.
+    // whole segment.
+    // Error: a file of that name exists; open_writer() or remove() it.
     template <typename Initialize>
     [[nodiscard]] static Result<Segment> create(const SegmentKind& kind,
                                                 const std::string& directory,
@@ -67,7 +67,12 @@ class Segment {
         return made;
     }
 
+    // Takes the file's name away. Only where no other side can have it mapped.
+    [[nodiscard]] static Status remove(const SegmentKind& kind, const std::string& directory);
     [[nodiscard]] static bool exists(const SegmentKind& kind, const std::string& directory);
+
+    // Whether a writer holds the lock of the file of that name. A system call or three.
+    [[nodiscard]] static bool is_locked(const SegmentKind& kind, const std::string& directory);
 
     // Whether the writer of this segment lives: somebody else holds its lock. A system call.
     [[nodiscard]] bool writer_lives() const;

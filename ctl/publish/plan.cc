@@ -1,0 +1,292 @@
+// Working a change out in full before anything of it is stored: numbers, rings, the next snapshot.
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <set>
+#include <string_view>
+
+#include "ctl/maglev/maglev.h"
+#include "ctl/publish/publisher_state.h"
+#include "dp/shm/snapshot.h"
+
+namespace fairlead::publish {
+
+namespace {
+
+[[nodiscard]] Unexpected<Error> no_slot(const char* what, Acknowledgements& acknowledgements) {
+    return fail(std::string("no free ") + what + ": " + acknowledgements.slowest() +
+                " has not acknowledged the last changes; if it stays so, restart lbdp");
+}
+
+[[nodiscard]] Status check(const DesiredTables& desired) {
+    if (desired.ports.size() > shm::kMaxPorts) {
+        return fail("more than " + std::to_string(shm::kMaxPorts) + " ports");
+    }
+    if (desired.services.size() > shm::kMaxServices) {
+        return fail("more than " + std::to_string(shm::kMaxServices) + " services");
+    }
+    std::set<std::tuple<IpAddress, std::uint16_t, std::uint8_t>> keys;
+    std::set<std::string_view> names;
+    std::set<BackendKey> backends;
+    for (const DesiredService& service : desired.services) {
+        if (!keys.emplace(service.vip, service.port, service.protocol).second ||
+            !names.insert(service.name).second) {
+            return fail("service \"" + service.name +
+                        "\" has the name, or the VIP, protocol and port of another one");
+        }
+        if (service.name.size() >= shm::kNameBytes) {
+            return fail("service name \"" + service.name + "\" is longer than " +
+                        std::to_string(shm::kNameBytes - 1) + " bytes");
+        }
+        std::set<std::string_view> in_ring;
+        for (const DesiredBackend& backend : service.backends) {
+            if (backend.name.size() >= shm::kNameBytes ||
+                !backends.emplace(service.name, backend.name, backend.address).second ||
+                (backend.ring_weight != 0 && !in_ring.insert(backend.name).second)) {
+                return fail("backend \"" + service.name + "/" + backend.name +
+                            "\" stands there twice, or its name is too long");
+            }
+        }
+    }
+    if (backends.size() > shm::kMaxBackends) {
+        return fail("more than " + std::to_string(shm::kMaxBackends) + " backends");
+    }
+    return {};
+}
+
+[[nodiscard]] shm::ServiceRecord record_of(const DesiredService& service,
+                                           std::uint32_t id,
+                                           const PublishedRing& ring) {
+    shm::ServiceRecord record{};
+    record.vip = service.vip;
+    record.port = Be16::from_host(service.port);
+    record.protocol = service.protocol;
+    record.mode = service.mode;
+    record.id = ServiceId{id};
+    record.ring = ring.slot.value_or(0);
+    record.ring_entries = ring.slot ? shm::kRingEntries : 0;
+    record.ring_fingerprint = ring.fingerprint;
+    return record;
+}
+
+// Puts a record into the first free bucket of its probe sequence.
+[[nodiscard]] bool insert(std::vector<shm::ServiceRecord>& buckets,
+                          const shm::ServiceRecord& record) {
+    std::size_t bucket = shm::service_bucket(record.vip, record.port, record.protocol);
+    for (std::uint32_t probe = 0; probe < shm::kServiceProbes; ++probe, ++bucket) {
+        shm::ServiceRecord& place = buckets[bucket & (buckets.size() - 1)];
+        if (place.protocol == shm::kEmptyBucket) {
+            place = record;
+            return true;
+        }
+    }
+    return false;
+}
+
+// The smallest table, at most half full, in which every record is found within the bounded probe.
+[[nodiscard]] std::vector<shm::ServiceRecord> hash_table(
+    const std::vector<shm::ServiceRecord>& records) {
+    std::size_t size = std::bit_ceil(std::max<std::size_t>(2 * records.size(), 8));
+    for (; size <= shm::kServiceBuckets; size *= 2) {
+        std::vector<shm::ServiceRecord> buckets(size);
+        if (std::all_of(records.begin(), records.end(), [&](const shm::ServiceRecord& record) {
+                return insert(buckets, record);
+            })) {
+            return buckets;
+        }
+    }
+    return {};
+}
+
+[[nodiscard]] bool same_bytes(const shm::ServiceRecord& a, const shm::ServiceRecord& b) {
+    return std::memcmp(&a, &b, sizeof a) == 0;
+}
+
+}  // namespace
+
+Status PublisherState::make_plan(const DesiredTables& desired, Plan& plan) {
+    if (Status good = check(desired); !good) {
+        return good;
+    }
+    const std::uint64_t lowest = acknowledgements.lowest();
+    unpublish_acknowledged(lowest);
+    Status planned = plan_numbers(desired, plan, lowest);
+    for (std::size_t i = 0; planned && i < desired.services.size(); ++i) {
+        planned = plan_ring(desired.services[i], plan, lowest);
+    }
+    if (planned) {
+        planned = plan_snapshot(desired, plan, lowest);
+    }
+    if (!planned) {
+        give_up(plan);
+    }
+    return planned;
+}
+
+Status PublisherState::plan_numbers(const DesiredTables& desired,
+                                    Plan& plan,
+                                    std::uint64_t lowest) {
+    for (const DesiredService& service : desired.services) {
+        const auto known_service = services.find(service.name);
+        if (known_service != services.end()) {
+            plan.service_ids.push_back(known_service->second.id);
+        } else if (const auto id = service_slots_.take(lowest)) {
+            plan.service_ids.push_back(*id);
+            plan.new_service_ids.push_back(*id);
+        } else {
+            return no_slot("service number", acknowledgements);
+        }
+        std::vector<std::uint32_t>& indices = plan.backend_indices.emplace_back();
+        for (const DesiredBackend& backend : service.backends) {
+            BackendKey key{service.name, backend.name, backend.address};
+            const auto known_backend = backends.find(key);
+            if (known_backend != backends.end()) {
+                indices.push_back(known_backend->second);
+            } else if (const auto index = backend_slots_.take(lowest)) {
+                indices.push_back(*index);
+                plan.new_backends.emplace_back(std::move(key), *index);
+            } else {
+                return no_slot("backend index", acknowledgements);
+            }
+        }
+    }
+    return {};
+}
+
+Status PublisherState::plan_ring(const DesiredService& service, Plan& plan, std::uint64_t lowest) {
+    const std::size_t position = plan.rings.size();
+    std::vector<RingMember> members;
+    for (std::size_t i = 0; i < service.backends.size(); ++i) {
+        const DesiredBackend& backend = service.backends[i];
+        if (backend.ring_weight != 0) {
+            members.push_back(
+                {backend.name, backend.ring_weight, plan.backend_indices[position][i]});
+        }
+    }
+    std::sort(members.begin(), members.end(), [](const RingMember& a, const RingMember& b) {
+        return a.name < b.name;
+    });
+
+    Plan::Ring& planned = plan.rings.emplace_back();
+    const auto known_service = services.find(service.name);
+    const PublishedRing* const old =
+        known_service == services.end() ? nullptr : &known_service->second.ring;
+    if (old != nullptr && old->members && *old->members == members) {
+        planned.ring = *old;
+        return {};
+    }
+    planned.ring.members = members;
+    const std::span<const std::uint16_t> old_content =
+        old != nullptr && old->slot ? file.ring(*old->slot) : std::span<std::uint16_t>{};
+    if (members.empty()) {
+        planned.moved = old_content.size();
+        return {};
+    }
+
+    std::vector<MaglevMember> input;
+    input.reserve(members.size());
+    for (const RingMember& member : members) {
+        input.push_back({member.name, member.weight});
+    }
+    Result<MaglevRing> built = build_maglev_ring(input, shm::kRingEntries);
+    if (!built) {
+        return Unexpected{built.error()};
+    }
+    planned.ring.fingerprint = maglev_fingerprint(input, *built);
+    std::vector<std::uint16_t> content(built->size());
+    std::transform(
+        built->begin(), built->end(), content.begin(), [&](std::uint16_t position_in_input) {
+            return static_cast<std::uint16_t>(members[position_in_input].index);
+        });
+    if (old_content.empty()) {
+        planned.moved = content.size();
+    }
+    for (std::size_t slot = 0; slot < old_content.size(); ++slot) {
+        planned.moved += content[slot] != old_content[slot] ? 1U : 0U;
+    }
+    if (!old_content.empty() && planned.moved == 0) {
+        planned.ring.slot = old->slot;  // the same owners by other weights, or a predecessor's ring
+        return {};
+    }
+    planned.ring.slot = ring_slots_.take(lowest);
+    if (!planned.ring.slot) {
+        return no_slot("ring", acknowledgements);
+    }
+    planned.content = std::move(content);
+    return {};
+}
+
+Status PublisherState::plan_snapshot(const DesiredTables& desired,
+                                     Plan& plan,
+                                     std::uint64_t lowest) {
+    std::vector<shm::ServiceRecord> records;
+    std::set<IpAddress> vips;
+    for (std::size_t i = 0; i < desired.services.size(); ++i) {
+        records.push_back(record_of(desired.services[i], plan.service_ids[i], plan.rings[i].ring));
+        if (vips.insert(desired.services[i].vip).second) {
+            shm::ServiceRecord mark{};
+            mark.vip = desired.services[i].vip;
+            mark.protocol = shm::kVipMark;
+            mark.id = kNoServiceId;
+            records.push_back(mark);
+        }
+    }
+    plan.buckets = hash_table(records);
+    if (plan.buckets.empty()) {
+        return fail("the service keys collide too often to be stored; change a VIP or a port");
+    }
+    if (!snapshot_differs(desired, plan)) {
+        return {};
+    }
+    plan.snapshot_slot = snapshot_slots_.take(lowest);
+    if (!plan.snapshot_slot) {
+        return no_slot("snapshot", acknowledgements);
+    }
+    return {};
+}
+
+bool PublisherState::snapshot_differs(const DesiredTables& desired, const Plan& plan) const {
+    const std::uint32_t root = file.header().root.load(std::memory_order_relaxed);
+    if (root >= shm::kSnapshotSlots || generation() == 0) {
+        return true;
+    }
+    const shm::SnapshotHeader& current = file.snapshot(root);
+    if (current.flow_hash_seed != desired.flow_hash_seed ||
+        current.bucket_mask + 1 != plan.buckets.size() ||
+        current.port_count != desired.ports.size()) {
+        return true;
+    }
+    for (std::size_t i = 0; i < desired.ports.size(); ++i) {
+        const shm::PortRecord& port = current.ports[i];
+        if (DesiredPort{port.mac, port.mtu_bytes, port.tunnel_source_v4, port.tunnel_source_v6} !=
+            desired.ports[i]) {
+            return true;
+        }
+    }
+    return !std::equal(
+        plan.buckets.begin(), plan.buckets.end(), file.buckets(root).begin(), same_bytes);
+}
+
+void PublisherState::give_up(const Plan& plan) {
+    for (const std::uint32_t id : plan.new_service_ids) {
+        service_slots_.give_back(id);
+    }
+    for (const auto& [key, index] : plan.new_backends) {
+        backend_slots_.give_back(index);
+    }
+    for (const Plan::Ring& ring : plan.rings) {
+        if (!ring.content.empty()) {
+            ring_slots_.give_back(*ring.ring.slot);
+        }
+    }
+    if (plan.snapshot_slot) {
+        snapshot_slots_.give_back(*plan.snapshot_slot);
+    }
+    // A refused change publishes nothing, but the indices that wait for a generation must get it,
+    // or they would never be free.
+    if (is_generation_due_) {
+        raise_generation();
+    }
+}
+
+}  // namespace fairlead::publish

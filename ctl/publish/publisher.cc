@@ -1,0 +1,75 @@
+#include "ctl/publish/publisher.h"
+
+#include <utility>
+
+#include "ctl/publish/publisher_state.h"
+
+namespace fairlead::publish {
+
+Result<std::unique_ptr<Publisher>> Publisher::open(const std::string& run_dir,
+                                                   std::string_view version,
+                                                   Acknowledgements& acknowledgements,
+                                                   CounterSource& counters) {
+    const auto engine_lives = [&] {
+        return acknowledgements.lowest() != UINT64_MAX;
+    };
+    Result<TablesFile> file = TablesFile::open(run_dir, version, engine_lives);
+    if (!file) {
+        return Unexpected{file.error()};
+    }
+    auto state =
+        std::make_unique<PublisherState>(std::move(file).value(), acknowledgements, counters);
+    state->recover();
+    return std::unique_ptr<Publisher>(new Publisher(std::move(state)));
+}
+
+Publisher::Publisher(std::unique_ptr<PublisherState> state) : state_(std::move(state)) {}
+Publisher::~Publisher() = default;
+
+Result<std::uint64_t> Publisher::publish(const DesiredTables& desired) {
+    return state_->publish(desired);
+}
+
+std::uint64_t Publisher::generation() const {
+    return state_->file.header().generation.load(std::memory_order_relaxed);
+}
+
+std::vector<KnownBackend> Publisher::known_backends() const {
+    return state_->known;
+}
+
+std::optional<Placement> Publisher::placement(std::string_view service,
+                                              std::string_view name,
+                                              const IpAddress& address) const {
+    const auto found =
+        state_->backends.find(BackendKey{std::string(service), std::string(name), address});
+    if (found == state_->backends.end()) {
+        return std::nullopt;
+    }
+    const shm::BackendInfo& info = state_->file.backend_info(found->second);
+    return Placement{.index = BackendIndex{static_cast<std::uint16_t>(found->second)},
+                     .baseline = {.instance = info.baseline_instance,
+                                  .packets = info.baseline_packets,
+                                  .bytes = info.baseline_bytes,
+                                  .new_flows = info.baseline_new_flows}};
+}
+
+std::optional<ServiceId> Publisher::service_id(std::string_view service) const {
+    const auto found = state_->services.find(service);
+    if (found == state_->services.end()) {
+        return std::nullopt;
+    }
+    return ServiceId{found->second.id};
+}
+
+std::uint32_t Publisher::fingerprint(std::string_view service) const {
+    const auto found = state_->services.find(service);
+    return found == state_->services.end() ? 0 : found->second.ring.fingerprint;
+}
+
+std::uint64_t Publisher::moved_entries(std::string_view service) const {
+    const auto found = state_->services.find(service);
+    return found == state_->services.end() ? 0 : found->second.moved_entries;
+}
+
+}  // namespace fairlead::publish

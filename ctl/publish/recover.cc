@@ -1,0 +1,121 @@
+// Taking over a predecessor's segment (dp/shm/tables.h, T5).
+#include <cstring>
+
+#include "ctl/publish/publisher_state.h"
+#include "dp/shm/snapshot.h"
+
+namespace fairlead::publish {
+
+namespace {
+
+[[nodiscard]] std::string text_of(const shm::Name& name) {
+    return {name.data(), strnlen(name.data(), name.size())};
+}
+
+}  // namespace
+
+PublisherState::PublisherState(TablesFile tables, Acknowledgements& acks, CounterSource& totals)
+    : file(std::move(tables)),
+      acknowledgements(acks),
+      counters(totals),
+      snapshot_slots_(shm::kSnapshotSlots, SlotPool::Prefer::kRetired),
+      ring_slots_(shm::kMaxServices + shm::kSpareRings, SlotPool::Prefer::kRetired),
+      backend_slots_(shm::kMaxBackends, SlotPool::Prefer::kFresh),
+      service_slots_(shm::kMaxServices, SlotPool::Prefer::kFresh) {}
+
+void PublisherState::recover() {
+    if (generation() == 0) {
+        return;
+    }
+    // The predecessor may have died between the root and the generation: raised here, the
+    // generation covers whatever root stands there, and what that root does not reach is free once
+    // it is acknowledged.
+    raise_generation();
+    const std::uint64_t now = generation();
+    const std::uint32_t root = file.header().root.load(std::memory_order_relaxed);
+    for (std::uint32_t slot = 0; slot < shm::kSnapshotSlots; ++slot) {
+        if (slot != root) {
+            snapshot_slots_.retire(slot, now);
+        }
+    }
+    snapshot_slots_.start_fresh_at(shm::kSnapshotSlots);
+
+    std::vector<bool> ring_used(shm::kMaxServices + shm::kSpareRings);
+    std::vector<bool> id_used(shm::kMaxServices);
+    recover_services(ring_used, id_used);
+    // A ring beyond the last one in use may have been in use before; a worker that still reads it
+    // holds a generation below this one. So none is fresh, but retired ones come back in order.
+    for (std::uint32_t slot = 0; slot < ring_used.size(); ++slot) {
+        if (!ring_used[slot]) {
+            ring_slots_.retire(slot, now);
+        }
+    }
+    ring_slots_.start_fresh_at(static_cast<std::uint32_t>(ring_used.size()));
+
+    std::uint32_t first_fresh_id = 0;
+    for (std::uint32_t id = 0; id < shm::kMaxServices; ++id) {
+        first_fresh_id = file.service_info(id).name[0] != '\0' ? id + 1 : first_fresh_id;
+    }
+    for (std::uint32_t id = 0; id < first_fresh_id; ++id) {
+        if (!id_used[id]) {
+            service_slots_.retire(id, now);
+        }
+    }
+    service_slots_.start_fresh_at(first_fresh_id);
+    recover_backends();
+}
+
+void PublisherState::recover_services(std::vector<bool>& ring_used, std::vector<bool>& id_used) {
+    const std::optional<shm::TablesReader> reader = shm::TablesReader::map(file.bytes());
+    const shm::Snapshot snapshot = reader ? reader->snapshot() : shm::Snapshot{};
+    if (snapshot.is_empty()) {
+        return;
+    }
+    for (std::uint32_t bucket = 0; bucket <= snapshot.bucket_mask; ++bucket) {
+        const shm::ServiceRecord& record = snapshot.buckets[bucket];
+        const std::uint32_t id = to_number(record.id);
+        if (record.protocol == shm::kEmptyBucket || record.protocol == shm::kVipMark ||
+            id >= shm::kMaxServices) {
+            continue;
+        }
+        PublishedService service;
+        service.id = id;
+        service.ring.fingerprint = record.ring_fingerprint;
+        id_used[id] = true;
+        if (record.ring_entries == shm::kRingEntries && record.ring < ring_used.size()) {
+            ring_used[record.ring] = true;
+            service.ring.slot = record.ring;
+        }
+        services.emplace(text_of(file.service_info(id).name), std::move(service));
+    }
+}
+
+void PublisherState::recover_backends() {
+    const std::uint64_t now = generation();
+    std::uint32_t first_fresh = 0;
+    for (std::uint32_t index = 0; index < shm::kMaxBackends; ++index) {
+        first_fresh = file.backend_info(index).name[0] != '\0' ? index + 1 : first_fresh;
+    }
+    for (std::uint32_t index = 0; index < first_fresh; ++index) {
+        const shm::BackendRecord& record = file.backend(index);
+        const shm::BackendWord word(record.word.load(std::memory_order_relaxed));
+        const shm::BackendInfo& info = file.backend_info(index);
+        const BackendKey key{text_of(info.service), text_of(info.name), record.address};
+        if (!word.has(shm::BackendWord::kPublished) || !backends.emplace(key, index).second) {
+            // Not in use, or half made, or a second copy that a scribbler left.
+            file.backend(index).word.store(
+                shm::BackendWord::make({}, PortIndex{0}, word.incarnation(), 0).raw(),
+                std::memory_order_release);
+            backend_slots_.retire(index, now);
+            continue;
+        }
+        known.push_back({.service = std::get<0>(key),
+                         .name = std::get<1>(key),
+                         .address = record.address,
+                         .health = info.health.load(std::memory_order_relaxed),
+                         .health_since_ns = info.health_since_ns.load(std::memory_order_relaxed)});
+    }
+    backend_slots_.start_fresh_at(first_fresh);
+}
+
+}  // namespace fairlead::publish

@@ -1,0 +1,62 @@
+// Numbers of one pool of slots: which are free, which are in use, which must first be acknowledged.
+//
+// Plain memory of the daemon's loop. A slot is fresh (never used), used, or retired at a
+// generation; a retired one is free when every live worker has acknowledged that generation
+// (dp/shm/tables.h, T2).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+
+namespace fairlead::publish {
+
+class SlotPool {
+  public:
+    // Which slot to prefer. Fresh ones keep a number out of use for as long as possible, which is
+    // right for what counters and flow entries refer to; retired ones keep the sparse file small.
+    enum class Prefer : bool {
+        kFresh,
+        kRetired
+    };
+
+    SlotPool(std::uint32_t capacity, Prefer prefer) : capacity_(capacity), prefer_(prefer) {}
+
+    // Says that no slot below `first` is fresh, when a predecessor's segment is taken over.
+    void start_fresh_at(std::uint32_t first) noexcept { fresh_ = first; }
+
+    // Generations must not fall from one call to the next.
+    void retire(std::uint32_t slot, std::uint64_t generation) {
+        retired_.push_back({slot, generation});
+    }
+    // Takes back what was taken and never published.
+    void give_back(std::uint32_t slot) { retired_.push_front({slot, 0}); }
+
+    // `acknowledged` is the lowest generation that a live worker has acknowledged.
+    [[nodiscard]] std::optional<std::uint32_t> take(std::uint64_t acknowledged) {
+        const bool has_fresh = fresh_ < capacity_;
+        const bool has_retired = !retired_.empty() && retired_.front().generation <= acknowledged;
+        if (has_fresh && (prefer_ == Prefer::kFresh || !has_retired)) {
+            return fresh_++;
+        }
+        if (!has_retired) {
+            return std::nullopt;
+        }
+        const std::uint32_t slot = retired_.front().slot;
+        retired_.pop_front();
+        return slot;
+    }
+
+  private:
+    struct Retired {
+        std::uint32_t slot;
+        std::uint64_t generation;
+    };
+
+    std::uint32_t capacity_;
+    Prefer prefer_;
+    std::uint32_t fresh_ = 0;
+    std::deque<Retired> retired_;
+};
+
+}  // namespace fairlead::publish

@@ -1,0 +1,223 @@
+// Storing a worked-out change, in the order that dp/shm/tables.h demands (T1 to T3).
+#include <algorithm>
+#include <set>
+
+#include "ctl/publish/publisher_state.h"
+
+namespace fairlead::publish {
+
+namespace {
+
+void set_name(shm::Name& place, std::string_view text) {
+    place.fill('\0');
+    std::copy_n(text.begin(), std::min(text.size(), place.size() - 1), place.begin());
+}
+
+// The word that a backend should have; the link that stands there stays where none is known.
+[[nodiscard]] shm::BackendWord word_of(const DesiredBackend& backend, shm::BackendWord now) {
+    std::uint64_t flags = shm::BackendWord::kPublished;
+    if (backend.keeps_flows) {
+        flags |= shm::BackendWord::kKeepsFlows;
+    }
+    if (backend.admits_new) {
+        flags |= shm::BackendWord::kAdmitsNew;
+    }
+    if (backend.link) {
+        return shm::BackendWord::make(backend.link->mac,
+                                      backend.link->port,
+                                      now.incarnation(),
+                                      flags | shm::BackendWord::kLinked);
+    }
+    if (now.has(shm::BackendWord::kLinked)) {
+        flags |= shm::BackendWord::kLinked;
+    }
+    return shm::BackendWord::make(now.mac(), now.port(), now.incarnation(), flags);
+}
+
+}  // namespace
+
+std::uint64_t PublisherState::generation() const {
+    return file.header().generation.load(std::memory_order_relaxed);
+}
+
+void PublisherState::raise_generation() {
+    // Release: a worker that acquires this generation sees the root, and all that the root reaches.
+    file.header().generation.store(generation() + 1, std::memory_order_release);
+    is_generation_due_ = false;
+}
+
+Result<std::uint64_t> PublisherState::publish(const DesiredTables& desired) {
+    Plan plan;
+    if (Status planned = make_plan(desired, plan); !planned) {
+        return Unexpected{planned.error()};
+    }
+    store_new_records(desired, plan);
+    const std::uint32_t old_snapshot = file.header().root.load(std::memory_order_relaxed);
+    if (plan.snapshot_slot) {
+        store_snapshot(desired, plan);
+    }
+    if (plan.snapshot_slot || is_generation_due_) {
+        raise_generation();
+    }
+    update_words(desired, plan);
+    retire_old(desired, plan, old_snapshot);
+
+    std::map<std::string, PublishedService, std::less<>> now;
+    for (std::size_t i = 0; i < desired.services.size(); ++i) {
+        const auto before = services.find(desired.services[i].name);
+        const std::uint64_t moved = before == services.end() ? 0 : before->second.moved_entries;
+        now.emplace(desired.services[i].name,
+                    PublishedService{.id = plan.service_ids[i],
+                                     .ring = std::move(plan.rings[i].ring),
+                                     .moved_entries = moved + plan.rings[i].moved});
+    }
+    services = std::move(now);
+    return generation();
+}
+
+void PublisherState::store_new_records(const DesiredTables& desired, const Plan& plan) {
+    for (std::size_t i = 0; i < desired.services.size(); ++i) {
+        const DesiredService& service = desired.services[i];
+        if (!services.contains(service.name)) {
+            set_name(file.service_info(plan.service_ids[i]).name, service.name);
+        }
+        for (std::size_t j = 0; j < service.backends.size(); ++j) {
+            const DesiredBackend& backend = service.backends[j];
+            if (!backends.contains({service.name, backend.name, backend.address})) {
+                store_backend(
+                    ServiceId{plan.service_ids[i]}, service, backend, plan.backend_indices[i][j]);
+            }
+        }
+    }
+    for (const auto& [key, index] : plan.new_backends) {
+        backends.emplace(key, index);
+    }
+    for (const Plan::Ring& ring : plan.rings) {
+        if (!ring.content.empty()) {
+            const std::span<std::uint16_t> place = file.ring(*ring.ring.slot);
+            std::copy(ring.content.begin(), ring.content.end(), place.begin());
+        }
+    }
+}
+
+void PublisherState::store_backend(ServiceId service_id,
+                                   const DesiredService& service,
+                                   const DesiredBackend& backend,
+                                   std::uint32_t index) {
+    shm::BackendRecord& record = file.backend(index);
+    const shm::BackendWord old(record.word.load(std::memory_order_relaxed));
+    // The incarnation first: from here on no flow entry of the former owner counts (T3).
+    const shm::BackendWord raised =
+        shm::BackendWord::make({}, PortIndex{0}, old.incarnation() + 1, 0);
+    record.word.store(raised.raw(), std::memory_order_release);
+    record.service = service_id;
+    record.address = backend.address;
+
+    shm::BackendInfo& info = file.backend_info(index);
+    const CounterTotals totals = counters.totals(BackendIndex{static_cast<std::uint16_t>(index)});
+    set_name(info.service, service.name);
+    set_name(info.name, backend.name);
+    info.health.store(backend.health, std::memory_order_relaxed);
+    info.health_since_ns.store(backend.health_since_ns, std::memory_order_relaxed);
+    info.baseline_instance = totals.instance;
+    info.baseline_packets = totals.packets;
+    info.baseline_bytes = totals.bytes;
+    info.baseline_new_flows = totals.new_flows;
+
+    // The word last: who acquires it sees the fields.
+    record.word.store(word_of(backend, raised).raw(), std::memory_order_release);
+}
+
+void PublisherState::store_snapshot(const DesiredTables& desired, const Plan& plan) {
+    const std::uint32_t slot = *plan.snapshot_slot;
+    shm::SnapshotHeader& header = file.snapshot(slot);
+    header.generation = generation() + 1;
+    header.flow_hash_seed = desired.flow_hash_seed;
+    header.bucket_mask = static_cast<std::uint32_t>(plan.buckets.size() - 1);
+    header.service_count = static_cast<std::uint32_t>(desired.services.size());
+    header.port_count = static_cast<std::uint32_t>(desired.ports.size());
+    for (std::size_t i = 0; i < desired.ports.size(); ++i) {
+        const DesiredPort& port = desired.ports[i];
+        shm::PortRecord& record = header.ports[i];
+        record = shm::PortRecord{};
+        record.mac = port.mac;
+        record.mtu_bytes = port.mtu_bytes;
+        record.tunnel_source_v4 = port.tunnel_source_v4;
+        record.tunnel_source_v6 = port.tunnel_source_v6;
+    }
+    std::copy(plan.buckets.begin(), plan.buckets.end(), file.buckets(slot).begin());
+    // Release: who acquires the root sees the snapshot and the rings that it names (T1).
+    file.header().root.store(slot, std::memory_order_release);
+}
+
+void PublisherState::update_words(const DesiredTables& desired, const Plan& plan) {
+    for (std::size_t i = 0; i < desired.services.size(); ++i) {
+        for (std::size_t j = 0; j < desired.services[i].backends.size(); ++j) {
+            const DesiredBackend& backend = desired.services[i].backends[j];
+            const std::uint32_t index = plan.backend_indices[i][j];
+            std::atomic<std::uint64_t>& place = file.backend(index).word;
+            const shm::BackendWord now(place.load(std::memory_order_relaxed));
+            const shm::BackendWord next = word_of(backend, now);
+            if (next != now) {
+                place.store(next.raw(), std::memory_order_release);
+            }
+            shm::BackendInfo& info = file.backend_info(index);
+            info.health.store(backend.health, std::memory_order_relaxed);
+            info.health_since_ns.store(backend.health_since_ns, std::memory_order_relaxed);
+        }
+    }
+}
+
+void PublisherState::retire_old(const DesiredTables& desired,
+                                const Plan& plan,
+                                std::uint32_t old_snapshot) {
+    const std::uint64_t now = generation();
+    if (plan.snapshot_slot && old_snapshot < shm::kSnapshotSlots) {
+        snapshot_slots_.retire(old_snapshot, now);
+    }
+    std::set<std::uint32_t> rings_in_use;
+    for (const Plan::Ring& ring : plan.rings) {
+        if (ring.ring.slot) {
+            rings_in_use.insert(*ring.ring.slot);
+        }
+    }
+    std::set<std::uint32_t> ids_in_use(plan.service_ids.begin(), plan.service_ids.end());
+    for (const auto& [name, service] : services) {
+        if (service.ring.slot && !rings_in_use.contains(*service.ring.slot)) {
+            ring_slots_.retire(*service.ring.slot, now);
+        }
+        if (!ids_in_use.contains(service.id)) {
+            service_slots_.retire(service.id, now);
+        }
+    }
+    std::set<BackendKey> wanted;
+    for (const DesiredService& service : desired.services) {
+        for (const DesiredBackend& backend : service.backends) {
+            wanted.emplace(service.name, backend.name, backend.address);
+        }
+    }
+    for (auto it = backends.begin(); it != backends.end();) {
+        if (wanted.contains(it->first)) {
+            ++it;
+        } else {
+            leaving_.emplace_back(it->second, now);
+            it = backends.erase(it);
+        }
+    }
+}
+
+void PublisherState::unpublish_acknowledged(std::uint64_t lowest) {
+    while (!leaving_.empty() && leaving_.front().second <= lowest) {
+        const std::uint32_t index = leaving_.front().first;
+        std::atomic<std::uint64_t>& place = file.backend(index).word;
+        const shm::BackendWord now(place.load(std::memory_order_relaxed));
+        place.store(shm::BackendWord::make({}, PortIndex{0}, now.incarnation(), 0).raw(),
+                    std::memory_order_release);
+        // Free once a generation that is published after this store is acknowledged (T3).
+        backend_slots_.retire(index, generation() + 1);
+        leaving_.pop_front();
+        is_generation_due_ = true;
+    }
+}
+
+}  // namespace fairlead::publish

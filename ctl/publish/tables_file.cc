@@ -1,0 +1,131 @@
+#include "ctl/publish/tables_file.h"
+
+#include <utility>
+
+#include "dp/shm/snapshot.h"
+
+namespace fairlead::publish {
+
+namespace {
+
+[[nodiscard]] constexpr std::uint64_t whole_lines(std::uint64_t bytes) {
+    return (bytes + kCacheLineBytes - 1) / kCacheLineBytes * kCacheLineBytes;
+}
+
+// The pools one after the other, each beginning on a cache line.
+[[nodiscard]] std::uint64_t lay_out(shm::TablesHeader& header) {
+    header.backends = shm::kMaxBackends;
+    header.services = shm::kMaxServices;
+    header.snapshots = shm::kSnapshotSlots;
+    header.buckets = shm::kServiceBuckets;
+    header.rings = shm::kMaxServices + shm::kSpareRings;
+    header.ring_entries = shm::kRingEntries;
+    header.snapshot_stride =
+        sizeof(shm::SnapshotHeader) + std::uint64_t{header.buckets} * sizeof(shm::ServiceRecord);
+    header.ring_stride = whole_lines(std::uint64_t{header.ring_entries} * sizeof(std::uint16_t));
+    std::uint64_t offset = sizeof(shm::TablesHeader);
+    header.backends_offset = offset;
+    offset += std::uint64_t{header.backends} * sizeof(shm::BackendRecord);
+    header.backend_infos_offset = offset;
+    offset += std::uint64_t{header.backends} * sizeof(shm::BackendInfo);
+    header.service_infos_offset = offset;
+    offset += std::uint64_t{header.services} * sizeof(shm::ServiceInfo);
+    header.snapshots_offset = offset;
+    offset += header.snapshots * header.snapshot_stride;
+    header.rings_offset = offset;
+    offset += header.rings * header.ring_stride;
+    return offset;
+}
+
+// The publisher addresses every slot by today's capacities, so a file with others is another
+// layout.
+[[nodiscard]] bool has_own_capacities(const shm::TablesHeader& header, std::uint64_t size_bytes) {
+    shm::TablesHeader own{};
+    return lay_out(own) == size_bytes && own.backends == header.backends &&
+           own.services == header.services && own.snapshots == header.snapshots &&
+           own.buckets == header.buckets && own.rings == header.rings &&
+           own.ring_entries == header.ring_entries &&
+           own.backends_offset == header.backends_offset &&
+           own.backend_infos_offset == header.backend_infos_offset &&
+           own.service_infos_offset == header.service_infos_offset &&
+           own.snapshots_offset == header.snapshots_offset &&
+           own.snapshot_stride == header.snapshot_stride &&
+           own.rings_offset == header.rings_offset && own.ring_stride == header.ring_stride;
+}
+
+}  // namespace
+
+Result<TablesFile> TablesFile::open(const std::string& run_dir,
+                                    std::string_view version,
+                                    const std::function<bool()>& engine_lives) {
+    if (shm::Segment::exists(shm::kTables, run_dir)) {
+        Result<shm::Segment> existing = shm::Segment::open_writer(shm::kTables, run_dir);
+        if (existing && existing->bytes().size() >= sizeof(shm::TablesHeader) &&
+            has_own_capacities(existing->header<shm::TablesHeader>(), existing->bytes().size())) {
+            return TablesFile(std::move(existing).value());
+        }
+        // Whoever holds the lock lives; whatever else is wrong with the file, an engine may still
+        // map it.
+        const bool another_lbd = shm::Segment::is_locked(shm::kTables, run_dir) && !existing;
+        if (another_lbd || engine_lives()) {
+            return fail(existing
+                            ? run_dir +
+                                  "/tables has other capacities than this lbd, and a running lbdp "
+                                  "maps it; stop lbdp, start lbd, start lbdp"
+                            : existing.error().message);
+        }
+        if (Status removed = shm::Segment::remove(shm::kTables, run_dir); !removed) {
+            return Unexpected{removed.error()};
+        }
+    }
+    shm::TablesHeader capacities{};
+    const std::uint64_t size_bytes = lay_out(capacities);
+    Result<shm::Segment> made = shm::Segment::create(
+        shm::kTables, run_dir, size_bytes, version, [](std::span<std::byte> bytes) {
+            auto* const header = static_cast<shm::TablesHeader*>(static_cast<void*>(bytes.data()));
+            static_cast<void>(lay_out(*header));
+            header->root.store(shm::kSnapshotSlots,
+                               std::memory_order_relaxed);  // names no snapshot
+        });
+    if (!made) {
+        return Unexpected{made.error()};
+    }
+    return TablesFile(std::move(made).value());
+}
+
+template <typename T>
+T* TablesFile::at(std::uint64_t offset) const noexcept {
+    return static_cast<T*>(static_cast<void*>(segment_.bytes().data() + offset));
+}
+
+shm::TablesHeader& TablesFile::header() const noexcept {
+    return segment_.header<shm::TablesHeader>();
+}
+
+shm::BackendRecord& TablesFile::backend(std::uint32_t index) const noexcept {
+    return at<shm::BackendRecord>(header().backends_offset)[index];
+}
+
+shm::BackendInfo& TablesFile::backend_info(std::uint32_t index) const noexcept {
+    return at<shm::BackendInfo>(header().backend_infos_offset)[index];
+}
+
+shm::ServiceInfo& TablesFile::service_info(std::uint32_t id) const noexcept {
+    return at<shm::ServiceInfo>(header().service_infos_offset)[id];
+}
+
+shm::SnapshotHeader& TablesFile::snapshot(std::uint32_t slot) const noexcept {
+    return *at<shm::SnapshotHeader>(header().snapshots_offset + slot * header().snapshot_stride);
+}
+
+std::span<shm::ServiceRecord> TablesFile::buckets(std::uint32_t slot) const noexcept {
+    const std::uint64_t start = header().snapshots_offset + slot * header().snapshot_stride;
+    return {at<shm::ServiceRecord>(start + sizeof(shm::SnapshotHeader)), header().buckets};
+}
+
+std::span<std::uint16_t> TablesFile::ring(std::uint32_t slot) const noexcept {
+    return {at<std::uint16_t>(header().rings_offset + slot * header().ring_stride),
+            header().ring_entries};
+}
+
+}  // namespace fairlead::publish

@@ -1,0 +1,273 @@
+#include "ctl/publish/publisher.h"
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dp/shm/segment.h"
+#include "dp/shm/snapshot.h"
+#include "tests/unit/ctl/publish/publish_fixture.h"
+
+namespace fairlead::publish {
+namespace {
+
+class PublisherTest : public testing::Test {
+  protected:
+    // A daemon that starts on the run directory, after the last one is gone.
+    Publisher& start() {
+        publisher_.reset();
+        Result<std::unique_ptr<Publisher>> opened =
+            Publisher::open(directory_.path(), "test", worker_, counters_);
+        EXPECT_TRUE(opened) << opened.error().message;
+        publisher_ = std::move(opened).value();
+        return *publisher_;
+    }
+    // The engine's view; every mapping lives as long as the test.
+    shm::TablesReader reader() {
+        segments_.push_back(shm::Segment::open_read_only(shm::kTables, directory_.path()).value());
+        return *shm::TablesReader::map(segments_.back().bytes());
+    }
+    // How many slots of the service's ring each backend index owns, as the engine sees it.
+    std::map<std::uint16_t, int> owners(const DesiredService& service) {
+        const shm::TablesReader tables = reader();
+        const shm::Snapshot snapshot = tables.snapshot();
+        const shm::ServiceRecord* const record =
+            snapshot.find(service.vip, Be16::from_host(service.port), service.protocol);
+        EXPECT_NE(record, nullptr);
+        std::map<std::uint16_t, int> slots;
+        for (const std::uint16_t index : tables.ring(*record)) {
+            ++slots[index];
+        }
+        return slots;
+    }
+    shm::BackendWord word(std::uint16_t index) {
+        return shm::BackendWord(reader().backend(BackendIndex{index})->word.load());
+    }
+
+    TemporaryDirectory directory_;
+    OneWorker worker_;
+    NoCounters counters_;
+    std::unique_ptr<Publisher> publisher_;
+    std::vector<shm::Segment> segments_;
+};
+
+TEST_F(PublisherTest, WhatIsPublishedIsWhatTheEngineFinds) {
+    Publisher& publisher = start();
+    const DesiredTables tables = make_tables(3);
+    const Result<std::uint64_t> generation = publisher.publish(tables);
+    ASSERT_TRUE(generation) << generation.error().message;
+    EXPECT_EQ(*generation, 1U);
+
+    const shm::TablesReader engine = reader();
+    EXPECT_EQ(engine.generation(), 1U);
+    const shm::Snapshot snapshot = engine.snapshot();
+    ASSERT_FALSE(snapshot.is_empty());
+    EXPECT_EQ(snapshot.flow_hash_seed, 42U);
+    EXPECT_EQ(snapshot.port_count, 1U);
+    const IpAddress vip = *IpAddress::parse("203.0.113.10");
+    EXPECT_NE(snapshot.find(vip, Be16{}, shm::kVipMark), nullptr);
+    EXPECT_EQ(snapshot.find(vip, Be16::from_host(80), IPPROTO_TCP), nullptr);
+    EXPECT_EQ(snapshot.find(vip, Be16::from_host(443), IPPROTO_UDP), nullptr);
+
+    const std::map<std::uint16_t, int> slots = owners(tables.services[0]);
+    ASSERT_EQ(slots.size(), 3U);
+    for (const auto& [index, count] : slots) {
+        EXPECT_NEAR(count, 65'537 / 3, 1);
+        const shm::BackendRecord& record = *engine.backend(BackendIndex{index});
+        const shm::BackendWord now(record.word.load());
+        EXPECT_TRUE(now.has(shm::BackendWord::kPublished) && now.has(shm::BackendWord::kLinked));
+        EXPECT_EQ(record.service, *publisher.service_id("portal"));
+        EXPECT_EQ(now.mac().bytes[5], record.address.bytes()[15]);
+    }
+}
+
+TEST_F(PublisherTest, PublishingTheSameAgainChangesNothing) {
+    Publisher& publisher = start();
+    ASSERT_TRUE(publisher.publish(make_tables(3)));
+    const Result<std::uint64_t> again = publisher.publish(make_tables(3));
+    ASSERT_TRUE(again);
+    EXPECT_EQ(*again, 1U);
+    EXPECT_EQ(publisher.moved_entries("portal"), 65'537U);
+}
+
+TEST_F(PublisherTest, AChangedFlagChangesTheWordInPlaceAndNoGeneration) {
+    Publisher& publisher = start();
+    DesiredTables tables = make_tables(2);
+    ASSERT_TRUE(publisher.publish(tables));
+    tables.services[0].backends[0].keeps_flows = false;
+    tables.services[0].backends[1].link->mac.bytes[5] = 77;
+    EXPECT_EQ(*publisher.publish(tables), 1U);
+    const auto first = publisher.placement("portal", "app-1", make_backend(1).address);
+    const auto second = publisher.placement("portal", "app-2", make_backend(2).address);
+    EXPECT_FALSE(word(to_number(first->index)).has(shm::BackendWord::kKeepsFlows));
+    EXPECT_EQ(word(to_number(second->index)).mac().bytes[5], 77);
+}
+
+TEST_F(PublisherTest, ALinkThatIsNotKnownAnyMoreStays) {
+    Publisher& publisher = start();
+    DesiredTables tables = make_tables(1);
+    ASSERT_TRUE(publisher.publish(tables));
+    tables.services[0].backends[0].link.reset();
+    ASSERT_TRUE(publisher.publish(tables));
+    const auto place = publisher.placement("portal", "app-1", make_backend(1).address);
+    EXPECT_TRUE(word(to_number(place->index)).has(shm::BackendWord::kLinked));
+    EXPECT_EQ(word(to_number(place->index)).mac().bytes[5], 1);
+}
+
+TEST_F(PublisherTest, AWorkerThatHangsBlocksReuseAndIsNamed) {
+    Publisher& publisher = start();
+    DesiredTables tables = make_tables(2);
+    worker_.acknowledged = 1;
+    std::uint64_t last = 0;
+    std::string refusal;
+    for (std::uint32_t weight = 1; weight < 100 && refusal.empty(); ++weight) {
+        tables.services[0].backends[0].ring_weight = weight;
+        const Result<std::uint64_t> published = publisher.publish(tables);
+        if (published) {
+            last = *published;
+        } else {
+            refusal = published.error().message;
+        }
+    }
+    EXPECT_EQ(last, shm::kSnapshotSlots) << "every snapshot slot is used once, none twice";
+    EXPECT_NE(refusal.find("worker 7 on CPU 3"), std::string::npos) << refusal;
+    // Nothing of the refused change is in force, and the worker's next acknowledgement frees the
+    // slots.
+    worker_.acknowledged = publisher.generation();
+    EXPECT_TRUE(publisher.publish(tables));
+}
+
+TEST_F(PublisherTest, AnIndexIsReusedOnlyAfterTwoAcknowledgementsAndThenWithANewIncarnation) {
+    Publisher& publisher = start();
+    DesiredTables with = make_tables(2);
+    DesiredTables without = make_tables(1);
+    ASSERT_TRUE(publisher.publish(with));
+    const auto gone = publisher.placement("portal", "app-2", make_backend(2).address);
+    const std::uint32_t incarnation = word(to_number(gone->index)).incarnation();
+
+    worker_.acknowledged = 1;
+    ASSERT_TRUE(publisher.publish(without));
+    EXPECT_TRUE(word(to_number(gone->index)).has(shm::BackendWord::kPublished))
+        << "a worker may still hold the ring that names it";
+    worker_.acknowledged = publisher.generation();
+    ASSERT_TRUE(publisher.publish(without));
+    EXPECT_FALSE(word(to_number(gone->index)).has(shm::BackendWord::kPublished));
+
+    // Fresh indices come first; when they are used up, the one that left comes back.
+    std::set<std::uint16_t> indices;
+    for (int number = 10; number < 10 + static_cast<int>(shm::kMaxBackends); ++number) {
+        DesiredTables next = make_tables(1);
+        next.services[0].backends.push_back(make_backend(number, 0));
+        worker_.acknowledged = publisher.generation();
+        ASSERT_TRUE(publisher.publish(next)) << number;
+        const auto place = publisher.placement(
+            "portal", "app-" + std::to_string(number), make_backend(number).address);
+        if (place->index == gone->index) {
+            EXPECT_EQ(word(to_number(gone->index)).incarnation(), incarnation + 1);
+            return;
+        }
+    }
+    FAIL() << "the index never came back";
+}
+
+TEST_F(PublisherTest, TheNextDaemonGoesOnFromWhatStandsThere) {
+    DesiredTables tables = make_tables(3);
+    tables.services[0].backends[1].health = 4;
+    tables.services[0].backends[1].health_since_ns = 123;
+    std::map<std::string, BackendIndex> before;
+    std::uint32_t fingerprint = 0;
+    {
+        Publisher& first = start();
+        ASSERT_TRUE(first.publish(tables));
+        for (const DesiredBackend& backend : tables.services[0].backends) {
+            before[backend.name] = first.placement("portal", backend.name, backend.address)->index;
+        }
+        fingerprint = first.fingerprint("portal");
+    }
+    Publisher& second = start();
+    EXPECT_EQ(second.fingerprint("portal"), fingerprint);
+    bool found = false;
+    for (const KnownBackend& known : second.known_backends()) {
+        found =
+            found || (known.name == "app-2" && known.health == 4 && known.health_since_ns == 123);
+    }
+    EXPECT_TRUE(found);
+    const std::uint64_t generation = second.generation();
+    EXPECT_EQ(*second.publish(tables), generation) << "the same again moves nothing";
+    EXPECT_EQ(second.moved_entries("portal"), 0U);
+    for (const DesiredBackend& backend : tables.services[0].backends) {
+        EXPECT_EQ(second.placement("portal", backend.name, backend.address)->index,
+                  before[backend.name]);
+    }
+}
+
+TEST_F(PublisherTest, TwoDaemonsOnOneRunDirectoryAreRefused) {
+    start();
+    const auto second = Publisher::open(directory_.path(), "test", worker_, counters_);
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().message.find("another lbd runs"), std::string::npos)
+        << second.error().message;
+}
+
+TEST_F(PublisherTest, ATablesFileOfAnotherLayoutIsRefusedWhileAnEngineMayHoldIt) {
+    start();
+    publisher_.reset();
+    {
+        shm::Segment file = shm::Segment::open_writer(shm::kTables, directory_.path()).value();
+        file.header<shm::TablesHeader>().segment.fingerprint ^= 1U;
+    }
+    worker_.acknowledged = 5;  // an engine lives
+    const auto refused = Publisher::open(directory_.path(), "test", worker_, counters_);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("layout"), std::string::npos) << refused.error().message;
+    worker_.acknowledged = std::numeric_limits<std::uint64_t>::max();
+    EXPECT_TRUE(Publisher::open(directory_.path(), "test", worker_, counters_));
+}
+
+TEST_F(PublisherTest, ServicesThatCannotBeToldApartAreRefusedWhole) {
+    Publisher& publisher = start();
+    DesiredTables tables = make_tables(1);
+    ASSERT_TRUE(publisher.publish(tables));
+    tables.services.push_back(tables.services[0]);
+    tables.services[1].name = "other";
+    tables.services[0].backends.push_back(make_backend(9));
+    EXPECT_FALSE(publisher.publish(tables));
+    EXPECT_EQ(owners(tables.services[0]).size(), 1U);
+}
+
+TEST_F(PublisherTest, ThousandsOfServicesAreAllFoundWithinTheBoundedProbe) {
+    Publisher& publisher = start();
+    DesiredTables tables = make_tables(0);
+    tables.services.clear();
+    for (std::uint32_t i = 0; i < shm::kMaxServices; ++i) {
+        DesiredService service;
+        service.name = "s" + std::to_string(i);
+        service.vip = IpAddress::from_v4(Be32::from_host(0xCB00'7100U + i % 256));
+        service.port = static_cast<std::uint16_t>(1000 + i / 256);
+        service.protocol = IPPROTO_UDP;
+        tables.services.push_back(service);
+    }
+    const auto published = publisher.publish(tables);
+    ASSERT_TRUE(published) << published.error().message;
+    const shm::Snapshot snapshot = reader().snapshot();
+    for (const DesiredService& service : tables.services) {
+        ASSERT_NE(snapshot.find(service.vip, Be16::from_host(service.port), IPPROTO_UDP), nullptr);
+    }
+}
+
+TEST_F(PublisherTest, AReusedIndexStartsItsCountersAtTheBaseline) {
+    counters_.now = {.instance = 9, .packets = 100, .bytes = 2000, .new_flows = 7};
+    Publisher& publisher = start();
+    ASSERT_TRUE(publisher.publish(make_tables(1)));
+    const auto place = publisher.placement("portal", "app-1", make_backend(1).address);
+    EXPECT_EQ(place->baseline.instance, 9U);
+    EXPECT_EQ(place->baseline.packets, 100U);
+    EXPECT_EQ(place->baseline.new_flows, 7U);
+}
+
+}  // namespace
+}  // namespace fairlead::publish
