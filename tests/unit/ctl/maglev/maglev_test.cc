@@ -24,6 +24,7 @@ struct NamedWeight {
 };
 using Set = std::vector<NamedWeight>;
 
+// The members refer to the set's names.
 std::vector<MaglevMember> members_of(const Set& set) {
     std::vector<MaglevMember> members;
     members.reserve(set.size());
@@ -213,7 +214,8 @@ TEST(Maglev, RefusesTwoBackendsOfOneName) {
 }
 
 TEST(Maglev, RefusesASizeThatIsNoPrimeOrTooLarge) {
-    const auto members = members_of(equal_set(3));
+    const Set set = equal_set(3);
+    const auto members = members_of(set);
     for (const std::uint32_t size :
          {0U, 1U, 4U, 9U, 65'536U, 65'539U * 3, kMaxRingSize + 43, ~0U}) {
         EXPECT_FALSE(build_maglev_ring(members, size).has_value()) << size;
