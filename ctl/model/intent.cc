@@ -1,0 +1,245 @@
+#include "ctl/model/intent.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include <netinet/in.h>
+
+namespace fairlead::model {
+namespace {
+
+Backend backend_of(const conf::BackendConfig& config) {
+    Backend backend;
+    backend.name = config.name;
+    backend.address = config.address;
+    backend.configured_weight = config.weight;
+    backend.weight = config.weight;
+    backend.fixed_mac = config.mac;
+    return backend;
+}
+
+Backend backend_of(const std::string& name, const Addition& addition) {
+    Backend backend;
+    backend.name = name;
+    backend.address = addition.address;
+    backend.origin = Origin::kRuntime;
+    backend.configured_weight = addition.weight;
+    backend.weight = addition.weight;
+    return backend;
+}
+
+void apply(const BackendOverrides& entry, Backend& backend) {
+    if (entry.admin) {
+        backend.admin = entry.admin->value;
+    }
+    if (entry.weight) {
+        backend.weight = entry.weight->value;
+    }
+}
+
+void add_file_backends(const conf::ServiceConfig& config,
+                       const Overrides& overrides,
+                       Service& service) {
+    for (const conf::BackendConfig& from : config.backends) {
+        const auto entry = overrides.find({config.name, from.name});
+        if (entry == overrides.end()) {
+            service.backends.push_back(backend_of(from));
+        } else if (!entry->second.removal) {
+            service.backends.push_back(backend_of(from));
+            apply(entry->second, service.backends.back());
+        }
+    }
+}
+
+void add_runtime_backends(const Overrides& overrides, Service& service) {
+    const std::string& name = service.config.name;
+    for (auto entry = overrides.lower_bound({name, ""});
+         entry != overrides.end() && entry->first.service == name;
+         ++entry) {
+        if (entry->second.addition) {
+            service.backends.push_back(backend_of(entry->first.name, *entry->second.addition));
+            apply(entry->second, service.backends.back());
+        }
+    }
+}
+
+// Health that was valid under the check that there was, under the one that there is.
+Health carried_health(Health former, const Service& service, const Backend& backend) {
+    if (service.config.health.type == conf::CheckType::kNone) {
+        return Health::kUnchecked;
+    }
+    if (!backend.is_checked()) {
+        return former;
+    }
+    // What served unchecked goes on until a check says otherwise.
+    return former == Health::kUnchecked ? Health::kUp : former;
+}
+
+void observe(const Backend& former, const Service& service, Backend& backend) {
+    backend.health = carried_health(former.health, service, backend);
+    backend.health_since = former.health_since;
+    if (!former.is_checked() && backend.is_checked() && backend.health != Health::kUnchecked) {
+        backend.health = Health::kUnknown;  // nobody has looked in the meantime
+    }
+    backend.link = former.link;
+    backend.link_problem = former.link_problem;
+    backend.effective = former.effective;
+    backend.since = former.since;
+    backend.drain_start = former.drain_start;
+    backend.transitions = former.transitions;
+}
+
+using Identity = std::pair<std::string_view, IpAddress>;  // of a backend within its service
+
+std::map<Identity, Backend*> by_identity(std::vector<Backend>& backends) {
+    std::map<Identity, Backend*> index;
+    for (Backend& backend : backends) {
+        index[{backend.name, backend.address}] = &backend;
+    }
+    return index;
+}
+
+bool same_key(const conf::ServiceConfig& one, const conf::ServiceConfig& other) {
+    return one.vip == other.vip && one.port == other.port && one.protocol == other.protocol;
+}
+
+void set_initial_health(std::vector<Service>& services) {
+    for (Service& service : services) {
+        const bool is_checked = service.config.health.type != conf::CheckType::kNone;
+        for (Backend& backend : service.backends) {
+            backend.health = is_checked ? Health::kUnknown : Health::kUnchecked;
+        }
+    }
+}
+
+void judge_all(std::vector<Service>& services, Time now) {
+    for (Service& service : services) {
+        for (Backend& backend : service.backends) {
+            if (backend.health_since == Time{}) {
+                backend.health_since = now;
+            }
+            judge(backend, now);
+        }
+    }
+}
+
+void keep_as_removing(const Backend& former, Service& service) {
+    service.backends.push_back(former);
+    service.backends.back().is_removing = true;
+}
+
+}  // namespace
+
+std::vector<Service> wanted_services(const conf::Config& config, const Overrides& overrides) {
+    std::vector<Service> services;
+    services.reserve(config.services.size());
+    for (const conf::ServiceConfig& from : config.services) {
+        Service& service = services.emplace_back();
+        service.config = from;
+        service.config.backends.clear();
+        add_file_backends(from, overrides, service);
+        add_runtime_backends(overrides, service);
+    }
+    set_initial_health(services);
+    return services;
+}
+
+void carry_over(const std::vector<Service>& former, std::vector<Service>& wanted, Time now) {
+    std::map<std::string_view, std::size_t> position;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+        position[wanted[i].config.name] = i;
+    }
+    std::vector<Service> leaving;
+    for (const Service& was : former) {
+        const auto found = position.find(was.config.name);
+        if (found == position.end()) {
+            const bool is_replaced =
+                std::any_of(wanted.begin(), wanted.end(), [&was](const Service& is) {
+                    return same_key(was.config, is.config);
+                });
+            if (!is_replaced) {
+                Service& kept = leaving.emplace_back(was);
+                kept.is_removing = true;
+                for (Backend& backend : kept.backends) {
+                    backend.is_removing = true;
+                }
+            }
+            continue;
+        }
+        Service& is = wanted[found->second];
+        std::vector<const Backend*> gone;
+        const auto index = by_identity(is.backends);
+        for (const Backend& backend : was.backends) {
+            const auto same = index.find({backend.name, backend.address});
+            if (same == index.end()) {
+                gone.push_back(&backend);
+            } else {
+                observe(backend, is, *same->second);
+            }
+        }
+        for (const Backend* backend : gone) {
+            keep_as_removing(*backend, is);
+        }
+    }
+    std::move(leaving.begin(), leaving.end(), std::back_inserter(wanted));
+    judge_all(wanted, now);
+}
+
+void carry_over(const std::vector<publish::KnownBackend>& known,
+                std::vector<Service>& wanted,
+                Time now) {
+    std::map<std::string_view, std::vector<const publish::KnownBackend*>> by_service;
+    for (const publish::KnownBackend& backend : known) {
+        by_service[backend.service].push_back(&backend);
+    }
+    for (Service& service : wanted) {
+        const auto index = by_identity(service.backends);
+        std::vector<Backend> gone;
+        for (const publish::KnownBackend* was : by_service[service.config.name]) {
+            const auto same = index.find({was->name, was->address});
+            const bool is_wanted = same != index.end();
+            Backend leaving;
+            Backend& backend = is_wanted ? *same->second : leaving;
+            backend.health = carried_health(health_from_number(was->health), service, backend);
+            backend.health_since = Time(std::chrono::nanoseconds(was->health_since_ns));
+            if (!is_wanted) {
+                leaving.name = was->name;
+                leaving.address = was->address;
+                gone.push_back(std::move(leaving));
+            }
+        }
+        for (const Backend& backend : gone) {
+            keep_as_removing(backend, service);
+        }
+    }
+    judge_all(wanted, now);
+}
+
+std::vector<publish::DesiredService> desired_services(const std::vector<Service>& services) {
+    std::vector<publish::DesiredService> desired;
+    desired.reserve(services.size());
+    for (const Service& service : services) {
+        publish::DesiredService& out = desired.emplace_back();
+        out.name = service.config.name;
+        out.vip = service.config.vip;
+        out.port = service.config.port;
+        out.protocol = service.config.protocol == conf::Protocol::kTcp ? IPPROTO_TCP : IPPROTO_UDP;
+        out.mode = service.config.forwarding == conf::Forwarding::kL2 ? shm::ForwardingMode::kL2
+                                                                      : shm::ForwardingMode::kIpip;
+        out.backends.reserve(service.backends.size());
+        for (const Backend& backend : service.backends) {
+            out.backends.push_back({backend.name,
+                                    backend.address,
+                                    backend.ring_weight(),
+                                    backend.ring_weight() > 0,
+                                    backend.keeps_flows(),
+                                    backend.link,
+                                    static_cast<std::uint32_t>(backend.health),
+                                    backend.health_since.time_since_epoch().count()});
+        }
+    }
+    return desired;
+}
+
+}  // namespace fairlead::model

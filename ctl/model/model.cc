@@ -1,0 +1,89 @@
+#include "ctl/model/model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ctl/model/intent.h"
+#include "ctl/model/reconcile.h"
+
+namespace fairlead::model {
+
+Model::Model(conf::Config config, Overrides overrides, Time now)
+    : config_(std::move(config)), overrides_(std::move(overrides)) {
+    events_ = reconcile(config_, overrides_);
+    rebuild(now);
+}
+
+void Model::take_over(const std::vector<publish::KnownBackend>& known, Time now) {
+    services_ = wanted_services(config_, overrides_);
+    carry_over(known, services_, now);
+    ++shape_;
+}
+
+std::vector<std::string> Model::load(conf::Config config, Time now) {
+    config_ = std::move(config);
+    std::vector<std::string> events = reconcile(config_, overrides_);
+    rebuild(now);
+    return events;
+}
+
+void Model::rebuild(Time now) {
+    std::vector<Service> wanted = wanted_services(config_, overrides_);
+    carry_over(services_, wanted, now);
+    services_ = std::move(wanted);
+    ++shape_;
+}
+
+bool Model::observe_health(const BackendKey& key,
+                           const IpAddress& address,
+                           Health health,
+                           Time now) {
+    Backend* backend = find_backend(services_, key.service, key.name, address);
+    if (backend == nullptr || !backend->is_checked() || backend->health == health) {
+        return false;
+    }
+    backend->health = health;
+    backend->health_since = now;
+    judge(*backend, now);
+    return true;
+}
+
+bool Model::observe_link(Backend& backend,
+                         const std::optional<publish::Link>& link,
+                         std::string_view problem,
+                         Time now) {
+    if ((!link || backend.link == link) && backend.link_problem == problem) {
+        return false;
+    }
+    if (link) {
+        backend.link = link;
+    }
+    backend.link_problem = problem;
+    judge(backend, now);
+    return true;
+}
+
+bool Model::forget(const std::function<bool(const Service&, const Backend&)>& is_gone) {
+    bool is_changed = false;
+    for (Service& service : services_) {
+        is_changed |= std::erase_if(service.backends, [&](const Backend& backend) {
+                          return backend.is_removing && is_gone(service, backend);
+                      }) > 0;
+    }
+    is_changed |= std::erase_if(services_, [](const Service& service) {
+                      return service.is_removing && service.backends.empty();
+                  }) > 0;
+    shape_ += is_changed ? 1U : 0U;
+    return is_changed;
+}
+
+bool Model::has_removing() const {
+    return std::any_of(services_.begin(), services_.end(), [](const Service& service) {
+        return service.is_removing ||
+               std::any_of(service.backends.begin(),
+                           service.backends.end(),
+                           [](const Backend& backend) { return backend.is_removing; });
+    });
+}
+
+}  // namespace fairlead::model

@@ -1,0 +1,101 @@
+// What operators changed at run time, on top of the file: values, and who, when and why.
+//
+// Plain values. They outlive the daemon by overrides_file.h, are never merged into the file, and
+// yield to it where it changes afterwards what they override (reconcile.h).
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "ctl/model/states.h"
+#include "dp/net/ip_address.h"
+#include "dp/net/mac_address.h"
+
+namespace fairlead::model {
+
+struct BackendKey {
+    std::string service;
+    std::string name;
+    friend auto operator<=>(const BackendKey&, const BackendKey&) = default;
+    friend bool operator==(const BackendKey&, const BackendKey&) = default;
+};
+
+// "portal/app-1", as commands and messages write it.
+[[nodiscard]] inline std::string to_text(const BackendKey& key) {
+    return key.service + "/" + key.name;
+}
+
+struct Provenance {
+    std::string by;  // "root (uid 0)"
+    std::string at;  // RFC 3339
+    std::string reason;
+    friend bool operator==(const Provenance&, const Provenance&) = default;
+};
+
+struct AdminOverride {
+    Admin value = Admin::kReady;
+    Provenance made;
+    friend bool operator==(const AdminOverride&, const AdminOverride&) = default;
+};
+
+struct WeightOverride {
+    std::uint32_t value = 0;
+    std::optional<std::uint32_t> in_file;  // what the file said then; nothing: not in the file
+    Provenance made;
+    friend bool operator==(const WeightOverride&, const WeightOverride&) = default;
+};
+
+// A backend that the file does not know.
+struct Addition {
+    IpAddress address;
+    std::uint32_t weight = 1;
+    Provenance made;
+    friend bool operator==(const Addition&, const Addition&) = default;
+};
+
+// A backend of the file that is not wanted any more, and how the file described it.
+struct Removal {
+    IpAddress address;
+    std::uint32_t weight = 1;
+    std::optional<MacAddress> mac;
+    Provenance made;
+    friend bool operator==(const Removal&, const Removal&) = default;
+};
+
+struct BackendOverrides {
+    std::optional<AdminOverride> admin;
+    std::optional<WeightOverride> weight;
+    std::optional<Addition> addition;
+    std::optional<Removal> removal;
+
+    [[nodiscard]] bool empty() const { return !admin && !weight && !addition && !removal; }
+    friend bool operator==(const BackendOverrides&, const BackendOverrides&) = default;
+};
+
+// No entry is empty.
+using Overrides = std::map<BackendKey, BackendOverrides>;
+
+// How many there are of each kind, for status and metrics.
+struct OverrideCounts {
+    std::size_t admin = 0;
+    std::size_t weight = 0;
+    std::size_t addition = 0;
+    std::size_t removal = 0;
+    [[nodiscard]] std::size_t total() const { return admin + weight + addition + removal; }
+};
+[[nodiscard]] inline OverrideCounts count(const Overrides& overrides) {
+    OverrideCounts counts;
+    for (const auto& [key, entry] : overrides) {
+        counts.admin += entry.admin ? 1U : 0U;
+        counts.weight += entry.weight ? 1U : 0U;
+        counts.addition += entry.addition ? 1U : 0U;
+        counts.removal += entry.removal ? 1U : 0U;
+    }
+    return counts;
+}
+
+}  // namespace fairlead::model

@@ -1,0 +1,140 @@
+#include "ctl/model/overrides_file.h"
+
+#include <nlohmann/json.hpp>
+
+namespace fairlead::model {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kFormat = 1;
+constexpr std::uint32_t kMaxWeight = 256;
+
+Json provenance_of(const Provenance& made) {
+    return {{"by", made.by}, {"at", made.at}, {"reason", made.reason}};
+}
+
+Json entry_of(const BackendKey& key, const BackendOverrides& entry) {
+    Json out = {{"service", key.service}, {"backend", key.name}};
+    if (entry.admin) {
+        out["admin"] = provenance_of(entry.admin->made);
+        out["admin"]["value"] = to_text(entry.admin->value);
+    }
+    if (entry.weight) {
+        out["weight"] = provenance_of(entry.weight->made);
+        out["weight"]["value"] = entry.weight->value;
+        if (entry.weight->in_file) {
+            out["weight"]["in_file"] = *entry.weight->in_file;
+        }
+    }
+    if (entry.addition) {
+        out["added"] = provenance_of(entry.addition->made);
+        out["added"]["address"] = entry.addition->address.text().data();
+        out["added"]["weight"] = entry.addition->weight;
+    }
+    if (entry.removal) {
+        out["removed"] = provenance_of(entry.removal->made);
+        out["removed"]["address"] = entry.removal->address.text().data();
+        out["removed"]["weight"] = entry.removal->weight;
+        if (entry.removal->mac) {
+            out["removed"]["mac"] = entry.removal->mac->text().data();
+        }
+    }
+    return out;
+}
+
+// The readers below throw nlohmann's exceptions or std::invalid_argument; read_overrides() ends
+// them.
+[[noreturn]] void refuse(const std::string& message) {
+    throw std::invalid_argument(message);
+}
+
+std::uint32_t weight_at(const Json& from, const char* key) {
+    const auto value = from.at(key).get<std::int64_t>();
+    if (value < 0 || value > kMaxWeight) {
+        refuse("a weight is outside 0..256");
+    }
+    return static_cast<std::uint32_t>(value);
+}
+
+IpAddress address_at(const Json& from) {
+    const auto text = from.at("address").get<std::string>();
+    const auto address = IpAddress::parse(text);
+    if (!address) {
+        refuse("\"" + text + "\" is not an address");
+    }
+    return *address;
+}
+
+Provenance provenance_at(const Json& from) {
+    return {from.at("by").get<std::string>(),
+            from.at("at").get<std::string>(),
+            from.at("reason").get<std::string>()};
+}
+
+BackendOverrides read_entry(const Json& from) {
+    BackendOverrides entry;
+    if (const auto found = from.find("admin"); found != from.end()) {
+        const auto value = parse_admin(found->at("value").get<std::string>());
+        if (!value) {
+            refuse("an admin state is none of ready, drain, maint");
+        }
+        entry.admin = AdminOverride{*value, provenance_at(*found)};
+    }
+    if (const auto found = from.find("weight"); found != from.end()) {
+        entry.weight = WeightOverride{weight_at(*found, "value"), {}, provenance_at(*found)};
+        if (found->contains("in_file")) {
+            entry.weight->in_file = weight_at(*found, "in_file");
+        }
+    }
+    if (const auto found = from.find("added"); found != from.end()) {
+        entry.addition =
+            Addition{address_at(*found), weight_at(*found, "weight"), provenance_at(*found)};
+    }
+    if (const auto found = from.find("removed"); found != from.end()) {
+        entry.removal =
+            Removal{address_at(*found), weight_at(*found, "weight"), {}, provenance_at(*found)};
+        if (found->contains("mac")) {
+            entry.removal->mac = MacAddress::parse(found->at("mac").get<std::string>());
+            if (!entry.removal->mac) {
+                refuse("a mac is not a MAC address");
+            }
+        }
+    }
+    return entry;
+}
+
+}  // namespace
+
+std::string write_overrides(const Overrides& overrides) {
+    Json list = Json::array();
+    for (const auto& [key, entry] : overrides) {
+        list.push_back(entry_of(key, entry));
+    }
+    const Json document = {{"format", kFormat}, {"backends", std::move(list)}};
+    return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Result<Overrides> read_overrides(std::string_view text) {
+    try {
+        const Json document = Json::parse(text);
+        if (document.at("format").get<int>() != kFormat) {
+            refuse("its format is not " + std::to_string(kFormat) +
+                   ": another version of lbd wrote it");
+        }
+        Overrides overrides;
+        for (const Json& from : document.at("backends")) {
+            const BackendKey key{from.at("service").get<std::string>(),
+                                 from.at("backend").get<std::string>()};
+            BackendOverrides entry = read_entry(from);
+            if (!entry.empty()) {
+                overrides[key] = std::move(entry);
+            }
+        }
+        return overrides;
+    } catch (const std::exception& error) {
+        return fail(error.what());
+    }
+}
+
+}  // namespace fairlead::model

@@ -1,0 +1,117 @@
+#include "ctl/model/service.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fairlead::model {
+namespace {
+
+struct Judgement {
+    Effective effective;
+    std::string why;
+};
+
+Judgement judge_health(const Backend& backend) {
+    switch (backend.health) {
+        case Health::kUp:
+        case Health::kUnchecked:
+            return {Effective::kServing, ""};
+        case Health::kFalling:
+            return {Effective::kServing, "its last check failed, not yet often enough to be down"};
+        case Health::kRising:
+            return {Effective::kOut, "its last check passed, not yet often enough to be up"};
+        case Health::kDown:
+            return {Effective::kOut, "its checks fail; flows that it has go on"};
+        case Health::kUnknown:
+            return {Effective::kOut, "no check has ended yet"};
+    }
+    return {Effective::kOut, ""};
+}
+
+Judgement judgement_of(const Backend& backend) {
+    if (backend.is_removing) {
+        return {Effective::kDraining, "removed; gone when its last flow is"};
+    }
+    switch (backend.admin) {
+        case Admin::kMaint:
+            return {Effective::kOut, "maintenance; its flows move to other backends"};
+        case Admin::kDrain:
+            return {Effective::kDraining, "drained by an operator"};
+        case Admin::kReady:
+            break;
+    }
+    Judgement judgement = judge_health(backend);
+    if (judgement.effective == Effective::kServing && backend.weight == 0) {
+        return {Effective::kDraining, "its weight is 0"};
+    }
+    if (judgement.effective == Effective::kServing && !backend.link) {
+        judgement.why = backend.link_problem;
+    }
+    return judgement;
+}
+
+}  // namespace
+
+bool Service::is_up() const {
+    return std::any_of(backends.begin(), backends.end(), [](const Backend& backend) {
+        return backend.effective == Effective::kServing;
+    });
+}
+
+void judge(Backend& backend, Time now) {
+    Judgement judgement = judgement_of(backend);
+    const bool is_first = backend.since == Time{};
+    if (is_first || judgement.effective != backend.effective) {
+        backend.since = now;
+        backend.transitions += is_first ? 0U : 1U;
+    }
+    backend.effective = judgement.effective;
+    backend.why = std::move(judgement.why);
+    if (backend.effective != Effective::kDraining) {
+        backend.drain_start.reset();
+    } else if (!backend.drain_start) {
+        backend.drain_start = now;
+    }
+}
+
+const Service* find_service(const std::vector<Service>& services, std::string_view name) {
+    for (const Service& service : services) {
+        if (service.config.name == name) {
+            return &service;
+        }
+    }
+    return nullptr;
+}
+
+const Backend* find_backend(const Service& service, std::string_view name) {
+    const Backend* leaving = nullptr;
+    for (const Backend& backend : service.backends) {
+        if (backend.name != name) {
+            continue;
+        }
+        if (!backend.is_removing) {
+            return &backend;
+        }
+        leaving = &backend;
+    }
+    return leaving;
+}
+
+Backend* find_backend(std::vector<Service>& services,
+                      std::string_view service,
+                      std::string_view name,
+                      const IpAddress& address) {
+    for (Service& candidate : services) {
+        if (candidate.config.name != service) {
+            continue;
+        }
+        for (Backend& backend : candidate.backends) {
+            if (backend.name == name && backend.address == address) {
+                return &backend;
+            }
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace fairlead::model

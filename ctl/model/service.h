@@ -1,0 +1,86 @@
+// Services and backends as the daemon sees them: what is wanted, what is observed, what follows.
+//
+// Plain values, owned by the Model.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "conf/schema/config.h"
+#include "ctl/model/moment.h"
+#include "ctl/model/states.h"
+#include "ctl/publish/publisher.h"
+#include "dp/net/ip_address.h"
+#include "dp/net/mac_address.h"
+
+namespace fairlead::model {
+
+enum class Origin : std::uint8_t {
+    kFile,
+    kRuntime
+};
+
+[[nodiscard]] constexpr std::string_view to_text(Origin origin) noexcept {
+    return origin == Origin::kFile ? "file" : "runtime";
+}
+
+// One (service, name, address). While a backend leaves, another of the same name and a new address
+// may stand beside it.
+struct Backend {
+    // Wanted.
+    std::string name;
+    IpAddress address;
+    Origin origin = Origin::kFile;
+    std::uint32_t configured_weight = 1;  // the file's, or the one it was added with
+    std::uint32_t weight = 1;             // with the operator's override
+    Admin admin = Admin::kReady;
+    std::optional<MacAddress> fixed_mac;
+    bool is_removing = false;  // stays only until its last flow is gone
+
+    // Observed.
+    Health health = Health::kUnknown;
+    Time health_since{};
+    std::optional<publish::Link> link;
+    std::string link_problem;
+
+    // What follows (judge()).
+    Effective effective = Effective::kOut;
+    std::string why;
+    Time since{};                     // of `effective`
+    std::optional<Time> drain_start;  // of the drain that goes on now
+    std::uint64_t transitions = 0;    // changes of `effective` since this daemon started
+
+    [[nodiscard]] std::uint32_t ring_weight() const {
+        return effective == Effective::kServing ? weight : 0;
+    }
+    [[nodiscard]] bool keeps_flows() const { return is_removing || admin != Admin::kMaint; }
+    [[nodiscard]] bool is_checked() const { return !is_removing && admin != Admin::kMaint; }
+};
+
+struct Service {
+    conf::ServiceConfig config;  // its list of backends is empty: `backends` stands for it
+    std::vector<Backend> backends;
+    bool is_removing = false;  // not in the file any more; its last backends drain
+
+    [[nodiscard]] bool is_up() const;  // some backend takes new flows
+};
+
+// Recomputes what follows from what is wanted and observed. `since`, `transitions` and
+// `drain_start` change only with it.
+void judge(Backend& backend, Time now);
+
+// The service of that name, also one that is leaving; nullptr if there is none.
+[[nodiscard]] const Service* find_service(const std::vector<Service>& services,
+                                          std::string_view name);
+// The backend of that name: the one that stays rather than one that leaves; nullptr if there is
+// none.
+[[nodiscard]] const Backend* find_backend(const Service& service, std::string_view name);
+[[nodiscard]] Backend* find_backend(std::vector<Service>& services,
+                                    std::string_view service,
+                                    std::string_view name,
+                                    const IpAddress& address);
+
+}  // namespace fairlead::model

@@ -1,0 +1,50 @@
+#include "ctl/model/config_diff.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/ctl/model/example.h"
+
+namespace fairlead::model {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+
+TEST(ConfigDiff, TheSameFileChangesNothing) {
+    const ConfigDiff diff = compare(example_config(), example_config());
+    EXPECT_THAT(diff.changes, IsEmpty());
+    EXPECT_THAT(diff.needs_restart, IsEmpty());
+}
+
+TEST(ConfigDiff, NamesEveryChange) {
+    conf::Config after = example_config();
+    after.services[0].backends[0].weight = 3;
+    after.services[0].backends[1].name = "app-9";
+    after.services[0].health.rise = 9;
+    after.services[1].name = "billing";
+    EXPECT_THAT(compare(example_config(), after).changes,
+                ElementsAre("changed health check of service portal",
+                            "changed weight of backend portal/app-1 from 10 to 3",
+                            "added backend portal/app-9 (10.0.4.2, weight 20)",
+                            "removed backend portal/app-2",
+                            "added service billing",
+                            "removed service payments"));
+}
+
+TEST(ConfigDiff, WhatIsReadOnceNeedsARestartAndIsNotApplied) {
+    conf::Config after = example_config();
+    after.engine.cpus = {1};
+    after.ports.emplace_back().name = "edge";
+    after.api.listen = "127.0.0.1:1";
+    const ConfigDiff diff = compare(example_config(), after);
+    ASSERT_EQ(diff.needs_restart.size(), 3U);
+    EXPECT_TRUE(diff.needs_restart[0].of_engine_alone);
+    EXPECT_FALSE(diff.needs_restart[1].of_engine_alone);
+    const conf::Config running = without_restart_keys(after, example_config());
+    EXPECT_THAT(running.ports, IsEmpty());
+    EXPECT_EQ(running.api.listen, "");
+}
+
+}  // namespace
+}  // namespace fairlead::model
