@@ -7,7 +7,7 @@
 Every backend serves all of them.
 """
 
-from support.balancer import start_lbagent
+from support.balancer import program, start_lbagent
 from support.lab import http_url
 
 # name, VIP, port, protocol, forwarding
@@ -103,7 +103,7 @@ def things_to_try(lab):
     balancer = f"nsenter --net=/run/netns/{lab.namespace('balancer')}"
     lines = [f"Lab {lab.id} is up; its files are in {lab.directory}."]
     if lab.balancer.lbd:
-        lbctl = f"{lab.build / 'ctl' / 'lbctl'} --run-dir {lab.balancer.run_dir}"
+        lbctl = f"{program(lab.build, 'lbctl')} --run-dir {lab.balancer.run_dir}"
         lines += [f"  lbctl='{lbctl}'",
                   "  $lbctl status",
                   "  $lbctl backend list",
