@@ -1,0 +1,137 @@
+// The changes that operators ask for: kept on disk, put in force, written into the journal.
+#include <utility>
+
+#include "ctl/daemon/daemon.h"
+#include "ctl/model/overrides_file.h"
+#include "dp/base/log.h"
+
+namespace fairlead::daemon {
+namespace {
+
+using model::RefusalCode;
+
+model::Provenance made_by(const Author& author) {
+    return {author.name, model::rfc3339(model::now()), author.reason};
+}
+
+std::string describe(const model::Backend& backend) {
+    return "admin " + std::string(to_text(backend.admin)) + ", weight " +
+           std::to_string(backend.weight);
+}
+
+const model::Backend* find(const model::Model& model, const model::BackendKey& key) {
+    const model::Service* service = model::find_service(model.services(), key.service);
+    return service == nullptr ? nullptr : model::find_backend(*service, key.name);
+}
+
+}  // namespace
+
+Result<std::uint64_t, model::Refusal> Daemon::commit(model::Model candidate) {
+    const bool changes_overrides = candidate.overrides() != model_->overrides();
+    if (changes_overrides) {
+        if (Status saved = model::save_overrides(options_.state_dir, candidate.overrides());
+            !saved) {
+            return model::refuse(
+                RefusalCode::kInternal,
+                "the change cannot be kept, so it was not made: " + saved.error().message);
+        }
+    }
+    telemetry_.refresh();
+    const Result<std::uint64_t> published = publisher_->publish(desired(candidate));
+    if (!published) {
+        if (changes_overrides) {
+            if (Status saved = model::save_overrides(options_.state_dir, model_->overrides());
+                !saved) {
+                log_error("overrides-not-restored", {{"reason", saved.error().message}});
+            }
+        }
+        return model::refuse(RefusalCode::kUnavailable, published.error().message);
+    }
+    *model_ = std::move(candidate);
+    publish_problem_.clear();
+    return *published;
+}
+
+Result<PatchOutcome, model::Refusal> Daemon::patch(const model::BackendKey& key,
+                                                   const model::BackendPatch& patch,
+                                                   const Author& author) {
+    model::Model candidate = *model_;
+    const auto changed = candidate.patch(key, patch, made_by(author), model::now());
+    if (!changed) {
+        return Unexpected{changed.error()};
+    }
+    const model::Backend before = *find(*model_, key);
+    PatchOutcome outcome{publisher_->generation(), *changed, before.admin, before.weight};
+    if (!*changed) {
+        return outcome;
+    }
+    const auto generation = commit(std::move(candidate));
+    if (!generation) {
+        return Unexpected{generation.error()};
+    }
+    outcome.generation = *generation;
+    log_info("backend-changed",
+             {{"backend", to_text(key)},
+              {"by", author.name},
+              {"reason", author.reason},
+              {"before", describe(before)},
+              {"after", describe(*find(*model_, key))},
+              {"generation", *generation}});
+    after_change();
+    return outcome;
+}
+
+Result<std::uint64_t, model::Refusal> Daemon::add(const model::BackendKey& key,
+                                                  const IpAddress& address,
+                                                  std::uint32_t weight,
+                                                  const Author& author) {
+    model::Model candidate = *model_;
+    const auto added = candidate.add(key, {address, weight, made_by(author)}, model::now());
+    if (!added) {
+        return Unexpected{added.error()};
+    }
+    auto generation = commit(std::move(candidate));
+    if (!generation) {
+        return generation;
+    }
+    log_info("backend-added",
+             {{"backend", to_text(key)},
+              {"by", author.name},
+              {"reason", author.reason},
+              {"address", address.text().data()},
+              {"weight", weight},
+              {"generation", *generation}});
+    after_change();
+    return generation;
+}
+
+Result<std::uint64_t, model::Refusal> Daemon::remove(const model::BackendKey& key,
+                                                     const Author& author,
+                                                     const std::function<void()>& on_removed) {
+    model::Model candidate = *model_;
+    const auto removed = candidate.remove(key, made_by(author), model::now());
+    if (!removed) {
+        return Unexpected{removed.error()};
+    }
+    std::uint64_t in_force = publisher_->generation();
+    if (*removed) {
+        const std::string before = describe(*find(*model_, key));
+        const auto generation = commit(std::move(candidate));
+        if (!generation) {
+            return generation;
+        }
+        in_force = *generation;
+        log_info("backend-removed",
+                 {{"backend", to_text(key)},
+                  {"by", author.name},
+                  {"reason", author.reason},
+                  {"before", before},
+                  {"after", "removed"},
+                  {"generation", in_force}});
+    }
+    on_removed();
+    after_change();
+    return in_force;
+}
+
+}  // namespace fairlead::daemon

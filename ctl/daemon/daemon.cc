@@ -1,0 +1,222 @@
+#include "ctl/daemon/daemon.h"
+
+#include <utility>
+
+#include "ctl/daemon/directories.h"
+#include "ctl/daemon/seed_file.h"
+#include "ctl/model/intent.h"
+#include "ctl/model/overrides_file.h"
+#include "dp/base/log.h"
+#include "dp/base/notify.h"
+
+#include <boost/asio/post.hpp>
+
+namespace fairlead::daemon {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kTick = 1s;
+constexpr auto kDepartureLook = 100ms;
+constexpr auto kPublishRetry = 20ms;
+
+}  // namespace
+
+Daemon::Daemon(boost::asio::io_context& loop, Options options)
+    : loop_(loop),
+      options_(std::move(options)),
+      telemetry_(options_.run_dir),
+      waiters_(loop, telemetry_),
+      publish_timer_(loop),
+      departure_timer_(loop),
+      tick_timer_(loop) {}
+
+Daemon::~Daemon() = default;
+
+Result<std::unique_ptr<Daemon>> Daemon::open(boost::asio::io_context& loop, Options options) {
+    std::unique_ptr<Daemon> daemon(new Daemon(loop, std::move(options)));
+    if (Status opened = daemon->open_parts(); !opened) {
+        return Unexpected{opened.error()};
+    }
+    return daemon;
+}
+
+Status Daemon::open_parts() {
+    auto config = conf::load_config(options_.config);
+    if (!config) {
+        return fail(conf::describe(config.error()));
+    }
+    reload_state_.loaded = model::now();
+    if (Status made = prepare_directory(options_.run_dir, "--run-dir"); !made) {
+        return made;
+    }
+    if (Status made = prepare_directory(options_.state_dir, "--state-dir"); !made) {
+        return made;
+    }
+    // The segment's lock comes first: a second daemon must not touch anything.
+    telemetry_.refresh();
+    auto publisher =
+        publish::Publisher::open(options_.run_dir, options_.version, telemetry_, telemetry_);
+    if (!publisher) {
+        return Unexpected{publisher.error()};
+    }
+    publisher_ = std::move(*publisher);
+    const Result<std::uint64_t> seed = load_seed(config->node.seed_file);
+    if (!seed) {
+        return Unexpected{seed.error()};
+    }
+    seed_ = *seed;
+    auto overrides = model::load_overrides(options_.state_dir);
+    if (!overrides) {
+        return Unexpected{overrides.error()};
+    }
+    if (!overrides->problem.empty()) {
+        log_error("overrides-unusable", {{"problem", overrides->problem}});
+        overrides_problem_ = overrides->problem;
+    }
+    const std::size_t kept = overrides->overrides.size();
+    const model::Time now = model::now();
+    model_ =
+        std::make_unique<model::Model>(std::move(*config), std::move(overrides->overrides), now);
+    model_->take_over(publisher_->known_backends(), now);
+    for (const std::string& event : model_->events()) {
+        log_info("override-dropped", {{"what", event}});
+    }
+    if (!model_->events().empty()) {
+        if (Status saved = model::save_overrides(options_.state_dir, model_->overrides()); !saved) {
+            return saved;
+        }
+    }
+    departures_ = std::make_unique<Departures>(*publisher_, telemetry_);
+    log_info("taken-over",
+             {{"generation", publisher_->generation()},
+              {"backends", publisher_->known_backends().size()},
+              {"overrides", kept}});
+    return {};
+}
+
+publish::DesiredTables Daemon::desired(const model::Model& model) const {
+    publish::DesiredTables tables;
+    tables.flow_hash_seed = seed_;
+    tables.services = model::desired_services(model.services());
+    return tables;
+}
+
+void Daemon::start(std::function<void()> on_ready) {
+    publish_observed();
+    after_change();
+    tick();
+    on_ready();
+}
+
+void Daemon::stop() {
+    publish_timer_.cancel();
+    departure_timer_.cancel();
+    tick_timer_.cancel();
+}
+
+void Daemon::publish_soon() {
+    if (is_publish_due_) {
+        return;
+    }
+    is_publish_due_ = true;
+    boost::asio::post(loop_, [this] { publish_observed(); });
+}
+
+// On a refusal the last tables stay in force, and the next try takes in what has changed since.
+void Daemon::publish_observed() {
+    is_publish_due_ = false;
+    telemetry_.refresh();
+    const Result<std::uint64_t> published = publisher_->publish(desired(*model_));
+    if (published) {
+        if (!publish_problem_.empty()) {
+            log_info("published-again", {{"generation", *published}});
+        }
+        publish_problem_.clear();
+        return;
+    }
+    if (publish_problem_ != published.error().message) {
+        publish_problem_ = published.error().message;
+        log_error("publish-refused", {{"reason", publish_problem_}});
+    }
+    is_publish_due_ = true;
+    publish_timer_.expires_after(kPublishRetry);
+    publish_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            publish_observed();
+        }
+    });
+}
+
+void Daemon::after_change() {
+    if (model_->has_removing() && !is_departure_watched_) {
+        is_departure_watched_ = true;
+        look_for_departures();
+    }
+}
+
+void Daemon::look_for_departures() {
+    if (departures_->look(*model_)) {
+        publish_soon();
+    }
+    is_departure_watched_ = model_->has_removing();
+    if (!is_departure_watched_) {
+        return;
+    }
+    departure_timer_.expires_after(kDepartureLook);
+    departure_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            look_for_departures();
+        }
+    });
+}
+
+void Daemon::tick() {
+    telemetry_.refresh();
+    const bool lives = telemetry_.engine_lives();
+    if (lives != engine_lived_) {
+        engine_lived_ = lives;
+        if (lives) {
+            log_info("engine-up", {{"workers", telemetry_.workers().size()}});
+        } else {
+            log_warning("engine-down", {{"fix", "start lbdp"}});
+        }
+    }
+    notify_service_manager("WATCHDOG=1");
+    tick_timer_.expires_after(kTick);
+    tick_timer_.async_wait([this](const boost::system::error_code& error) {
+        if (!error) {
+            tick();
+        }
+    });
+}
+
+std::vector<std::string> Daemon::problems() {
+    std::vector<std::string> problems;
+    const std::string no_telemetry = telemetry_.refresh();
+    if (!telemetry_.engine_lives()) {
+        problems.emplace_back("no engine runs: nothing is forwarded; start lbdp");
+    } else if (!no_telemetry.empty()) {
+        problems.push_back("the engine cannot be read: " + no_telemetry);
+    }
+    if (!publish_problem_.empty()) {
+        problems.push_back("the last change of health or links is not in force yet: " +
+                           publish_problem_);
+    }
+    if (!reload_state_.last_is_ok) {
+        problems.push_back("the last reload was refused: " + reload_state_.last_error);
+    }
+    problems.insert(problems.end(), restart_needs_.begin(), restart_needs_.end());
+    const auto* header = telemetry_.header();
+    if (engine_restart_needed_ != model::Time{} &&
+        (header == nullptr ||
+         header->started_ns.load() < engine_restart_needed_.time_since_epoch().count())) {
+        problems.emplace_back("[engine] has changed: restart lbdp to apply it");
+    }
+    if (!overrides_problem_.empty()) {
+        problems.push_back(overrides_problem_);
+    }
+    return problems;
+}
+
+}  // namespace fairlead::daemon

@@ -1,0 +1,138 @@
+// The daemon itself: holds the model, puts its changes in force, and keeps watch.
+//
+// Every change goes one way: a copy of the model is changed; overrides go to disk; the tables are
+// published; the copy becomes the model. What fails on the way leaves everything as it was.
+// What is observed (health, links, flows that end) is published once for all that one turn of the
+// loop brought, and again a little later where no slot was free. Thread: the loop's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ctl/daemon/departures.h"
+#include "ctl/daemon/waiters.h"
+#include "ctl/model/config_diff.h"
+#include "ctl/model/model.h"
+#include "ctl/publish/publisher.h"
+#include "ctl/publish/telemetry_view.h"
+#include "dp/base/result.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace fairlead::daemon {
+
+struct Options {
+    std::string config;
+    std::string run_dir;
+    std::string state_dir;
+    std::string version;
+};
+
+// Who changes something, and why: for the journal and the overrides.
+struct Author {
+    std::string name;
+    std::string reason;
+};
+
+struct ReloadOutcome {
+    std::uint64_t generation = 0;
+    std::vector<std::string> summary;
+    bool is_changed = false;
+};
+
+struct PatchOutcome {
+    std::uint64_t generation = 0;
+    bool is_changed = false;
+    model::Admin admin_before{};
+    std::uint32_t weight_before = 0;
+};
+
+struct ReloadState {
+    model::Time loaded{};  // when the configuration in force was read
+    bool last_is_ok = true;
+    std::string last_error;
+};
+
+class Daemon {
+  public:
+    // Reads the configuration, the seed and the overrides and takes the segment over. Nothing is
+    // published before start(). The error is what a person has to mend.
+    [[nodiscard]] static Result<std::unique_ptr<Daemon>> open(boost::asio::io_context& loop,
+                                                              Options options);
+    ~Daemon();
+    Daemon(const Daemon&) = delete;
+    Daemon& operator=(const Daemon&) = delete;
+
+    // Begins to watch and to check; `on_ready` is called once, when the tables are in force.
+    void start(std::function<void()> on_ready);
+    // Ends every watch, so that the loop can end. What is in force stays.
+    void stop();
+
+    // ---- changes -------------------------------------------------------------------------------
+    [[nodiscard]] Result<PatchOutcome, model::Refusal> patch(const model::BackendKey& key,
+                                                             const model::BackendPatch& patch,
+                                                             const Author& author);
+    [[nodiscard]] Result<std::uint64_t, model::Refusal> add(const model::BackendKey& key,
+                                                            const IpAddress& address,
+                                                            std::uint32_t weight,
+                                                            const Author& author);
+    // `on_removed` sees the model with the backend in it, which may be gone afterwards.
+    [[nodiscard]] Result<std::uint64_t, model::Refusal> remove(
+        const model::BackendKey& key,
+        const Author& author,
+        const std::function<void()>& on_removed);
+    [[nodiscard]] Result<ReloadOutcome, model::Refusal> reload(const Author& author);
+
+    // ---- what there is -------------------------------------------------------------------------
+    [[nodiscard]] const model::Model& model() const { return *model_; }
+    [[nodiscard]] const publish::Publisher& publisher() const { return *publisher_; }
+    [[nodiscard]] publish::TelemetryView& telemetry() { return telemetry_; }
+    [[nodiscard]] Waiters& waiters() { return waiters_; }
+    [[nodiscard]] const Options& options() const { return options_; }
+    [[nodiscard]] const ReloadState& reload_state() const { return reload_state_; }
+    [[nodiscard]] model::Time started() const { return started_; }
+    // What an operator should know, a sentence each.
+    [[nodiscard]] std::vector<std::string> problems();
+
+  private:
+    Daemon(boost::asio::io_context& loop, Options options);
+
+    [[nodiscard]] Status open_parts();
+    [[nodiscard]] publish::DesiredTables desired(const model::Model& model) const;
+    [[nodiscard]] Result<std::uint64_t, model::Refusal> commit(model::Model candidate);
+    [[nodiscard]] Result<ReloadOutcome, model::Refusal> try_reload();
+    void note_restart_needs(const std::vector<model::RestartNeed>& needs);
+    void after_change();
+    void publish_soon();
+    void publish_observed();
+    void look_for_departures();
+    void tick();
+
+    boost::asio::io_context& loop_;
+    Options options_;
+    model::Time started_ = model::now();
+    std::uint64_t seed_ = 0;
+    publish::TelemetryView telemetry_;
+    std::unique_ptr<publish::Publisher> publisher_;
+    std::unique_ptr<model::Model> model_;
+    std::unique_ptr<Departures> departures_;
+    Waiters waiters_;
+    boost::asio::steady_timer publish_timer_;
+    boost::asio::steady_timer departure_timer_;
+    boost::asio::steady_timer tick_timer_;
+    ReloadState reload_state_;
+    std::string overrides_problem_;
+    std::string publish_problem_;
+    std::vector<std::string> restart_needs_;
+    model::Time engine_restart_needed_{};  // [engine] changed then
+    bool is_publish_due_ = false;
+    bool is_departure_watched_ = false;
+    bool engine_lived_ = false;
+};
+
+}  // namespace fairlead::daemon

@@ -1,0 +1,47 @@
+#include "ctl/daemon/departures.h"
+
+namespace fairlead::daemon {
+namespace {
+
+constexpr int kEmptyLooks = 2;
+
+}  // namespace
+
+bool Departures::look(model::Model& model) {
+    telemetry_.refresh();
+    engine_lives_ = telemetry_.engine_lives();
+    acknowledged_ = telemetry_.lowest();
+    for (auto& [identity, watch] : watches_) {
+        watch.is_seen = false;
+    }
+    const bool is_changed =
+        model.forget([this](const model::Service& service, const model::Backend& backend) {
+            return is_gone(service, backend);
+        });
+    std::erase_if(watches_, [](const auto& entry) { return !entry.second.is_seen; });
+    return is_changed;
+}
+
+bool Departures::is_gone(const model::Service& service, const model::Backend& backend) {
+    const auto placement = publisher_.placement(service.config.name, backend.name, backend.address);
+    if (!engine_lives_ || !placement) {
+        return true;
+    }
+    const auto [entry, is_new] =
+        watches_.try_emplace({service.config.name, backend.name, backend.address});
+    Watch& watch = entry->second;
+    watch.is_seen = true;
+    if (is_new) {
+        watch.generation = publisher_.generation();
+    }
+    const bool is_empty =
+        acknowledged_ >= watch.generation && telemetry_.active_flows(placement->index) == 0;
+    watch.empty_looks = is_empty ? watch.empty_looks + 1 : 0;
+    if (watch.empty_looks < kEmptyLooks) {
+        return false;
+    }
+    watch.is_seen = false;
+    return true;
+}
+
+}  // namespace fairlead::daemon

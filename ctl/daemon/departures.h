@@ -1,0 +1,43 @@
+// When a removed backend may go: its last flow is gone, and stays gone.
+//
+// A backend goes after two looks in a row that find no flow of it, both after every worker has
+// acknowledged a generation without it in the ring: until then a worker may still send it a new
+// one. Where no engine lives nobody holds flows, and it goes at once. Thread: the loop's.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "ctl/model/model.h"
+#include "ctl/publish/publisher.h"
+#include "ctl/publish/telemetry_view.h"
+
+namespace fairlead::daemon {
+
+class Departures {
+  public:
+    Departures(publish::Publisher& publisher, publish::TelemetryView& telemetry)
+        : publisher_(publisher), telemetry_(telemetry) {}
+
+    // Looks once, and takes out of `model` what may go. Whether anything went.
+    bool look(model::Model& model);
+
+  private:
+    using Identity = std::tuple<std::string, std::string, IpAddress>;
+    struct Watch {
+        std::uint64_t generation = 0;  // the first in force without it in the ring
+        int empty_looks = 0;
+        bool is_seen = true;  // in this look
+    };
+    [[nodiscard]] bool is_gone(const model::Service& service, const model::Backend& backend);
+
+    publish::Publisher& publisher_;
+    publish::TelemetryView& telemetry_;
+    std::map<Identity, Watch> watches_;
+    bool engine_lives_ = false;
+    std::uint64_t acknowledged_ = 0;
+};
+
+}  // namespace fairlead::daemon

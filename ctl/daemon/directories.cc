@@ -1,0 +1,33 @@
+#include "ctl/daemon/directories.h"
+
+#include <cerrno>
+#include <system_error>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace fairlead::daemon {
+
+Status prepare_directory(const std::string& path, const std::string& option) {
+    const bool is_new = ::mkdir(path.c_str(), 0755) == 0;
+    const int error = errno;
+    if (!is_new && error == ENOENT) {
+        return fail("cannot create " + path +
+                    ": its parent directory is missing; create it, or choose another " + option);
+    }
+    if (!is_new && error != EEXIST) {
+        return fail("cannot create " + path + ": " + std::generic_category().message(error) +
+                    "; create it for this user, or choose another " + option);
+    }
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
+        return fail(path + " is not a directory: choose another " + option);
+    }
+    if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) {
+        return fail("cannot write in " + path + ": " + std::generic_category().message(errno) +
+                    "; run as its owner, or choose another " + option);
+    }
+    return {};
+}
+
+}  // namespace fairlead::daemon

@@ -1,0 +1,45 @@
+// Who waits until every worker has acknowledged a generation.
+//
+// While somebody waits, the acknowledgements are read every kPoll. Thread: the loop's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ctl/publish/telemetry_view.h"
+
+#include <boost/asio/steady_timer.hpp>
+
+namespace fairlead::daemon {
+
+class Waiters {
+  public:
+    static constexpr std::chrono::milliseconds kPoll{1};
+
+    // "" when every worker forwards so, else why the time ran out, as a sentence.
+    using Done = std::function<void(std::string)>;
+
+    Waiters(boost::asio::io_context& loop, publish::TelemetryView& telemetry)
+        : telemetry_(telemetry), timer_(loop) {}
+
+    void wait(std::uint64_t generation, std::chrono::milliseconds limit, Done done);
+
+  private:
+    struct Waiter {
+        std::uint64_t generation;
+        std::chrono::steady_clock::time_point deadline;
+        Done done;
+    };
+    void look();
+    [[nodiscard]] std::string reason(bool engine_runs);
+
+    publish::TelemetryView& telemetry_;
+    boost::asio::steady_timer timer_;
+    std::vector<Waiter> waiters_;
+    bool is_polling_ = false;
+};
+
+}  // namespace fairlead::daemon
