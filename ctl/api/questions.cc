@@ -1,0 +1,86 @@
+#include "ctl/api/endpoints.h"
+#include "ctl/api/error_response.h"
+#include "ctl/api/views.h"
+
+#include <nlohmann/json.hpp>
+
+namespace fairlead::api {
+namespace {
+
+using model::RefusalCode;
+
+Response no_service(const std::string& name) {
+    return error_response(RefusalCode::kNotFound,
+                          "there is no service " + name + "; see `lbctl service list`");
+}
+
+}  // namespace
+
+void get_status(const Call& call, const Respond& respond) {
+    respond({200, to_body(status_view(call.daemon))});
+}
+
+void get_version(const Call& call, const Respond& respond) {
+    respond({200, to_body(version_view(call.daemon))});
+}
+
+void get_services(const Call& call, const Respond& respond) {
+    call.daemon.telemetry().refresh();
+    Json list = Json::array();
+    for (const model::Service& service : call.daemon.model().services()) {
+        list.push_back(service_view(call.daemon, service, false));
+    }
+    respond({200, to_body({{"services", std::move(list)}})});
+}
+
+void get_service(const Call& call, const Respond& respond) {
+    call.daemon.telemetry().refresh();
+    const model::Service* service =
+        model::find_service(call.daemon.model().services(), call.service);
+    if (service == nullptr) {
+        respond(no_service(call.service));
+        return;
+    }
+    respond({200, to_body(service_view(call.daemon, *service, true))});
+}
+
+void get_backends(const Call& call, const Respond& respond) {
+    call.daemon.telemetry().refresh();
+    const auto filter = call.target.query.find("service");
+    const bool is_filtered = filter != call.target.query.end();
+    if (is_filtered &&
+        model::find_service(call.daemon.model().services(), filter->second) == nullptr) {
+        respond(no_service(filter->second));
+        return;
+    }
+    Json list = Json::array();
+    for (const model::Service& service : call.daemon.model().services()) {
+        if (is_filtered && service.config.name != filter->second) {
+            continue;
+        }
+        for (const model::Backend& backend : service.backends) {
+            list.push_back(backend_view(call.daemon, service, backend));
+        }
+    }
+    respond({200, to_body({{"backends", std::move(list)}})});
+}
+
+void get_backend(const Call& call, const Respond& respond) {
+    call.daemon.telemetry().refresh();
+    const model::Service* service =
+        model::find_service(call.daemon.model().services(), call.service);
+    if (service == nullptr) {
+        respond(no_service(call.service));
+        return;
+    }
+    const model::Backend* backend = model::find_backend(*service, call.backend);
+    if (backend == nullptr) {
+        respond(error_response(RefusalCode::kNotFound,
+                               "there is no backend " + call.service + "/" + call.backend +
+                                   "; see `lbctl backend list`"));
+        return;
+    }
+    respond({200, to_body(backend_view(call.daemon, *service, *backend))});
+}
+
+}  // namespace fairlead::api

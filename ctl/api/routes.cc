@@ -1,0 +1,121 @@
+#include "ctl/api/routes.h"
+
+#include <array>
+#include <span>
+#include <string_view>
+#include <utility>
+
+#include "ctl/api/endpoints.h"
+#include "ctl/api/error_response.h"
+#include "ctl/api/target.h"
+
+namespace fairlead::api {
+namespace {
+
+using model::RefusalCode;
+using Endpoint = void (*)(const Call&, const Respond&);
+
+struct Route {
+    std::string_view method;
+    std::string_view pattern;  // "{S}" and "{B}" are names
+    Endpoint endpoint;
+};
+
+constexpr std::array kRoutes{
+    Route{"GET", "api/v1/status", get_status},
+    Route{"GET", "api/v1/version", get_version},
+    Route{"GET", "api/v1/services", get_services},
+    Route{"GET", "api/v1/services/{S}", get_service},
+    Route{"GET", "api/v1/backends", get_backends},
+    Route{"GET", "api/v1/services/{S}/backends/{B}", get_backend},
+    Route{"POST", "api/v1/services/{S}/backends", add_backend},
+    Route{"PATCH", "api/v1/services/{S}/backends/{B}", patch_backend},
+    Route{"DELETE", "api/v1/services/{S}/backends/{B}", delete_backend},
+    Route{"POST", "api/v1/reload", post_reload},
+};
+
+bool matches(std::string_view pattern, std::span<const std::string> segments, Call& call) {
+    for (const std::string& segment : segments) {
+        const std::size_t slash = pattern.find('/');
+        const std::string_view expected = pattern.substr(0, slash);
+        if (expected == "{S}") {
+            call.service = segment;
+        } else if (expected == "{B}") {
+            call.backend = segment;
+        } else if (expected != segment) {
+            return false;
+        }
+        pattern = slash == std::string_view::npos ? "" : pattern.substr(slash + 1);
+        if (slash == std::string_view::npos) {
+            return &segment == &segments.back();
+        }
+    }
+    return false;
+}
+
+bool is_question(std::string_view method) {
+    return method == "GET" || method == "HEAD";
+}
+
+Response wrong_method(const std::string& allowed) {
+    Response response =
+        error_response(RefusalCode::kMethodNotAllowed, "this path takes " + allowed + " only");
+    response.allow = allowed;
+    return response;
+}
+
+void dispatch(daemon::Daemon& daemon, const Request& request, const Respond& respond) {
+    const auto target = parse_target(request.target);
+    if (!target) {
+        respond(error_response(RefusalCode::kBadRequest,
+                               "the path is not a valid one: percent-encode names"));
+        return;
+    }
+    const std::string_view method =
+        is_question(request.method) ? std::string_view("GET") : std::string_view(request.method);
+    std::string allowed;
+    for (const Route& route : kRoutes) {
+        Call call{daemon, request, *target, {}, {}};
+        if (!matches(route.pattern, target->segments, call)) {
+            continue;
+        }
+        if (route.method != method) {
+            allowed += (allowed.empty() ? "" : ", ") + std::string(route.method);
+            continue;
+        }
+        if (!is_question(request.method) && !request.caller.may_change) {
+            respond(error_response(RefusalCode::kForbidden,
+                                   request.caller.name +
+                                       " may not change anything: become root, or join the group "
+                                       "fairlead"));
+            return;
+        }
+        route.endpoint(call, respond);
+        return;
+    }
+    if (!allowed.empty()) {
+        respond(wrong_method(allowed));
+        return;
+    }
+    respond(error_response(RefusalCode::kNotFound,
+                           "there is nothing at this path; the API is below /api/v1"));
+}
+
+}  // namespace
+
+Handler make_handler(daemon::Daemon& daemon, std::function<std::string()> render_metrics) {
+    return [&daemon, render = std::move(render_metrics)](const Request& request,
+                                                         const Respond& respond) {
+        const std::string_view path =
+            std::string_view(request.target).substr(0, request.target.find('?'));
+        if (path != "/metrics") {
+            dispatch(daemon, request, respond);
+        } else if (is_question(request.method)) {
+            respond({200, render(), "text/plain; version=0.0.4; charset=utf-8"});
+        } else {
+            respond(wrong_method("GET"));
+        }
+    };
+}
+
+}  // namespace fairlead::api

@@ -1,0 +1,68 @@
+#include <fmt/format.h>
+
+#include "ctl/api/views.h"
+#include "ctl/daemon/counts.h"
+#include "dp/shm/drop_reason.h"
+
+#include <nlohmann/json.hpp>
+
+namespace fairlead::api {
+namespace {
+
+std::string vip_text(const conf::ServiceConfig& config) {
+    const auto text = config.vip.text();
+    return config.vip.is_v4() ? fmt::format("{}:{}", text.data(), config.port)
+                              : fmt::format("[{}]:{}", text.data(), config.port);
+}
+
+Json dropped_view(const std::array<std::uint64_t, kDropReasonCount>& dropped) {
+    Json view = Json::object();
+    for (std::size_t i = 1; i < kDropReasonCount; ++i) {
+        if (dropped[i] > 0) {
+            view[std::string(kDropReasonTexts[i].metric)] = dropped[i];
+        }
+    }
+    return view;
+}
+
+}  // namespace
+
+Json service_view(daemon::Daemon& daemon, const model::Service& service, bool with_backends) {
+    const conf::ServiceConfig& config = service.config;
+    publish::TelemetryView::ServiceTotals totals;
+    if (const auto id = daemon.publisher().service_id(config.name)) {
+        totals = daemon.telemetry().service_totals(*id);
+    }
+    std::uint64_t active_flows = 0;
+    std::size_t serving = 0;
+    Json backends = Json::array();
+    for (const model::Backend& backend : service.backends) {
+        serving += backend.effective == model::Effective::kServing ? 1U : 0U;
+        active_flows += daemon::counts_of(daemon.publisher(), daemon.telemetry(), service, backend)
+                            .active_flows;
+        if (with_backends) {
+            backends.push_back(backend_view(daemon, service, backend));
+        }
+    }
+    Json view = {
+        {"name", config.name},
+        {"vip", vip_text(config)},
+        {"protocol", config.protocol == conf::Protocol::kTcp ? "tcp" : "udp"},
+        {"forwarding", config.forwarding == conf::Forwarding::kL2 ? "l2" : "ipip"},
+        {"up", service.is_up()},
+        {"removing", service.is_removing},
+        {"fingerprint", fmt::format("{:08x}", daemon.publisher().fingerprint(config.name))},
+        {"backends_total", service.backends.size()},
+        {"backends_serving", serving},
+        {"received_packets", totals.received_packets},
+        {"received_bytes", totals.received_bytes},
+        {"new_flows", totals.new_flows},
+        {"active_flows", active_flows},
+        {"dropped", dropped_view(totals.dropped)}};
+    if (with_backends) {
+        view["backends"] = std::move(backends);
+    }
+    return view;
+}
+
+}  // namespace fairlead::api

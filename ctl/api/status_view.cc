@@ -1,0 +1,136 @@
+#include <unistd.h>
+
+#include "ctl/api/views.h"
+
+#include <nlohmann/json.hpp>
+
+namespace fairlead::api {
+namespace {
+
+template <std::size_t N>
+std::string text_in(const std::array<char, N>& field) {
+    return {field.data(), ::strnlen(field.data(), N)};
+}
+
+Json worker_view(std::size_t index, const shm::WorkerBlock& worker) {
+    return {{"worker", index},
+            {"cpu", worker.cpu.get()},
+            {"acknowledged", worker.acknowledged.load(std::memory_order_relaxed)},
+            {"packets", worker.packets.get()},
+            {"busy_seconds", static_cast<double>(worker.busy_ns.get()) / 1e9},
+            {"flow_entries", worker.flow_entries.get()},
+            {"flow_capacity", worker.flow_capacity.get()}};
+}
+
+Json port_view(const shm::PortTelemetry& port) {
+    return {{"name", text_in(port.name)},
+            {"driver", text_in(port.driver)},
+            {"up", port.is_up.get() != 0},
+            {"receive_packets", port.receive_packets.get()},
+            {"receive_bytes", port.receive_bytes.get()},
+            {"receive_missed_packets", port.receive_missed_packets.get()},
+            {"receive_errors", port.receive_errors.get()},
+            {"transmit_packets", port.transmit_packets.get()},
+            {"transmit_bytes", port.transmit_bytes.get()},
+            {"transmit_errors", port.transmit_errors.get()}};
+}
+
+struct Totals {
+    std::size_t services_up = 0;
+    std::size_t backends = 0;
+    std::size_t serving = 0;
+    std::size_t draining = 0;
+    std::size_t out = 0;
+};
+
+Totals count(const std::vector<model::Service>& services) {
+    Totals totals;
+    for (const model::Service& service : services) {
+        totals.services_up += service.is_up() ? 1U : 0U;
+        totals.backends += service.backends.size();
+        for (const model::Backend& backend : service.backends) {
+            totals.serving += backend.effective == model::Effective::kServing ? 1U : 0U;
+            totals.draining += backend.effective == model::Effective::kDraining ? 1U : 0U;
+            totals.out += backend.effective == model::Effective::kOut ? 1U : 0U;
+        }
+    }
+    return totals;
+}
+
+std::string engine_version(daemon::Daemon& daemon) {
+    daemon.telemetry().refresh();
+    const shm::TelemetryHeader* header = daemon.telemetry().header();
+    return header == nullptr ? "" : text_in(header->version);
+}
+
+}  // namespace
+
+Json engine_view(daemon::Daemon& daemon) {
+    publish::TelemetryView& telemetry = daemon.telemetry();
+    telemetry.refresh();
+    const bool is_up = telemetry.engine_lives();
+    const shm::TelemetryHeader* header = telemetry.header();
+    Json view = {{"up", is_up},
+                 {"pid", nullptr},
+                 {"version", nullptr},
+                 {"started", nullptr},
+                 {"hugepages", nullptr},
+                 {"generation", nullptr},
+                 {"workers", Json::array()},
+                 {"ports", Json::array()}};
+    if (!is_up || header == nullptr) {
+        return view;
+    }
+    const auto started = model::Time(std::chrono::nanoseconds(header->started_ns.load()));
+    view["pid"] = header->pid.load();
+    view["version"] = engine_version(daemon);
+    view["started"] = model::rfc3339(started);
+    view["hugepages"] = header->uses_hugepages.load() != 0;
+    std::size_t index = 0;
+    std::uint64_t lowest = UINT64_MAX;
+    for (const shm::WorkerBlock& worker : telemetry.workers()) {
+        view["workers"].push_back(worker_view(index++, worker));
+        lowest = std::min(lowest, worker.acknowledged.load(std::memory_order_relaxed));
+    }
+    if (lowest != UINT64_MAX) {
+        view["generation"] = lowest;
+    }
+    const std::size_t ports = std::min<std::size_t>(header->port_count.load(), shm::kMaxPorts);
+    for (std::size_t i = 0; i < ports; ++i) {
+        view["ports"].push_back(port_view(header->ports[i]));
+    }
+    return view;
+}
+
+Json status_view(daemon::Daemon& daemon) {
+    const model::Model& model = daemon.model();
+    const daemon::ReloadState& reload = daemon.reload_state();
+    const Totals totals = count(model.services());
+    return {{"node", model.config().node.name},
+            {"version", daemon.options().version},
+            {"pid", ::getpid()},
+            {"started", model::rfc3339(daemon.started())},
+            {"generation", daemon.publisher().generation()},
+            {"config",
+             {{"file", daemon.options().config},
+              {"loaded", model::rfc3339(reload.loaded)},
+              {"last_reload_ok", reload.last_is_ok},
+              {"last_reload_error", reload.last_error}}},
+            {"engine", engine_view(daemon)},
+            {"services", {{"total", model.services().size()}, {"up", totals.services_up}}},
+            {"backends",
+             {{"total", totals.backends},
+              {"serving", totals.serving},
+              {"draining", totals.draining},
+              {"out", totals.out}}},
+            {"overrides", model::count(model.overrides()).total()},
+            {"problems", daemon.problems()}};
+}
+
+Json version_view(daemon::Daemon& daemon) {
+    const std::string engine = engine_version(daemon);
+    return {{"version", daemon.options().version},
+            {"engine_version", engine.empty() ? Json(nullptr) : Json(engine)}};
+}
+
+}  // namespace fairlead::api
