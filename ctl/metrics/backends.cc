@@ -1,0 +1,117 @@
+#include "ctl/daemon/counts.h"
+#include "ctl/metrics/exporter.h"
+
+namespace fairlead::metrics {
+namespace {
+
+struct Row {
+    const model::Backend* backend;
+    const std::string* labels;
+    daemon::BackendCounts counts;
+};
+
+template <typename Value>
+void write_family(TextWriter& out,
+                  const std::vector<Row>& rows,
+                  std::string_view name,
+                  Type type,
+                  std::string_view help,
+                  const Value& value) {
+    out.family(name, type, help);
+    for (const Row& row : rows) {
+        out.sample(*row.labels, "", value(row));
+    }
+}
+
+void write_states(TextWriter& out, const std::vector<Row>& rows) {
+    write_family(out,
+                 rows,
+                 "fairlead_backend_up",
+                 Type::kGauge,
+                 "Whether its health lets it take new flows.",
+                 [](const Row& row) { return takes_new_flows(row.backend->health); });
+    out.family("fairlead_backend_info", Type::kGauge, "What the backend is; always 1.");
+    for (const Row& row : rows) {
+        out.sample(*row.labels,
+                   "," + label("address", row.backend->address.text().data()) + "," +
+                       label("origin", to_text(row.backend->origin)),
+                   1);
+    }
+    write_family(out,
+                 rows,
+                 "fairlead_backend_weight",
+                 Type::kGauge,
+                 "Its weight by the file and the overrides.",
+                 [](const Row& row) { return row.backend->weight; });
+    write_family(out,
+                 rows,
+                 "fairlead_backend_effective_weight",
+                 Type::kGauge,
+                 "Its weight in the lookup table now; 0: no new flows.",
+                 [](const Row& row) { return row.backend->ring_weight(); });
+    write_family(out,
+                 rows,
+                 "fairlead_backend_transitions_total",
+                 Type::kCounter,
+                 "Changes between serving, draining and out since lbd started.",
+                 [](const Row& row) { return row.backend->transitions; });
+    write_family(out,
+                 rows,
+                 "fairlead_backend_last_change_timestamp_seconds",
+                 Type::kGauge,
+                 "When it last changed between serving, draining and out, since the epoch.",
+                 [](const Row& row) { return model::unix_seconds(row.backend->since); });
+    out.family("fairlead_backend_drain_start_timestamp_seconds",
+               Type::kGauge,
+               "When the drain began that goes on now, since the epoch.");
+    for (const Row& row : rows) {
+        if (row.backend->drain_start) {
+            out.sample(*row.labels, "", model::unix_seconds(*row.backend->drain_start));
+        }
+    }
+}
+
+}  // namespace
+
+void write_backends(TextWriter& out,
+                    daemon::Daemon& daemon,
+                    const std::vector<ServiceSeries>& series) {
+    const std::vector<model::Service>& services = daemon.model().services();
+    std::vector<Row> rows;
+    for (std::size_t i = 0; i < services.size(); ++i) {
+        for (const BackendSeries& entry : series[i].backends) {
+            const model::Backend& backend = services[i].backends[entry.position];
+            rows.push_back(
+                {&backend,
+                 &entry.labels,
+                 daemon::counts_of(daemon.publisher(), daemon.telemetry(), services[i], backend)});
+        }
+    }
+    write_states(out, rows);
+    write_family(out,
+                 rows,
+                 "fairlead_backend_forwarded_packets_total",
+                 Type::kCounter,
+                 "Packets sent to the backend.",
+                 [](const Row& row) { return row.counts.packets; });
+    write_family(out,
+                 rows,
+                 "fairlead_backend_forwarded_bytes_total",
+                 Type::kCounter,
+                 "Bytes of Ethernet frames, as received, of the packets sent to the backend.",
+                 [](const Row& row) { return row.counts.bytes; });
+    write_family(out,
+                 rows,
+                 "fairlead_backend_new_flows_total",
+                 Type::kCounter,
+                 "Flows that began at the backend.",
+                 [](const Row& row) { return row.counts.new_flows; });
+    write_family(out,
+                 rows,
+                 "fairlead_backend_active_flows",
+                 Type::kGauge,
+                 "Flows of the backend in the flow tables.",
+                 [](const Row& row) { return row.counts.active_flows; });
+}
+
+}  // namespace fairlead::metrics

@@ -1,0 +1,166 @@
+// The engine's workers and ports, as its `telemetry` tells.
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "ctl/metrics/exporter.h"
+
+namespace fairlead::metrics {
+namespace {
+
+struct WorkerFamily {
+    std::string_view name;
+    Type type;
+    std::string_view help;
+    shm::Counter shm::WorkerBlock::*counter;
+};
+
+constexpr auto kWorkerFamilies = std::to_array<WorkerFamily>({
+    {"fairlead_flow_entries",
+     Type::kGauge,
+     "Flows in the worker's table.",
+     &shm::WorkerBlock::flow_entries},
+    {"fairlead_flow_capacity",
+     Type::kGauge,
+     "Flows that the worker's table can hold.",
+     &shm::WorkerBlock::flow_capacity},
+    {"fairlead_flow_insert_failures_total",
+     Type::kCounter,
+     "Flows that found no room in the table and go by the ring alone.",
+     &shm::WorkerBlock::flow_insert_failures},
+    {"fairlead_flow_evictions_total",
+     Type::kCounter,
+     "Unproven flows that made room for others.",
+     &shm::WorkerBlock::flow_evictions},
+    {"fairlead_flow_expirations_total",
+     Type::kCounter,
+     "Flows that ended by idling or by FIN and RST.",
+     &shm::WorkerBlock::flow_expired},
+    {"fairlead_worker_packets_total",
+     Type::kCounter,
+     "Packets that the worker received.",
+     &shm::WorkerBlock::packets},
+});
+
+struct PortFamily {
+    std::string_view name;
+    Type type;
+    std::string_view help;
+    shm::Counter shm::PortTelemetry::*counter;
+};
+
+constexpr auto kPortFamilies = std::to_array<PortFamily>({
+    {"fairlead_port_up", Type::kGauge, "Whether the link is up.", &shm::PortTelemetry::is_up},
+    {"fairlead_port_receive_packets_total",
+     Type::kCounter,
+     "Packets received.",
+     &shm::PortTelemetry::receive_packets},
+    {"fairlead_port_receive_bytes_total",
+     Type::kCounter,
+     "Bytes received.",
+     &shm::PortTelemetry::receive_bytes},
+    {"fairlead_port_receive_missed_packets_total",
+     Type::kCounter,
+     "Packets that the NIC dropped as no worker took them in time.",
+     &shm::PortTelemetry::receive_missed_packets},
+    {"fairlead_port_receive_errors_total",
+     Type::kCounter,
+     "Packets received broken.",
+     &shm::PortTelemetry::receive_errors},
+    {"fairlead_port_transmit_packets_total",
+     Type::kCounter,
+     "Packets sent.",
+     &shm::PortTelemetry::transmit_packets},
+    {"fairlead_port_transmit_bytes_total",
+     Type::kCounter,
+     "Bytes sent.",
+     &shm::PortTelemetry::transmit_bytes},
+    {"fairlead_port_transmit_errors_total",
+     Type::kCounter,
+     "Packets that could not be sent.",
+     &shm::PortTelemetry::transmit_errors},
+});
+
+std::string worker_labels(std::size_t index) {
+    return "{worker=\"" + std::to_string(index) + "\"";
+}
+
+void write_lookups(TextWriter& out, std::span<const shm::WorkerBlock> workers) {
+    out.family("fairlead_flow_lookups_total",
+               Type::kCounter,
+               "Lookups in the flow table, by result; adopted: found in another worker's.");
+    for (std::size_t i = 0; i < workers.size(); ++i) {
+        out.sample(worker_labels(i), ",result=\"hit\"", workers[i].flow_hits.get());
+        out.sample(worker_labels(i), ",result=\"miss\"", workers[i].flow_misses.get());
+        out.sample(worker_labels(i), ",result=\"adopted\"", workers[i].flow_adopted.get());
+    }
+}
+
+void write_drops(TextWriter& out, std::span<const shm::WorkerBlock> workers) {
+    out.family("fairlead_dropped_packets_total",
+               Type::kCounter,
+               "Packets dropped by the engine, by reason; `lbctl` explains each.");
+    for (std::size_t reason = 1; reason < kDropReasonCount; ++reason) {
+        std::uint64_t total = 0;
+        for (const shm::WorkerBlock& worker : workers) {
+            total += worker.dropped[reason].get();
+        }
+        out.sample("{" + label("reason", kDropReasonTexts[reason].metric), "", total);
+    }
+    out.family(
+        "fairlead_punted_packets_total", Type::kCounter, "Packets left to the kernel, by reason.");
+    std::uint64_t punted = 0;
+    for (const shm::WorkerBlock& worker : workers) {
+        punted += worker.kernel_packets.get();
+    }
+    out.sample("{reason=\"not_vip\"", "", punted);
+}
+
+}  // namespace
+
+void write_workers(TextWriter& out, daemon::Daemon& daemon) {
+    const std::span<const shm::WorkerBlock> workers = daemon.telemetry().workers();
+    if (workers.empty()) {
+        return;
+    }
+    for (const WorkerFamily& family : kWorkerFamilies) {
+        out.family(family.name, family.type, family.help);
+        for (std::size_t i = 0; i < workers.size(); ++i) {
+            out.sample(worker_labels(i), "", (workers[i].*family.counter).get());
+        }
+    }
+    write_lookups(out, workers);
+    out.family("fairlead_worker_busy_seconds_total",
+               Type::kCounter,
+               "Time that the worker spent in loops that had packets.");
+    for (std::size_t i = 0; i < workers.size(); ++i) {
+        out.sample(worker_labels(i),
+                   ",cpu=\"" + std::to_string(workers[i].cpu.get()) + "\"",
+                   static_cast<double>(workers[i].busy_ns.get()) / 1e9);
+    }
+    write_drops(out, workers);
+}
+
+void write_ports(TextWriter& out, daemon::Daemon& daemon) {
+    const shm::TelemetryHeader* header = daemon.telemetry().header();
+    if (header == nullptr) {
+        return;
+    }
+    const std::size_t count = std::min<std::size_t>(header->port_count.load(), shm::kMaxPorts);
+    if (count == 0) {
+        return;
+    }
+    std::vector<std::string> labels;
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto& name = header->ports[i].name;
+        labels.push_back("{" + label("port", {name.data(), ::strnlen(name.data(), name.size())}));
+    }
+    for (const PortFamily& family : kPortFamilies) {
+        out.family(family.name, family.type, family.help);
+        for (std::size_t i = 0; i < count; ++i) {
+            out.sample(labels[i], "", (header->ports[i].*family.counter).get());
+        }
+    }
+}
+
+}  // namespace fairlead::metrics

@@ -1,0 +1,135 @@
+#include <string>
+
+#include "ctl/metrics/exporter.h"
+#include "dp/shm/drop_reason.h"
+
+namespace fairlead::metrics {
+namespace {
+
+using Totals = publish::TelemetryView::ServiceTotals;
+
+struct Row {
+    const model::Service* service;
+    const std::string* labels;
+    Totals totals;
+};
+
+template <typename Value>
+void write_family(TextWriter& out,
+                  const std::vector<Row>& rows,
+                  std::string_view name,
+                  Type type,
+                  std::string_view help,
+                  const Value& value) {
+    out.family(name, type, help);
+    for (const Row& row : rows) {
+        out.sample(*row.labels, "", value(row));
+    }
+}
+
+std::string info_labels(const conf::ServiceConfig& config) {
+    const std::string address = config.vip.text().data();
+    const std::string host = config.vip.is_v4() ? address : "[" + address + "]";
+    return "," + label("vip", host + ":" + std::to_string(config.port)) +
+           (config.protocol == conf::Protocol::kTcp ? ",protocol=\"tcp\"" : ",protocol=\"udp\"") +
+           (config.forwarding == conf::Forwarding::kL2 ? ",forwarding=\"l2\""
+                                                       : ",forwarding=\"ipip\"");
+}
+
+std::uint64_t count_in(const model::Service& service, model::Effective state) {
+    std::uint64_t count = 0;
+    for (const model::Backend& backend : service.backends) {
+        count += backend.effective == state ? 1U : 0U;
+    }
+    return count;
+}
+
+void write_states(TextWriter& out, const std::vector<Row>& rows) {
+    out.family("fairlead_service_info", Type::kGauge, "What the service is; always 1.");
+    for (const Row& row : rows) {
+        out.sample(*row.labels, info_labels(row.service->config), 1);
+    }
+    out.family("fairlead_service_backends", Type::kGauge, "Backends by effective state.");
+    for (const Row& row : rows) {
+        for (const model::Effective state :
+             {model::Effective::kServing, model::Effective::kDraining, model::Effective::kOut}) {
+            out.sample(
+                *row.labels, "," + label("state", to_text(state)), count_in(*row.service, state));
+        }
+    }
+}
+
+void write_dropped(TextWriter& out, const std::vector<Row>& rows) {
+    out.family("fairlead_service_dropped_packets_total",
+               Type::kCounter,
+               "Packets for the service that were dropped, by reason.");
+    for (const Row& row : rows) {
+        for (std::size_t i = 1; i < kDropReasonCount; ++i) {
+            if (row.totals.dropped[i] > 0) {
+                out.sample(*row.labels,
+                           "," + label("reason", kDropReasonTexts[i].metric),
+                           row.totals.dropped[i]);
+            }
+        }
+    }
+}
+
+}  // namespace
+
+void write_services(TextWriter& out,
+                    daemon::Daemon& daemon,
+                    const std::vector<ServiceSeries>& series) {
+    const std::vector<model::Service>& services = daemon.model().services();
+    std::vector<Row> rows;
+    rows.reserve(services.size());
+    for (std::size_t i = 0; i < services.size(); ++i) {
+        const auto id = daemon.publisher().service_id(services[i].config.name);
+        rows.push_back({&services[i],
+                        &series[i].labels,
+                        id ? daemon.telemetry().service_totals(*id) : Totals{}});
+    }
+    const publish::Publisher& publisher = daemon.publisher();
+    write_family(out,
+                 rows,
+                 "fairlead_service_up",
+                 Type::kGauge,
+                 "Whether some backend takes new flows.",
+                 [](const Row& row) { return row.service->is_up(); });
+    write_states(out, rows);
+    write_family(out,
+                 rows,
+                 "fairlead_service_received_packets_total",
+                 Type::kCounter,
+                 "Packets that arrived for the service.",
+                 [](const Row& row) { return row.totals.received_packets; });
+    write_family(out,
+                 rows,
+                 "fairlead_service_received_bytes_total",
+                 Type::kCounter,
+                 "Bytes of Ethernet frames that arrived for the service.",
+                 [](const Row& row) { return row.totals.received_bytes; });
+    write_family(out,
+                 rows,
+                 "fairlead_service_new_flows_total",
+                 Type::kCounter,
+                 "Flows that began.",
+                 [](const Row& row) { return row.totals.new_flows; });
+    write_dropped(out, rows);
+    write_family(
+        out,
+        rows,
+        "fairlead_service_maglev_table_hash",
+        Type::kGauge,
+        "Fingerprint of the lookup table, the same on every balancer with the same "
+        "backends and weights; 0 for an empty one.",
+        [&publisher](const Row& row) { return publisher.fingerprint(row.service->config.name); });
+    write_family(
+        out,
+        rows,
+        "fairlead_service_maglev_moved_entries_total",
+        Type::kCounter,
+        "Entries of the lookup table that changed their backend since lbd started.",
+        [&publisher](const Row& row) { return publisher.moved_entries(row.service->config.name); });
+}
+
+}  // namespace fairlead::metrics
