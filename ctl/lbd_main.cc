@@ -1,0 +1,145 @@
+// lbd: the daemon. Reads the command line, wires the parts together, and runs the loop.
+#include <csignal>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "ctl/api/listener.h"
+#include "ctl/api/routes.h"
+#include "ctl/daemon/daemon.h"
+#include "ctl/metrics/exporter.h"
+#include "dp/base/log.h"
+#include "dp/base/notify.h"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+namespace fairlead {
+namespace {
+
+class Program {
+  public:
+    explicit Program(daemon::Options options)
+        : options_(std::move(options)), signals_(loop_, SIGTERM, SIGINT, SIGHUP) {}
+
+    int run() {
+        auto opened = daemon::Daemon::open(loop_, options_);
+        if (!opened) {
+            return refuse_to_start(opened.error().message);
+        }
+        daemon_ = std::move(*opened);
+        exporter_.emplace(*daemon_);
+        handler_ = std::make_shared<const api::Handler>(
+            api::make_handler(*daemon_, [this] { return exporter_->render(); }));
+        wait_for_signal();
+        daemon_->start([this] { begin_to_answer(); });
+        loop_.run();
+        return exit_code_;
+    }
+
+  private:
+    int refuse_to_start(const std::string& message) {
+        std::fprintf(stderr, "lbd: %s\n", message.c_str());
+        exit_code_ = 1;
+        return exit_code_;
+    }
+
+    void begin_to_answer() {
+        const conf::ApiConfig& config = daemon_->model().config().api;
+        const std::string socket =
+            config.socket.empty() ? options_.run_dir + "/lbd.sock" : config.socket;
+        auto unix_listener = api::Listener::listen_unix(loop_, socket, handler_);
+        if (!unix_listener) {
+            refuse_to_start(unix_listener.error().message);
+            stop();
+            return;
+        }
+        unix_listener_.emplace(std::move(*unix_listener));
+        if (!config.listen.empty()) {
+            auto tcp_listener = api::Listener::listen_tcp(loop_, config.listen, handler_);
+            if (!tcp_listener) {
+                refuse_to_start(tcp_listener.error().message);
+                stop();
+                return;
+            }
+            tcp_listener_.emplace(std::move(*tcp_listener));
+        }
+        log_info("ready",
+                 {{"version", options_.version},
+                  {"socket", socket},
+                  {"listen", config.listen},
+                  {"generation", daemon_->publisher().generation()}});
+        notify_service_manager("READY=1");
+    }
+
+    void wait_for_signal() {
+        signals_.async_wait([this](const boost::system::error_code& error, int signal) {
+            if (error) {
+                return;
+            }
+            if (signal == SIGHUP) {
+                // The outcome is in the log and in `lbctl status`.
+                static_cast<void>(daemon_->reload({"SIGHUP", ""}));
+                wait_for_signal();
+                return;
+            }
+            log_info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+            stop();
+        });
+    }
+
+    // Tables and routes stay: the engine goes on.
+    void stop() {
+        notify_service_manager("STOPPING=1");
+        if (unix_listener_) {
+            unix_listener_->close();
+        }
+        if (tcp_listener_) {
+            tcp_listener_->close();
+        }
+        daemon_->stop();
+        loop_.stop();
+    }
+
+    daemon::Options options_;
+    // The loop outlives, and so is destroyed after, whatever hangs on it.
+    boost::asio::io_context loop_{1};
+    boost::asio::signal_set signals_;
+    std::unique_ptr<daemon::Daemon> daemon_;
+    std::optional<metrics::Exporter> exporter_;
+    std::shared_ptr<const api::Handler> handler_;
+    std::optional<api::Listener> unix_listener_;
+    std::optional<api::Listener> tcp_listener_;
+    int exit_code_ = 0;
+};
+
+}  // namespace
+}  // namespace fairlead
+
+int main(int argc, char** argv) {
+    fairlead::daemon::Options options{
+        "/etc/fairlead/fairlead.toml", "/run/fairlead", "/var/lib/fairlead", FAIRLEAD_VERSION};
+    CLI::App app{"lbd: keeps the engine's tables: configuration, health checks, API, metrics"};
+    app.set_version_flag("--version", "lbd " FAIRLEAD_VERSION);
+    app.add_option("--config", options.config, "the configuration")->capture_default_str();
+    app.add_option("--run-dir", options.run_dir, "the socket and the shared segments")
+        ->capture_default_str();
+    app.add_option("--state-dir", options.state_dir, "what was changed at run time")
+        ->capture_default_str();
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : 2;
+    }
+    std::signal(SIGPIPE, SIG_IGN);  // a peer that has gone is an error of write()
+    try {
+        return fairlead::Program(std::move(options)).run();
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "lbd: unexpected error: %s\n", error.what());
+        return 1;
+    }
+}
