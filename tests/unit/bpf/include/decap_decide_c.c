@@ -1,0 +1,41 @@
+#include "tests/unit/bpf/include/decap_decide_c.h"
+
+#include <string.h>
+
+#include "bpf/include/decap_decide.h"
+
+struct decap_decision decap_decide(const uint8_t* frame, size_t size, uint32_t frame_length) {
+    struct decap_decision decision;
+    struct decap_tunnel tunnel;
+    const uint8_t* end = frame + size;
+    uint8_t ecn = 0;
+    memset(&decision, 0, sizeof decision);
+    memset(&tunnel, 0, sizeof tunnel);
+    if (!decap_read_outer(frame, end, &tunnel)) {
+        return decision;
+    }
+    decision.is_tunnel = 1;
+    decision.source = tunnel.source;
+    decision.destination = tunnel.destination;
+    decision.outcome = decap_check_outer(frame, end, frame_length, &tunnel);
+    if (decision.outcome != DECAP_DECAPSULATED) {
+        return decision;
+    }
+    decision.inner_at = DECAP_ETHERNET_LENGTH + decap_bounded_header(&tunnel);
+    decision.outcome = decap_read_inner(frame + decision.inner_at,
+                                        end,
+                                        tunnel.packet_bytes - tunnel.header_bytes,
+                                        tunnel.inner_family,
+                                        &decision.vip,
+                                        &ecn);
+    decision.ecn = decap_merge_ecn(ecn, tunnel.ecn);
+    return decision;
+}
+
+void decap_set_ecn(uint8_t* header, uint8_t ecn) {
+    if (header[0] >> 4 == 4) {
+        decap_set_ecn_ipv4(header, ecn);
+    } else {
+        decap_set_ecn_ipv6(header, ecn);
+    }
+}
