@@ -63,6 +63,9 @@ enum decap_outcome {
 };
 #undef DECAP_ENUMERATOR
 
+/* For an array of {name, meaning} by outcome. */
+#define DECAP_TEXT(name, text, meaning) {text, meaning},
+
 #ifdef __cplusplus
 static_assert(sizeof(decap_address) == 20 && sizeof(decap_prefix) == 24);
 #else

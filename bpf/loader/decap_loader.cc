@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -19,6 +20,12 @@ namespace fairlead {
 namespace {
 
 constexpr std::uint8_t kPresent = 1;
+constexpr std::array<DecapOutcomeText, DECAP_OUTCOME_COUNT> kOutcomeTexts{
+    {DECAP_OUTCOMES(DECAP_TEXT)}};
+
+std::string text_of(int error_number) {
+    return std::generic_category().message(error_number);
+}
 
 struct SkeletonDeleter {
     void operator()(decap_bpf* skeleton) const { decap_bpf__destroy(skeleton); }
@@ -28,8 +35,8 @@ struct SkeletonDeleter {
 Status set_capacity(bpf_map* map, std::size_t entries) {
     const auto capacity = static_cast<std::uint32_t>(std::max<std::size_t>(entries, 1));
     if (const int error = bpf_map__set_max_entries(map, capacity); error != 0) {
-        return fail(fmt::format(
-            "cannot size the BPF map {}: {}", bpf_map__name(map), std::strerror(-error)));
+        return fail(
+            fmt::format("cannot size the BPF map {}: {}", bpf_map__name(map), text_of(-error)));
     }
     return {};
 }
@@ -38,8 +45,8 @@ template <typename Key>
 Status insert_all(const bpf_map* map, std::span<const Key> keys) {
     for (const Key& key : keys) {
         if (bpf_map_update_elem(bpf_map__fd(map), &key, &kPresent, BPF_ANY) != 0) {
-            return fail(fmt::format(
-                "cannot fill the BPF map {}: {}", bpf_map__name(map), std::strerror(errno)));
+            return fail(
+                fmt::format("cannot fill the BPF map {}: {}", bpf_map__name(map), text_of(errno)));
         }
     }
     return {};
@@ -63,8 +70,8 @@ struct DecapLoader::State {
     int link_fd = -1;
 
     State() = default;
-    State(const State&) = delete;
-    State& operator=(const State&) = delete;
+    State(State&&) = delete;
+    State& operator=(State&&) = delete;
     ~State() {
         if (link_fd >= 0) {
             (void)close(link_fd);
@@ -73,16 +80,7 @@ struct DecapLoader::State {
 };
 
 DecapOutcomeText decap_outcome_text(decap_outcome outcome) {
-    switch (outcome) {
-#define DECAP_CASE(name, text, meaning) \
-    case DECAP_##name:                  \
-        return {text, meaning};
-        DECAP_OUTCOMES(DECAP_CASE)
-#undef DECAP_CASE
-        case DECAP_OUTCOME_COUNT:
-            break;
-    }
-    return {"unknown", ""};
+    return kOutcomeTexts.at(outcome);
 }
 
 DecapLoader::DecapLoader(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -94,7 +92,7 @@ Result<DecapLoader> DecapLoader::load(const DecapTables& tables) {
     auto state = std::make_unique<State>();
     state->skeleton.reset(decap_bpf__open());
     if (!state->skeleton) {
-        return fail(fmt::format("cannot open the BPF program decap: {}", std::strerror(errno)));
+        return fail(fmt::format("cannot open the BPF program decap: {}", text_of(errno)));
     }
     decap_bpf* skeleton = state->skeleton.get();
     const std::array sizes = {
@@ -110,7 +108,7 @@ Result<DecapLoader> DecapLoader::load(const DecapTables& tables) {
     if (const int error = decap_bpf__load(skeleton); error != 0) {
         return fail(
             fmt::format("the kernel refuses the BPF program decap: {}{}",
-                        std::strerror(-error),
+                        text_of(-error),
                         error == -EPERM ? "; run as root or with CAP_BPF and CAP_NET_ADMIN" : ""));
     }
     DecapLoader loader(std::move(state));
@@ -151,8 +149,8 @@ Result<DecapLoader::Mode> DecapLoader::attach(unsigned interface_index) {
             "another XDP program is on the interface; `bpftool net` shows it, and it has to go "
             "first");
     }
-    return fail(fmt::format("cannot attach the BPF program decap to the interface: {}",
-                            std::strerror(error)));
+    return fail(
+        fmt::format("cannot attach the BPF program decap to the interface: {}", text_of(error)));
 }
 
 Status DecapLoader::set_endpoints(std::span<const decap_address> endpoints) {
@@ -165,8 +163,8 @@ Status DecapLoader::set_endpoints(std::span<const decap_address> endpoints) {
     for (const decap_address& old : state_->endpoints) {
         if (!contains(endpoints, old) && bpf_map_delete_elem(bpf_map__fd(map), &old) != 0 &&
             errno != ENOENT) {
-            return fail(fmt::format(
-                "cannot empty the BPF map {}: {}", bpf_map__name(map), std::strerror(errno)));
+            return fail(
+                fmt::format("cannot empty the BPF map {}: {}", bpf_map__name(map), text_of(errno)));
         }
     }
     Status filled = insert_all(map, endpoints);
@@ -187,7 +185,7 @@ Result<DecapCounters> DecapLoader::counters() const {
         if (bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.decap_counters),
                                 &outcome,
                                 per_cpu.data()) != 0) {
-            return fail(fmt::format("cannot read the counters of decap: {}", std::strerror(errno)));
+            return fail(fmt::format("cannot read the counters of decap: {}", text_of(errno)));
         }
         for (const std::uint64_t count : per_cpu) {
             totals.at(outcome) += count;

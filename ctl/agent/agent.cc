@@ -130,7 +130,8 @@ int Running::loop(int signal_fd, AddressEvents& events) {
         if (read(signal_fd, &signal, sizeof signal) == sizeof signal) {
             if (signal.ssi_signo != SIGUSR1) {
                 notify_service_manager("STOPPING=1");
-                log_info("stopping", {{"signal", strsignal(static_cast<int>(signal.ssi_signo))}});
+                log_info("stopping",
+                         {{"signal", sigabbrev_np(static_cast<int>(signal.ssi_signo))}});
                 log_counters();
                 return 0;
             }
@@ -207,7 +208,7 @@ Result<int> take_signals() {
     for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
         sigaddset(&signals, signal);
     }
-    if (sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
+    if (pthread_sigmask(SIG_BLOCK, &signals, nullptr) != 0) {
         return fail("cannot block signals");
     }
     const int fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
