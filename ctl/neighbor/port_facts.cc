@@ -1,0 +1,61 @@
+#include "ctl/neighbor/port_facts.h"
+
+#include <algorithm>
+
+namespace fairlead::neighbor {
+
+namespace {
+
+constexpr std::uint32_t kEthernetMtu = 1500;
+
+// The first address of the family, or :: where there is none.
+[[nodiscard]] IpAddress first_of_family(const std::vector<IpAddress>& addresses, bool v4) {
+    const auto found =
+        std::find_if(addresses.begin(), addresses.end(), [&](const IpAddress& address) {
+            return address.is_v4() == v4;
+        });
+    return found == addresses.end() ? IpAddress{} : *found;
+}
+
+}  // namespace
+
+bool contains(const conf::PortConfig::Prefix& prefix, const IpAddress& address) noexcept {
+    if (prefix.address.is_v4() != address.is_v4()) {
+        return false;
+    }
+    // An IPv4 prefix counts from bit 96 of the 16-byte form.
+    const unsigned bits = prefix.length + (address.is_v4() ? 96U : 0U);
+    for (unsigned bit = 0; bit < bits && bit < 128; ++bit) {
+        const unsigned mask = 0x80U >> (bit % 8);
+        if (((prefix.address.bytes()[bit / 8] ^ address.bytes()[bit / 8]) & mask) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+publish::DesiredPort desired_port(const conf::PortConfig& port, const Interface* interface) {
+    publish::DesiredPort desired;
+    std::vector<IpAddress> addresses;
+    if (interface != nullptr) {
+        desired.mac = interface->mac;
+        desired.mtu_bytes = interface->mtu_bytes;
+        addresses = interface->addresses;
+    } else {
+        desired.mtu_bytes = kEthernetMtu;
+        for (const conf::PortConfig::Prefix& prefix : port.addresses) {
+            addresses.push_back(prefix.address);
+        }
+    }
+    desired.mac = port.mac.value_or(desired.mac);
+    desired.mtu_bytes = port.mtu != 0 ? port.mtu : desired.mtu_bytes;
+    desired.tunnel_source_v4 = first_of_family(addresses, true);
+    desired.tunnel_source_v6 = first_of_family(addresses, false);
+    if (port.tunnel_source) {
+        (port.tunnel_source->is_v4() ? desired.tunnel_source_v4 : desired.tunnel_source_v6) =
+            *port.tunnel_source;
+    }
+    return desired;
+}
+
+}  // namespace fairlead::neighbor
