@@ -32,171 +32,312 @@ template <typename Enum>
     return static_cast<Enum>(as<std::uint64_t>(value));
 }
 
-// clang-format off
 constexpr std::array kNodeKeys{
-    Key<NodeConfig>{
-        {.name = "name", .kind = ValueKind::kName,
-         .help = "What this balancer is called in logs, metrics and status; by default the host's name."},
-        [](NodeConfig& node, const Value& value) { node.name = as<std::string>(value); }},
-    Key<NodeConfig>{
-        {.name = "seed_file", .kind = ValueKind::kFilePath, .default_text = "/etc/fairlead/seed", .min = 1, .max = 4095,
-         .help = "The seed of the flow hash, the same file on every balancer of a fleet; made on first start if missing."},
-        [](NodeConfig& node, const Value& value) { node.seed_file = as<std::string>(value); }},
+    Key<NodeConfig>{{.name = "name",
+                     .kind = ValueKind::kName,
+                     .help = "What this balancer is called in logs, metrics and status; by default "
+                             "the host's name."},
+                    [](NodeConfig& node, const Value& value) {
+                        node.name = as<std::string>(value);
+                    }},
+    Key<NodeConfig>{{.name = "seed_file",
+                     .kind = ValueKind::kFilePath,
+                     .default_text = "/etc/fairlead/seed",
+                     .min = 1,
+                     .max = 4095,
+                     .help = "The seed of the flow hash, the same file on every balancer of a "
+                             "fleet; made on first start if missing."},
+                    [](NodeConfig& node, const Value& value) {
+                        node.seed_file = as<std::string>(value);
+                    }},
 };
 
 constexpr std::array kEngineKeys{
+    Key<EngineConfig>{{.name = "cpus",
+                       .kind = ValueKind::kCpuList,
+                       .max = 1023,
+                       .is_required = true,
+                       .help = "The CPUs that forward packets: one pinned worker, and one queue of "
+                               "every port, for each."},
+                      [](EngineConfig& engine, const Value& value) {
+                          engine.cpus = as<std::vector<std::uint32_t>>(value);
+                      }},
+    Key<EngineConfig>{{.name = "hugepages",
+                       .kind = ValueKind::kChoice,
+                       .default_text = "auto",
+                       .choices = kHugePageWords,
+                       .help = "Whether packet memory and flow tables stand on huge pages: "
+                               "\"auto\" uses them if there are any."},
+                      [](EngineConfig& engine, const Value& value) {
+                          engine.hugepages = as_choice<HugePages>(value);
+                      }},
     Key<EngineConfig>{
-        {.name = "cpus", .kind = ValueKind::kCpuList, .max = 1023, .is_required = true,
-         .help = "The CPUs that forward packets: one pinned worker, and one queue of every port, for each."},
-        [](EngineConfig& engine, const Value& value) { engine.cpus = as<std::vector<std::uint32_t>>(value); }},
-    Key<EngineConfig>{
-        {.name = "hugepages", .kind = ValueKind::kChoice, .default_text = "auto", .choices = kHugePageWords,
-         .help = "Whether packet memory and flow tables stand on huge pages: \"auto\" uses them if there are any."},
-        [](EngineConfig& engine, const Value& value) { engine.hugepages = as_choice<HugePages>(value); }},
-    Key<EngineConfig>{
-        {.name = "flows", .kind = ValueKind::kSize, .default_text = "1M", .min = 1, .max = 1U << 30U,
-         .help = "How many flows are tracked, all workers together; k, M and G are powers of 1024."},
-        [](EngineConfig& engine, const Value& value) { engine.flows = as<std::uint64_t>(value); }},
-    Key<EngineConfig>{
-        {.name = "idle", .kind = ValueKind::kChoice, .default_text = "spin", .choices = kIdleWords,
-         .help = "What a worker does when there is no packet: \"yield\" lets other programs have its CPU, at the cost of latency."},
-        [](EngineConfig& engine, const Value& value) { engine.idle = as_choice<IdleMode>(value); }},
+        {.name = "flows",
+         .kind = ValueKind::kSize,
+         .default_text = "1M",
+         .min = 1,
+         .max = 1U << 30U,
+         .help =
+             "How many flows are tracked, all workers together; k, M and G are powers of 1024."},
+        [](EngineConfig& engine, const Value& value) {
+            engine.flows = as<std::uint64_t>(value);
+        }},
+    Key<EngineConfig>{{.name = "idle",
+                       .kind = ValueKind::kChoice,
+                       .default_text = "spin",
+                       .choices = kIdleWords,
+                       .help = "What a worker does when there is no packet: \"yield\" lets other "
+                               "programs have its CPU, at the cost of latency."},
+                      [](EngineConfig& engine, const Value& value) {
+                          engine.idle = as_choice<IdleMode>(value);
+                      }},
 };
 
 constexpr std::array kPortKeys{
+    Key<PortConfig>{{.name = "name",
+                     .kind = ValueKind::kName,
+                     .is_required = true,
+                     .help = "What this port is called in logs, metrics and status."},
+                    [](PortConfig& port, const Value& value) {
+                        port.name = as<std::string>(value);
+                    }},
+    Key<PortConfig>{{.name = "interface",
+                     .kind = ValueKind::kToken,
+                     .min = 1,
+                     .max = 15,
+                     .help = "The kernel interface behind this port, driven by AF_XDP; it keeps "
+                             "all traffic that is not for a VIP."},
+                    [](PortConfig& port, const Value& value) {
+                        port.interface = as<std::string>(value);
+                    }},
+    Key<PortConfig>{{.name = "vdev",
+                     .kind = ValueKind::kToken,
+                     .min = 1,
+                     .max = 4095,
+                     .help = "A DPDK virtual device instead of an interface, with its arguments."},
+                    [](PortConfig& port, const Value& value) {
+                        port.vdev = as<std::string>(value);
+                    }},
+    Key<PortConfig>{{.name = "mtu",
+                     .kind = ValueKind::kInteger,
+                     .min = 576,
+                     .max = 9216,
+                     .help = "Bytes of IP packet that this port sends at most; by default the "
+                             "interface's, or 1500 for a vdev."},
+                    [](PortConfig& port, const Value& value) {
+                        port.mtu = as_u32(value);
+                    }},
+    Key<PortConfig>{{.name = "tunnel_source",
+                     .kind = ValueKind::kAddress,
+                     .help = "The outer source address of tunnelled packets; by default the port's "
+                             "address of the family needed."},
+                    [](PortConfig& port, const Value& value) {
+                        port.tunnel_source = as<IpAddress>(value);
+                    }},
     Key<PortConfig>{
-        {.name = "name", .kind = ValueKind::kName, .is_required = true,
-         .help = "What this port is called in logs, metrics and status."},
-        [](PortConfig& port, const Value& value) { port.name = as<std::string>(value); }},
-    Key<PortConfig>{
-        {.name = "interface", .kind = ValueKind::kToken, .min = 1, .max = 15,
-         .help = "The kernel interface behind this port, driven by AF_XDP; it keeps all traffic that is not for a VIP."},
-        [](PortConfig& port, const Value& value) { port.interface = as<std::string>(value); }},
-    Key<PortConfig>{
-        {.name = "vdev", .kind = ValueKind::kToken, .min = 1, .max = 4095,
-         .help = "A DPDK virtual device instead of an interface, with its arguments."},
-        [](PortConfig& port, const Value& value) { port.vdev = as<std::string>(value); }},
-    Key<PortConfig>{
-        {.name = "mtu", .kind = ValueKind::kInteger, .min = 576, .max = 9216,
-         .help = "Bytes of IP packet that this port sends at most; by default the interface's, or 1500 for a vdev."},
-        [](PortConfig& port, const Value& value) { port.mtu = as_u32(value); }},
-    Key<PortConfig>{
-        {.name = "tunnel_source", .kind = ValueKind::kAddress,
-         .help = "The outer source address of tunnelled packets; by default the port's address of the family needed."},
-        [](PortConfig& port, const Value& value) { port.tunnel_source = as<IpAddress>(value); }},
-    Key<PortConfig>{
-        {.name = "mac", .kind = ValueKind::kMac,
-         .help = "The Ethernet address of a vdev port."},
-        [](PortConfig& port, const Value& value) { port.mac = as<MacAddress>(value); }},
-    Key<PortConfig>{
-        {.name = "address", .kind = ValueKind::kPrefixes, .min = 1, .max = 64,
-         .help = "The addresses of a vdev port, each with the length of the prefix that is on its segment."},
-        [](PortConfig& port, const Value& value) { port.addresses = as<std::vector<PortConfig::Prefix>>(value); }},
-    Key<PortConfig>{
-        {.name = "gateway", .kind = ValueKind::kAddress,
-         .help = "Where a vdev port sends what is not on its segment."},
-        [](PortConfig& port, const Value& value) { port.gateway = as<IpAddress>(value); }},
-    Key<PortConfig>{
-        {.name = "gateway_mac", .kind = ValueKind::kMac,
-         .help = "The Ethernet address of that gateway."},
-        [](PortConfig& port, const Value& value) { port.gateway_mac = as<MacAddress>(value); }},
+        {.name = "mac", .kind = ValueKind::kMac, .help = "The Ethernet address of a vdev port."},
+        [](PortConfig& port, const Value& value) {
+            port.mac = as<MacAddress>(value);
+        }},
+    Key<PortConfig>{{.name = "address",
+                     .kind = ValueKind::kPrefixes,
+                     .min = 1,
+                     .max = 64,
+                     .help = "The addresses of a vdev port, each with the length of the prefix "
+                             "that is on its segment."},
+                    [](PortConfig& port, const Value& value) {
+                        port.addresses = as<std::vector<PortConfig::Prefix>>(value);
+                    }},
+    Key<PortConfig>{{.name = "gateway",
+                     .kind = ValueKind::kAddress,
+                     .help = "Where a vdev port sends what is not on its segment."},
+                    [](PortConfig& port, const Value& value) {
+                        port.gateway = as<IpAddress>(value);
+                    }},
+    Key<PortConfig>{{.name = "gateway_mac",
+                     .kind = ValueKind::kMac,
+                     .help = "The Ethernet address of that gateway."},
+                    [](PortConfig& port, const Value& value) {
+                        port.gateway_mac = as<MacAddress>(value);
+                    }},
 };
 
 constexpr std::array kApiKeys{
+    Key<ApiConfig>{{.name = "socket",
+                    .kind = ValueKind::kFilePath,
+                    .min = 1,
+                    .max = 107,
+                    .help = "The Unix socket on which lbctl talks to lbd; by default lbd.sock in "
+                            "the run directory."},
+                   [](ApiConfig& api, const Value& value) {
+                       api.socket = as<std::string>(value);
+                   }},
     Key<ApiConfig>{
-        {.name = "socket", .kind = ValueKind::kFilePath, .min = 1, .max = 107,
-         .help = "The Unix socket on which lbctl talks to lbd; by default lbd.sock in the run directory."},
-        [](ApiConfig& api, const Value& value) { api.socket = as<std::string>(value); }},
-    Key<ApiConfig>{
-        {.name = "listen", .kind = ValueKind::kEndpoint,
-         .help = "Where metrics and status are served over TCP, read-only; without it they are not."},
+        {.name = "listen",
+         .kind = ValueKind::kEndpoint,
+         .help =
+             "Where metrics and status are served over TCP, read-only; without it they are not."},
         [](ApiConfig& api, const Value& value) {
             const auto& endpoint = as<Endpoint>(value);
             const std::string address = endpoint.address.text().data();
-            api.listen = (endpoint.address.is_v4() ? address : "[" + address + "]") + ":" + std::to_string(endpoint.port);
+            api.listen = (endpoint.address.is_v4() ? address : "[" + address + "]") + ":" +
+                         std::to_string(endpoint.port);
         }},
 };
 
 constexpr std::array kHealthKeys{
+    Key<HealthConfig>{{.name = "type",
+                       .kind = ValueKind::kChoice,
+                       .default_text = "tcp",
+                       .choices = kCheckWords,
+                       .help = "How a backend is checked: a connection opens (\"tcp\"), a request "
+                               "is answered as expected (\"http\"), or not at all."},
+                      [](HealthConfig& health, const Value& value) {
+                          health.type = as_choice<CheckType>(value);
+                      }},
+    Key<HealthConfig>{{.name = "interval",
+                       .kind = ValueKind::kDuration,
+                       .default_text = "1s",
+                       .min = 10,
+                       .max = kHourMs,
+                       .help = "From the start of one check to the start of the next."},
+                      [](HealthConfig& health, const Value& value) {
+                          health.interval = as<milliseconds>(value);
+                      }},
     Key<HealthConfig>{
-        {.name = "type", .kind = ValueKind::kChoice, .default_text = "tcp", .choices = kCheckWords,
-         .help = "How a backend is checked: a connection opens (\"tcp\"), a request is answered as expected (\"http\"), or not at all."},
-        [](HealthConfig& health, const Value& value) { health.type = as_choice<CheckType>(value); }},
-    Key<HealthConfig>{
-        {.name = "interval", .kind = ValueKind::kDuration, .default_text = "1s", .min = 10, .max = kHourMs,
-         .help = "From the start of one check to the start of the next."},
-        [](HealthConfig& health, const Value& value) { health.interval = as<milliseconds>(value); }},
-    Key<HealthConfig>{
-        {.name = "timeout", .kind = ValueKind::kDuration, .default_text = "500ms", .min = 1, .max = kHourMs,
+        {.name = "timeout",
+         .kind = ValueKind::kDuration,
+         .default_text = "500ms",
+         .min = 1,
+         .max = kHourMs,
          .help = "A check that has no answer by then has failed; not longer than the interval."},
-        [](HealthConfig& health, const Value& value) { health.timeout = as<milliseconds>(value); }},
+        [](HealthConfig& health, const Value& value) {
+            health.timeout = as<milliseconds>(value);
+        }},
+    Key<HealthConfig>{{.name = "rise",
+                       .kind = ValueKind::kInteger,
+                       .default_text = "2",
+                       .min = 1,
+                       .max = 1000,
+                       .help = "A backend that was down is up after so many good checks in a row."},
+                      [](HealthConfig& health, const Value& value) {
+                          health.rise = as_u32(value);
+                      }},
     Key<HealthConfig>{
-        {.name = "rise", .kind = ValueKind::kInteger, .default_text = "2", .min = 1, .max = 1000,
-         .help = "A backend that was down is up after so many good checks in a row."},
-        [](HealthConfig& health, const Value& value) { health.rise = as_u32(value); }},
-    Key<HealthConfig>{
-        {.name = "fall", .kind = ValueKind::kInteger, .default_text = "3", .min = 1, .max = 1000,
+        {.name = "fall",
+         .kind = ValueKind::kInteger,
+         .default_text = "3",
+         .min = 1,
+         .max = 1000,
          .help = "A backend that was up is down after so many failed checks in a row."},
-        [](HealthConfig& health, const Value& value) { health.fall = as_u32(value); }},
+        [](HealthConfig& health, const Value& value) {
+            health.fall = as_u32(value);
+        }},
+    Key<HealthConfig>{{.name = "port",
+                       .kind = ValueKind::kInteger,
+                       .min = 1,
+                       .max = 65535,
+                       .help = "The backend's port that is checked; by default the VIP's."},
+                      [](HealthConfig& health, const Value& value) {
+                          health.port = static_cast<std::uint16_t>(as_u32(value));
+                      }},
+    Key<HealthConfig>{{.name = "path",
+                       .kind = ValueKind::kUrlPath,
+                       .default_text = "/",
+                       .min = 1,
+                       .max = 1024,
+                       .help = "What an http check asks for."},
+                      [](HealthConfig& health, const Value& value) {
+                          health.path = as<std::string>(value);
+                      }},
     Key<HealthConfig>{
-        {.name = "port", .kind = ValueKind::kInteger, .min = 1, .max = 65535,
-         .help = "The backend's port that is checked; by default the VIP's."},
-        [](HealthConfig& health, const Value& value) { health.port = static_cast<std::uint16_t>(as_u32(value)); }},
-    Key<HealthConfig>{
-        {.name = "path", .kind = ValueKind::kUrlPath, .default_text = "/", .min = 1, .max = 1024,
-         .help = "What an http check asks for."},
-        [](HealthConfig& health, const Value& value) { health.path = as<std::string>(value); }},
-    Key<HealthConfig>{
-        {.name = "host", .kind = ValueKind::kToken, .min = 1, .max = 255,
+        {.name = "host",
+         .kind = ValueKind::kToken,
+         .min = 1,
+         .max = 255,
          .help = "The Host header of an http check; by default the backend's address."},
-        [](HealthConfig& health, const Value& value) { health.host = as<std::string>(value); }},
-    Key<HealthConfig>{
-        {.name = "expect_status", .kind = ValueKind::kStatusRanges, .default_text = "200-299", .min = 1, .max = 32,
-         .help = "The status codes that an http check takes for good."},
-        [](HealthConfig& health, const Value& value) { health.expect_status = as<std::vector<StatusRange>>(value); }},
+        [](HealthConfig& health, const Value& value) {
+            health.host = as<std::string>(value);
+        }},
+    Key<HealthConfig>{{.name = "expect_status",
+                       .kind = ValueKind::kStatusRanges,
+                       .default_text = "200-299",
+                       .min = 1,
+                       .max = 32,
+                       .help = "The status codes that an http check takes for good."},
+                      [](HealthConfig& health, const Value& value) {
+                          health.expect_status = as<std::vector<StatusRange>>(value);
+                      }},
 };
 
 constexpr std::array kServiceKeys{
-    Key<ServiceConfig>{
-        {.name = "name", .kind = ValueKind::kName, .is_required = true,
-         .help = "What this service is called in commands, logs and metrics."},
-        [](ServiceConfig& service, const Value& value) { service.name = as<std::string>(value); }},
-    Key<ServiceConfig>{
-        {.name = "vip", .kind = ValueKind::kEndpoint, .is_required = true,
-         .help = "The address and port that clients connect to."},
-        [](ServiceConfig& service, const Value& value) {
-            service.vip = as<Endpoint>(value).address;
-            service.port = as<Endpoint>(value).port;
-        }},
-    Key<ServiceConfig>{
-        {.name = "protocol", .kind = ValueKind::kChoice, .default_text = "tcp", .choices = kProtocolWords,
-         .help = "What clients speak to the VIP: \"tcp\" or \"udp\"."},
-        [](ServiceConfig& service, const Value& value) { service.protocol = as_choice<Protocol>(value); }},
-    Key<ServiceConfig>{
-        {.name = "forwarding", .kind = ValueKind::kChoice, .default_text = "l2", .choices = kForwardingWords,
-         .help = "How packets reach a backend: by its Ethernet address on the same segment (\"l2\"), or tunnelled in IP (\"ipip\")."},
-        [](ServiceConfig& service, const Value& value) { service.forwarding = as_choice<Forwarding>(value); }},
+    Key<ServiceConfig>{{.name = "name",
+                        .kind = ValueKind::kName,
+                        .is_required = true,
+                        .help = "What this service is called in commands, logs and metrics."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.name = as<std::string>(value);
+                       }},
+    Key<ServiceConfig>{{.name = "vip",
+                        .kind = ValueKind::kEndpoint,
+                        .is_required = true,
+                        .help = "The address and port that clients connect to."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.vip = as<Endpoint>(value).address;
+                           service.port = as<Endpoint>(value).port;
+                       }},
+    Key<ServiceConfig>{{.name = "protocol",
+                        .kind = ValueKind::kChoice,
+                        .default_text = "tcp",
+                        .choices = kProtocolWords,
+                        .help = "What clients speak to the VIP: \"tcp\" or \"udp\"."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.protocol = as_choice<Protocol>(value);
+                       }},
+    Key<ServiceConfig>{{.name = "forwarding",
+                        .kind = ValueKind::kChoice,
+                        .default_text = "l2",
+                        .choices = kForwardingWords,
+                        .help = "How packets reach a backend: by its Ethernet address on the same "
+                                "segment (\"l2\"), or tunnelled in IP (\"ipip\")."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.forwarding = as_choice<Forwarding>(value);
+                       }},
 };
 
 constexpr std::array kBackendKeys{
+    Key<BackendConfig>{{.name = "name",
+                        .kind = ValueKind::kName,
+                        .is_required = true,
+                        .help = "What this backend is called; Maglev places it by this name, so "
+                                "keep it when the address changes."},
+                       [](BackendConfig& backend, const Value& value) {
+                           backend.name = as<std::string>(value);
+                       }},
     Key<BackendConfig>{
-        {.name = "name", .kind = ValueKind::kName, .is_required = true,
-         .help = "What this backend is called; Maglev places it by this name, so keep it when the address changes."},
-        [](BackendConfig& backend, const Value& value) { backend.name = as<std::string>(value); }},
-    Key<BackendConfig>{
-        {.name = "address", .kind = ValueKind::kAddress, .is_required = true,
+        {.name = "address",
+         .kind = ValueKind::kAddress,
+         .is_required = true,
          .help = "The server's own address, of the VIP's family; the port is the VIP's."},
-        [](BackendConfig& backend, const Value& value) { backend.address = as<IpAddress>(value); }},
-    Key<BackendConfig>{
-        {.name = "weight", .kind = ValueKind::kInteger, .default_text = "1", .min = 0, .max = 256,
-         .help = "Its share of new flows beside the others' weights; 0 gets none."},
-        [](BackendConfig& backend, const Value& value) { backend.weight = as_u32(value); }},
-    Key<BackendConfig>{
-        {.name = "mac", .kind = ValueKind::kMac,
-         .help = "A fixed Ethernet address, where none can be learned."},
-        [](BackendConfig& backend, const Value& value) { backend.mac = as<MacAddress>(value); }},
+        [](BackendConfig& backend, const Value& value) {
+            backend.address = as<IpAddress>(value);
+        }},
+    Key<BackendConfig>{{.name = "weight",
+                        .kind = ValueKind::kInteger,
+                        .default_text = "1",
+                        .min = 0,
+                        .max = 256,
+                        .help = "Its share of new flows beside the others' weights; 0 gets none."},
+                       [](BackendConfig& backend, const Value& value) {
+                           backend.weight = as_u32(value);
+                       }},
+    Key<BackendConfig>{{.name = "mac",
+                        .kind = ValueKind::kMac,
+                        .help = "A fixed Ethernet address, where none can be learned."},
+                       [](BackendConfig& backend, const Value& value) {
+                           backend.mac = as<MacAddress>(value);
+                       }},
 };
-// clang-format on
 
 }  // namespace
 
