@@ -1,0 +1,264 @@
+#include "ctl/health/check.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_static_buffer.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
+
+namespace fairlead::health {
+
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using boost::system::error_code;
+using std::chrono::steady_clock;
+
+// More than any sane server's header; what is longer is no answer to a health check.
+constexpr std::size_t kMaxHeaderBytes = 8192;
+constexpr unsigned kHttp11 = 11;
+
+[[nodiscard]] asio::ip::tcp::endpoint endpoint_of(const IpAddress& address, std::uint16_t port) {
+    if (address.is_v4()) {
+        return {asio::ip::address_v4(address.v4().host()), port};
+    }
+    return {asio::ip::address_v6(address.bytes()), port};
+}
+
+// This host's own shortage, which says nothing about the backend.
+[[nodiscard]] bool is_shortage(const error_code& error) {
+    return error == asio::error::no_descriptors || error == asio::error::no_memory ||
+           error == asio::error::no_buffer_space ||
+           error == boost::system::errc::too_many_files_open_in_system ||
+           error == boost::system::errc::address_not_available;
+}
+
+[[nodiscard]] Outcome outcome_of(const error_code& error) {
+    if (is_shortage(error)) {
+        return Outcome::kDiscarded;
+    }
+    if (error == asio::error::connection_refused) {
+        return Outcome::kRefused;
+    }
+    if (error == asio::error::timed_out) {
+        return Outcome::kTimeout;
+    }
+    if (error == asio::error::connection_reset || error == asio::error::eof ||
+        error == asio::error::broken_pipe || error == http::error::end_of_stream ||
+        error == http::error::partial_message) {
+        return Outcome::kReset;
+    }
+    return Outcome::kError;
+}
+
+[[nodiscard]] std::string text_of(const error_code& error, Outcome outcome) {
+    switch (outcome) {
+        case Outcome::kRefused:
+            return "connection refused";
+        case Outcome::kReset:
+            return "connection closed before the answer was whole";
+        case Outcome::kDiscarded:
+            return fmt::format("not checked: {} on this host", error.message());
+        case Outcome::kOk:
+        case Outcome::kTimeout:
+        case Outcome::kStatus:
+        case Outcome::kError:
+            break;
+    }
+    return error.category() == http::make_error_code(http::error::bad_version).category()
+               ? fmt::format("the answer is no HTTP: {}", error.message())
+               : error.message();
+}
+
+[[nodiscard]] std::string expected_text(const std::vector<conf::StatusRange>& ranges) {
+    std::string text;
+    for (const conf::StatusRange& range : ranges) {
+        text += text.empty() ? "" : ", ";
+        text += range.first == range.last ? fmt::format("{}", range.first)
+                                          : fmt::format("{}-{}", range.first, range.last);
+    }
+    return text;
+}
+
+class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
+  public:
+    TcpCheck(asio::io_context& loop, const conf::HealthConfig& health, Done done)
+        : socket_(loop), timer_(loop), health_(health), done_(std::move(done)) {}
+
+    void start(const asio::ip::tcp::endpoint& endpoint) {
+        started_ = steady_clock::now();
+        deadline_ = started_ + health_.timeout;
+        timer_.expires_at(deadline_);
+        timer_.async_wait([self = shared_from_this()](const error_code& error) {
+            if (!error) {
+                self->time_is_up();
+            }
+        });
+        error_code error;
+        socket_.open(endpoint.protocol(), error);
+        if (error) {
+            asio::post(socket_.get_executor(),
+                       [self = shared_from_this(), error] { self->fail(error); });
+            return;
+        }
+        // Closed by RST: thousands of checks a second would otherwise fill the host with TIME_WAIT.
+        socket_.set_option(asio::socket_base::linger(true, 0), error);
+        socket_.async_connect(endpoint,
+                              [self = shared_from_this()](const error_code& connect_error) {
+                                  if (connect_error) {
+                                      self->fail(connect_error);
+                                  } else if (self->done_) {
+                                      self->connected();
+                                  }
+                              });
+    }
+
+    void cancel() override {
+        done_ = nullptr;
+        close();
+    }
+
+  protected:
+    virtual void connected() { finish(Outcome::kOk, "connected"); }
+
+    void fail(const error_code& error) {
+        const Outcome outcome = outcome_of(error);
+        finish(outcome, text_of(error, outcome));
+    }
+
+    // The first to finish decides; what is aborted by that ends here unheard.
+    void finish(Outcome outcome, std::string text) {
+        if (!done_) {
+            return;
+        }
+        const Done done = std::exchange(done_, nullptr);
+        const CheckResult result{outcome, std::move(text), steady_clock::now() - started_};
+        close();
+        done(result);
+    }
+
+    [[nodiscard]] asio::ip::tcp::socket& socket() noexcept { return socket_; }
+    [[nodiscard]] const conf::HealthConfig& health() const noexcept { return health_; }
+    [[nodiscard]] bool is_over() const noexcept { return !done_; }
+
+  private:
+    void time_is_up() {
+        const auto late =
+            std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - deadline_);
+        if (late > health_.timeout / 2) {
+            finish(Outcome::kDiscarded,
+                   fmt::format("not judged: the checker was {} ms late", late.count()));
+        } else {
+            finish(Outcome::kTimeout,
+                   fmt::format("no answer within {} ms", health_.timeout.count()));
+        }
+    }
+
+    void close() {
+        error_code ignored;
+        socket_.close(ignored);
+        timer_.cancel();
+    }
+
+    asio::ip::tcp::socket socket_;
+    asio::steady_timer timer_;
+    conf::HealthConfig health_;
+    Done done_;
+    steady_clock::time_point started_;
+    steady_clock::time_point deadline_;
+};
+
+// Asks and reads the header of the answer; a body is neither needed nor waited for.
+class HttpCheck : public TcpCheck {
+  public:
+    HttpCheck(asio::io_context& loop,
+              const conf::HealthConfig& health,
+              const std::string& host,
+              Done done)
+        : TcpCheck(loop, health, std::move(done)), request_(http::verb::get, health.path, kHttp11) {
+        request_.set(http::field::host, host);
+        request_.set(http::field::user_agent, "fairlead-health");
+        request_.set(http::field::accept, "*/*");
+        request_.set(http::field::connection, "close");
+        parser_.header_limit(kMaxHeaderBytes);
+        parser_.skip(true);
+    }
+
+  protected:
+    void connected() override {
+        http::async_write(socket(), request_, [self = me()](const error_code& error, std::size_t) {
+            if (error) {
+                self->fail(error);
+            } else if (!self->is_over()) {
+                self->read();
+            }
+        });
+    }
+
+  private:
+    [[nodiscard]] std::shared_ptr<HttpCheck> me() {
+        return std::static_pointer_cast<HttpCheck>(shared_from_this());
+    }
+
+    void read() {
+        http::async_read_header(
+            socket(), buffer_, parser_, [self = me()](const error_code& error, std::size_t) {
+                if (error) {
+                    self->fail(error);
+                } else {
+                    self->judge(self->parser_.get().result_int());
+                }
+            });
+    }
+
+    void judge(unsigned status) {
+        const std::vector<conf::StatusRange>& expected = health().expect_status;
+        const bool is_expected =
+            std::any_of(expected.begin(), expected.end(), [status](const auto& range) {
+                return status >= range.first && status <= range.last;
+            });
+        if (is_expected) {
+            finish(Outcome::kOk, fmt::format("HTTP {}", status));
+        } else {
+            finish(Outcome::kStatus,
+                   fmt::format("HTTP {}, expected {}", status, expected_text(expected)));
+        }
+    }
+
+    http::request<http::empty_body> request_;
+    http::response_parser<http::empty_body> parser_;
+    boost::beast::flat_static_buffer<kMaxHeaderBytes> buffer_;
+};
+
+[[nodiscard]] std::string default_host(const IpAddress& address, std::uint16_t port) {
+    constexpr std::uint16_t kHttpPort = 80;
+    const std::string text =
+        address.is_v4() ? address.text().data() : fmt::format("[{}]", address.text().data());
+    return port == kHttpPort ? text : fmt::format("{}:{}", text, port);
+}
+
+}  // namespace
+
+std::shared_ptr<Check> start_check(asio::io_context& loop,
+                                   const IpAddress& address,
+                                   std::uint16_t port,
+                                   const conf::HealthConfig& health,
+                                   Check::Done done) {
+    std::shared_ptr<TcpCheck> check;
+    if (health.type == conf::CheckType::kHttp) {
+        const std::string host = health.host.empty() ? default_host(address, port) : health.host;
+        check = std::make_shared<HttpCheck>(loop, health, host, std::move(done));
+    } else {
+        check = std::make_shared<TcpCheck>(loop, health, std::move(done));
+    }
+    check->start(endpoint_of(address, port));
+    return check;
+}
+
+}  // namespace fairlead::health

@@ -1,0 +1,39 @@
+// One check of one backend: a connection, perhaps a request, one result.
+//
+// Owned by whoever holds the pointer and by its own pending operations. Thread: the loop's.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "conf/schema/config.h"
+#include "ctl/health/outcome.h"
+#include "dp/net/ip_address.h"
+
+#include <boost/asio/io_context.hpp>
+
+namespace fairlead::health {
+
+class Check {
+  public:
+    using Done = std::function<void(const CheckResult&)>;
+
+    Check() = default;
+    virtual ~Check() = default;
+    Check(const Check&) = delete;
+    Check& operator=(const Check&) = delete;
+    Check(Check&&) = delete;
+    Check& operator=(Check&&) = delete;
+
+    // Ends it without a result; `done` is not called.
+    virtual void cancel() = 0;
+};
+
+// Begins a check of type tcp or http. `done` is called once, on the loop, later than this returns.
+[[nodiscard]] std::shared_ptr<Check> start_check(boost::asio::io_context& loop,
+                                                 const IpAddress& address,
+                                                 std::uint16_t port,
+                                                 const conf::HealthConfig& health,
+                                                 Check::Done done);
+
+}  // namespace fairlead::health
