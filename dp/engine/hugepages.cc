@@ -58,6 +58,7 @@ std::vector<HugePagePool> find_hugepages() {
         }
         HugePagePool pool;
         pool.page_bytes = kilobytes * 1024;
+        pool.total_pages = read_number(entry.path() / "nr_hugepages");
         const std::uint64_t free = read_number(entry.path() / "free_hugepages");
         const std::uint64_t reserved = read_number(entry.path() / "resv_hugepages");
         pool.free_pages = free - std::min(free, reserved);
@@ -74,8 +75,12 @@ Result<HugePageChoice> choose_hugepages(HugePageUse wanted,
         return HugePageChoice{false, "hugepages = \"none\""};
     }
     std::uint64_t most = 0;
+    std::uint64_t pages_in_use = 0;  // of the usual size
     for (const HugePagePool& pool : pools) {
         most = std::max(most, pool.free_bytes());
+        if (pool.page_bytes == kUsualPageBytes) {
+            pages_in_use = pool.total_pages - pool.free_pages;
+        }
     }
     if (most >= needed_bytes) {
         return HugePageChoice{true, {}};
@@ -86,10 +91,10 @@ Result<HugePageChoice> choose_hugepages(HugePageUse wanted,
         "enough",
         needed_pages * kUsualPageBytes >> 20U,
         most >> 20U,
-        needed_pages);
+        pages_in_use + needed_pages);
     if (wanted == HugePageUse::kRequired) {
         return fail("[engine] hugepages = \"required\": " + what +
-                    ", hugepages = \"auto\" goes without");
+                    ", and hugepages = \"auto\" goes without them");
     }
     return HugePageChoice{false, what};
 }

@@ -13,6 +13,7 @@ namespace fairlead::engine {
 // The pages of one size. DPDK takes any; the flow tables need a mount.
 struct HugePagePool {
     std::uint64_t page_bytes = 0;
+    std::uint64_t total_pages = 0;
     std::uint64_t free_pages = 0;
     std::string mount;  // a hugetlbfs of this page size; empty: there is none
 

@@ -1,0 +1,40 @@
+#include "dp/engine/packet_memory.h"
+
+#include <gtest/gtest.h>
+
+namespace fairlead::engine {
+namespace {
+
+// AF_XDP receives behind 384 bytes of headroom, and fills 2,048 buffers a queue before the first
+// packet; as many may be on their way out.
+constexpr std::uint32_t kHeadroom = 384;
+constexpr std::uint32_t kEthernet = 18;
+
+TEST(PacketMemory, HoldsALargestPacketInOneBuffer) {
+    for (const std::uint32_t mtu :
+         {1'500U, 1'600U, 1'774U, 1'775U, 2'000U, kMaxInterfaceMtuBytes}) {
+        EXPECT_GE(plan_packet_memory(1, 1, mtu).buffer_bytes, kHeadroom + kEthernet + mtu);
+    }
+}
+
+TEST(PacketMemory, KeepsAnAfXdpFrameWithinAPage) {
+    constexpr std::uint32_t kPage = 4'096;
+    constexpr std::uint32_t kPoolHeaderAndMbuf = 64 + 128;
+    EXPECT_LE(plan_packet_memory(1, 1, kMaxInterfaceMtuBytes).buffer_bytes + kPoolHeaderAndMbuf,
+              kPage);
+}
+
+TEST(PacketMemory, HasBuffersForTheRingsOfEveryPort) {
+    for (const std::uint32_t ports : {1U, 2U, 16U}) {
+        EXPECT_GE(plan_packet_memory(2, ports, 1'500).buffers_per_worker, ports * 2 * 2'048);
+    }
+}
+
+TEST(PacketMemory, GrowsWithTheWorkers) {
+    const std::uint64_t one = plan_packet_memory(1, 1, 1'500).total_bytes;
+    const std::uint64_t eight = plan_packet_memory(8, 1, 1'500).total_bytes;
+    EXPECT_GE(eight - one, std::uint64_t{7} * 4'096 * 2'176);
+}
+
+}  // namespace
+}  // namespace fairlead::engine
