@@ -11,11 +11,8 @@
 #include "dp/base/log.h"
 #include "dp/engine/engine.h"
 
+namespace fairlead {
 namespace {
-
-using namespace fairlead;
-
-constexpr const char* kVersion = FAIRLEAD_VERSION;
 
 engine::HugePageUse hugepages_of(conf::HugePages wanted) {
     switch (wanted) {
@@ -32,7 +29,7 @@ engine::HugePageUse hugepages_of(conf::HugePages wanted) {
 engine::Options options_of(const conf::Config& config, const std::string& run_dir) {
     engine::Options options;
     options.run_dir = run_dir;
-    options.version = kVersion;
+    options.version = FAIRLEAD_VERSION;
     options.cpus = config.engine.cpus;
     options.hugepages = hugepages_of(config.engine.hugepages);
     options.idle =
@@ -45,7 +42,9 @@ engine::Options options_of(const conf::Config& config, const std::string& run_di
 }
 
 // SIGTERM and SIGINT, for sigtimedwait(): no handler runs, and every thread has them blocked.
+// SIGHUP reloads the daemon; the engine has nothing to reload, and must not end by it.
 sigset_t block_stop_signals() {
+    std::signal(SIGHUP, SIG_IGN);
     sigset_t signals;
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -80,6 +79,7 @@ int run(const std::string& config_path, const std::string& run_dir) {
 }
 
 }  // namespace
+}  // namespace fairlead
 
 int main(int argc, char** argv) {
     try {
@@ -92,16 +92,16 @@ int main(int argc, char** argv) {
         app.add_option("--run-dir", run_dir, "Shared memory and sockets, shared with lbd")
             ->capture_default_str()
             ->type_name("DIR");
-        app.set_version_flag("--version", std::string("lbdp ") + kVersion);
+        app.set_version_flag("--version", std::string("lbdp ") + FAIRLEAD_VERSION);
         try {
             app.parse(argc, argv);
         } catch (const CLI::ParseError& error) {
             const int code = app.exit(error);
             return code == 0 ? 0 : 2;
         }
-        return run(config, run_dir);
+        return fairlead::run(config, run_dir);
     } catch (const std::exception& error) {
-        log_error("failed", {{"reason", error.what()}});
+        fairlead::log_error("failed", {{"reason", error.what()}});
         return 1;
     }
 }

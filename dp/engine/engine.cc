@@ -97,6 +97,14 @@ void Engine::State::report() {
         ports_[number].follow_interface();
         ports_[number].report(telemetry_->header().ports.at(number));
     }
+    if (tables_ && !tables_segment_.is_current(shm::kTables, options_.run_dir) &&
+        !std::exchange(said_replaced_, true)) {
+        log_error(
+            "tables-replaced",
+            {{"reason",
+              "somebody removed or replaced the file; forwarding goes on by the old one, restart "
+              "lbdp to follow the new one"}});
+    }
     const auto seconds =
         std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
     flows_->keep_tick(first_tick_ + static_cast<std::uint64_t>(seconds) / kSecondsPerFlowTick);

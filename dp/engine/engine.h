@@ -25,6 +25,8 @@ class Engine {
     ~Engine();
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
+    Engine(Engine&&) = delete;
+    Engine& operator=(Engine&&) = delete;
 
     // Calls `wait` between two turns, which sleeps for at most the time that it is given and
     // returns true when the engine is to stop. Error: the daemon's tables are of another layout.

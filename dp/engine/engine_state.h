@@ -30,6 +30,8 @@ class Engine::State {
     ~State() { stop(); }
     State(const State&) = delete;
     State& operator=(const State&) = delete;
+    State(State&&) = delete;
+    State& operator=(State&&) = delete;
 
     [[nodiscard]] Status start();
     [[nodiscard]] Status run(const std::function<bool(std::chrono::milliseconds)>& wait);
@@ -65,6 +67,7 @@ class Engine::State {
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
     std::uint64_t first_tick_ = 0;
     bool said_stuck_ = false;
+    bool said_replaced_ = false;
 };
 
 }  // namespace fairlead::engine

@@ -27,6 +27,8 @@ class Asker {
     }
     Asker(const Asker&) = delete;
     Asker& operator=(const Asker&) = delete;
+    Asker(Asker&&) = delete;
+    Asker& operator=(Asker&&) = delete;
     ~Asker() {
         if (fd_ >= 0) {
             (void)::close(fd_);

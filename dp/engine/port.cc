@@ -77,7 +77,8 @@ Status Port::open_vdev(const PortSetup& setup) {
         return started;
     }
     devices_.push_back(*device);
-    for (std::uint16_t queue = 0; queue < setup.pools.size(); ++queue) {
+    const auto workers = static_cast<std::uint16_t>(setup.pools.size());
+    for (std::uint16_t queue = 0; queue < workers; ++queue) {
         queues_.push_back({*device, queue});
     }
     return {};
@@ -99,7 +100,7 @@ Status Port::open_interface(std::uint32_t number, const PortSetup& setup) {
         // Where the worker sleeps between polls, the kernel's receive path must run without it.
         const Result<std::uint16_t> device =
             make_device(fmt::format("net_af_xdp{},iface={},start_queue={},queue_count=1{}",
-                                    number * shm::kMaxWorkers + queue,
+                                    std::size_t{number} * shm::kMaxWorkers + queue,
                                     options_.interface,
                                     queue,
                                     setup.idle == Idle::kYield ? ",busy_budget=0" : ""));
