@@ -24,6 +24,10 @@ void get_version(const Call& call, const Respond& respond) {
     respond({200, to_body(version_view(call.daemon))});
 }
 
+void get_health(const Call& call, const Respond& respond) {
+    respond({200, to_body(health_view(call.daemon))});
+}
+
 void get_services(const Call& call, const Respond& respond) {
     call.daemon.telemetry().refresh();
     Json list = Json::array();

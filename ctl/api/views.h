@@ -26,6 +26,7 @@ using Json = nlohmann::json;
 [[nodiscard]] Json backend_view(daemon::Daemon& daemon,
                                 const model::Service& service,
                                 const model::Backend& backend);
+[[nodiscard]] Json health_view(const daemon::Daemon& daemon);
 [[nodiscard]] Json version_view(daemon::Daemon& daemon);
 
 }  // namespace fairlead::api

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "ctl/daemon/daemon.h"
+#include "ctl/daemon/observe.h"
 #include "ctl/model/overrides_file.h"
 #include "dp/base/log.h"
 
@@ -36,6 +37,7 @@ Result<std::uint64_t, model::Refusal> Daemon::commit(model::Model candidate) {
                 "the change cannot be kept, so it was not made: " + saved.error().message);
         }
     }
+    observe_links(*neighbors_, candidate, model::now());
     telemetry_.refresh();
     const Result<std::uint64_t> published = publisher_->publish(desired(candidate));
     if (!published) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "ctl/daemon/directories.h"
+#include "ctl/daemon/observe.h"
 #include "ctl/daemon/seed_file.h"
 #include "ctl/model/intent.h"
 #include "ctl/model/overrides_file.h"
@@ -26,6 +27,10 @@ Daemon::Daemon(boost::asio::io_context& loop, Options options)
     : loop_(loop),
       options_(std::move(options)),
       telemetry_(options_.run_dir),
+      checker_(loop,
+               [this](const health::Target& target, model::Health health, std::string_view why) {
+                   on_health(target, health, why);
+               }),
       waiters_(loop, telemetry_),
       publish_timer_(loop),
       departure_timer_(loop),
@@ -88,6 +93,12 @@ Status Daemon::open_parts() {
         }
     }
     departures_ = std::make_unique<Departures>(*publisher_, telemetry_);
+    auto neighbors = neighbor::NeighborTable::open(
+        loop_.get_executor(), model_->config().ports, [this] { on_neighbors(); });
+    if (!neighbors) {
+        return Unexpected{neighbors.error()};
+    }
+    neighbors_ = std::move(*neighbors);
     log_info("taken-over",
              {{"generation", publisher_->generation()},
               {"backends", publisher_->known_backends().size()},
@@ -98,11 +109,13 @@ Status Daemon::open_parts() {
 publish::DesiredTables Daemon::desired(const model::Model& model) const {
     publish::DesiredTables tables;
     tables.flow_hash_seed = seed_;
+    tables.ports = neighbors_->ports();
     tables.services = model::desired_services(model.services());
     return tables;
 }
 
 void Daemon::start(std::function<void()> on_ready) {
+    observe_links(*neighbors_, *model_, model::now());
     publish_observed();
     after_change();
     tick();
@@ -113,6 +126,26 @@ void Daemon::stop() {
     publish_timer_.cancel();
     departure_timer_.cancel();
     tick_timer_.cancel();
+    checker_.set_targets({});
+    neighbors_.reset();
+}
+
+void Daemon::on_health(const health::Target& target, model::Health health, std::string_view why) {
+    const model::BackendKey key{target.service, target.backend};
+    if (!model_->observe_health(key, target.address, health, why, model::now())) {
+        return;
+    }
+    log_info("health",
+             {{"backend", to_text(key)},
+              {"address", target.address.text().data()},
+              {"state", to_text(health)},
+              {"why", why}});
+    publish_soon();
+}
+
+void Daemon::on_neighbors() {
+    observe_links(*neighbors_, *model_, model::now());
+    publish_soon();  // a port may have changed too
 }
 
 void Daemon::publish_soon() {
@@ -149,6 +182,10 @@ void Daemon::publish_observed() {
 }
 
 void Daemon::after_change() {
+    if (checked_shape_ != model_->shape()) {
+        checked_shape_ = model_->shape();
+        checker_.set_targets(targets_of(*model_));
+    }
     if (model_->has_removing() && !is_departure_watched_) {
         is_departure_watched_ = true;
         look_for_departures();
@@ -213,6 +250,8 @@ std::vector<std::string> Daemon::problems() {
          header->started_ns.load() < engine_restart_needed_.time_since_epoch().count())) {
         problems.emplace_back("[engine] has changed: restart lbdp to apply it");
     }
+    const std::vector<std::string> of_ports = neighbors_->problems();
+    problems.insert(problems.end(), of_ports.begin(), of_ports.end());
     if (!overrides_problem_.empty()) {
         problems.push_back(overrides_problem_);
     }

@@ -15,8 +15,10 @@
 
 #include "ctl/daemon/departures.h"
 #include "ctl/daemon/waiters.h"
+#include "ctl/health/checker.h"
 #include "ctl/model/config_diff.h"
 #include "ctl/model/model.h"
+#include "ctl/neighbor/neighbor_table.h"
 #include "ctl/publish/publisher.h"
 #include "ctl/publish/telemetry_view.h"
 #include "dp/base/result.h"
@@ -92,6 +94,7 @@ class Daemon {
     [[nodiscard]] const model::Model& model() const { return *model_; }
     [[nodiscard]] const publish::Publisher& publisher() const { return *publisher_; }
     [[nodiscard]] publish::TelemetryView& telemetry() { return telemetry_; }
+    [[nodiscard]] const health::Checker& checker() const { return checker_; }
     [[nodiscard]] Waiters& waiters() { return waiters_; }
     [[nodiscard]] const Options& options() const { return options_; }
     [[nodiscard]] const ReloadState& reload_state() const { return reload_state_; }
@@ -108,6 +111,8 @@ class Daemon {
     [[nodiscard]] Result<ReloadOutcome, model::Refusal> try_reload();
     void note_restart_needs(const std::vector<model::RestartNeed>& needs);
     void after_change();
+    void on_health(const health::Target& target, model::Health health, std::string_view why);
+    void on_neighbors();
     void publish_soon();
     void publish_observed();
     void look_for_departures();
@@ -121,6 +126,9 @@ class Daemon {
     std::unique_ptr<publish::Publisher> publisher_;
     std::unique_ptr<model::Model> model_;
     std::unique_ptr<Departures> departures_;
+    std::unique_ptr<neighbor::NeighborTable> neighbors_;
+    health::Checker checker_;
+    std::uint64_t checked_shape_ = 0;  // of the model that the checker has its targets from
     Waiters waiters_;
     boost::asio::steady_timer publish_timer_;
     boost::asio::steady_timer departure_timer_;

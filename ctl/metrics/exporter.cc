@@ -13,6 +13,7 @@ std::string Exporter::render() {
     write_process(out);
     write_services(out, daemon_, series);
     write_backends(out, daemon_, series);
+    write_health(out, daemon_);
     write_workers(out, daemon_);
     write_ports(out, daemon_);
     std::string text = out.take();

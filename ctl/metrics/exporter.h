@@ -32,6 +32,7 @@ void write_services(TextWriter& out,
 void write_backends(TextWriter& out,
                     daemon::Daemon& daemon,
                     const std::vector<ServiceSeries>& series);
+void write_health(TextWriter& out, const daemon::Daemon& daemon);
 void write_workers(TextWriter& out, daemon::Daemon& daemon);
 void write_ports(TextWriter& out, daemon::Daemon& daemon);
 

@@ -79,6 +79,7 @@ Health carried_health(Health former, const Service& service, const Backend& back
 void observe(const Backend& former, const Service& service, Backend& backend) {
     backend.health = carried_health(former.health, service, backend);
     backend.health_since = former.health_since;
+    backend.health_reason = former.health_reason;
     if (!former.is_checked() && backend.is_checked() && backend.health != Health::kUnchecked) {
         backend.health = Health::kUnknown;  // nobody has looked in the meantime
     }

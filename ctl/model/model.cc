@@ -37,6 +37,7 @@ void Model::rebuild(Time now) {
 bool Model::observe_health(const BackendKey& key,
                            const IpAddress& address,
                            Health health,
+                           std::string_view reason,
                            Time now) {
     Backend* backend = find_backend(services_, key.service, key.name, address);
     if (backend == nullptr || !backend->is_checked() || backend->health == health) {
@@ -44,6 +45,7 @@ bool Model::observe_health(const BackendKey& key,
     }
     backend->health = health;
     backend->health_since = now;
+    backend->health_reason = reason;
     judge(*backend, now);
     return true;
 }

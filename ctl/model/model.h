@@ -53,7 +53,11 @@ class Model {
 
     // ---- observations: true if what is published or shown changed ------------------------------
 
-    bool observe_health(const BackendKey& key, const IpAddress& address, Health health, Time now);
+    bool observe_health(const BackendKey& key,
+                        const IpAddress& address,
+                        Health health,
+                        std::string_view reason,
+                        Time now);
     // Nothing in `link` leaves the last known link, and `problem` says why there is no newer one.
     bool observe_link(Backend& backend,
                       const std::optional<publish::Link>& link,

@@ -11,17 +11,21 @@ struct Judgement {
     std::string why;
 };
 
+std::string because(const Backend& backend) {
+    return backend.health_reason.empty() ? "" : ": " + backend.health_reason;
+}
+
 Judgement judge_health(const Backend& backend) {
     switch (backend.health) {
         case Health::kUp:
         case Health::kUnchecked:
             return {Effective::kServing, ""};
         case Health::kFalling:
-            return {Effective::kServing, "its last check failed, not yet often enough to be down"};
+            return {Effective::kServing, "its last check failed" + because(backend)};
         case Health::kRising:
             return {Effective::kOut, "its last check passed, not yet often enough to be up"};
         case Health::kDown:
-            return {Effective::kOut, "its checks fail; flows that it has go on"};
+            return {Effective::kOut, "its checks fail" + because(backend)};
         case Health::kUnknown:
             return {Effective::kOut, "no check has ended yet"};
     }

@@ -43,6 +43,7 @@ struct Backend {
     // Observed.
     Health health = Health::kUnknown;
     Time health_since{};
+    std::string health_reason;  // of the check that decided: "connection refused"
     std::optional<publish::Link> link;
     std::string link_problem;
 

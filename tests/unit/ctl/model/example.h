@@ -56,8 +56,8 @@ inline Model example_model() {
 // The example after both backends of portal have passed their checks.
 inline Model healthy_model() {
     Model model = example_model();
-    model.observe_health({"portal", "app-1"}, ip("10.0.4.1"), Health::kUp, at(1));
-    model.observe_health({"portal", "app-2"}, ip("10.0.4.2"), Health::kUp, at(1));
+    model.observe_health({"portal", "app-1"}, ip("10.0.4.1"), Health::kUp, "", at(1));
+    model.observe_health({"portal", "app-2"}, ip("10.0.4.2"), Health::kUp, "", at(1));
     return model;
 }
 

@@ -77,12 +77,16 @@ TEST(Model, AChangeOfStateIsDatedAndCounted) {
     Model model = healthy_model();
     EXPECT_EQ(backend_of(model, "portal", "app-1").since, at(1));
     EXPECT_EQ(backend_of(model, "portal", "app-1").transitions, 1U);  // out, then serving
-    EXPECT_TRUE(model.observe_health({"portal", "app-1"}, ip("10.0.4.1"), Health::kFalling, at(5)));
+    EXPECT_TRUE(
+        model.observe_health({"portal", "app-1"}, ip("10.0.4.1"), Health::kFalling, "", at(5)));
     EXPECT_EQ(backend_of(model, "portal", "app-1").since, at(1));
-    EXPECT_TRUE(model.observe_health({"portal", "app-1"}, ip("10.0.4.1"), Health::kDown, at(6)));
-    EXPECT_FALSE(model.observe_health({"portal", "app-1"}, ip("10.0.4.1"), Health::kDown, at(7)));
+    EXPECT_TRUE(
+        model.observe_health({"portal", "app-1"}, ip("10.0.4.1"), Health::kDown, "refused", at(6)));
+    EXPECT_FALSE(
+        model.observe_health({"portal", "app-1"}, ip("10.0.4.1"), Health::kDown, "", at(7)));
     EXPECT_EQ(backend_of(model, "portal", "app-1").since, at(6));
     EXPECT_EQ(backend_of(model, "portal", "app-1").transitions, 2U);
+    EXPECT_EQ(backend_of(model, "portal", "app-1").why, "its checks fail: refused");
 }
 
 TEST(Model, AdminAndWeightAreOverridesAndGoWhenTheyEqualTheFile) {
@@ -104,7 +108,8 @@ TEST(Model, AdminAndWeightAreOverridesAndGoWhenTheyEqualTheFile) {
 TEST(Model, ABackendBackFromMaintenanceHasToProveItself) {
     Model model = healthy_model();
     ASSERT_TRUE(model.patch({"portal", "app-1"}, {Admin::kMaint, {}}, by_root(), at(2)));
-    EXPECT_FALSE(model.observe_health({"portal", "app-1"}, ip("10.0.4.1"), Health::kDown, at(3)));
+    EXPECT_FALSE(
+        model.observe_health({"portal", "app-1"}, ip("10.0.4.1"), Health::kDown, "", at(3)));
     ASSERT_TRUE(model.patch({"portal", "app-1"}, {Admin::kReady, {}}, by_root(), at(4)));
     EXPECT_EQ(backend_of(model, "portal", "app-1").health, Health::kUnknown);
     EXPECT_EQ(backend_of(model, "portal", "app-1").effective, Effective::kOut);

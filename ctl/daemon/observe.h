@@ -1,0 +1,18 @@
+// Between the model and those who look at the world for it: the kernel's neighbors and the checks.
+#pragma once
+
+#include <vector>
+
+#include "ctl/health/checker.h"
+#include "ctl/model/model.h"
+#include "ctl/neighbor/neighbor_table.h"
+
+namespace fairlead::daemon {
+
+// Asks for the link of every backend. Whether anything changed.
+bool observe_links(neighbor::NeighborTable& neighbors, model::Model& model, model::Time now);
+
+// Everything that is to be checked now: neither what is in maintenance nor what is being removed.
+[[nodiscard]] std::vector<health::Target> targets_of(const model::Model& model);
+
+}  // namespace fairlead::daemon

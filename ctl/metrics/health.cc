@@ -1,0 +1,56 @@
+#include "ctl/health/checker.h"
+#include "ctl/metrics/exporter.h"
+
+namespace fairlead::metrics {
+namespace {
+
+double seconds(std::chrono::nanoseconds duration) {
+    return std::chrono::duration<double>(duration).count();
+}
+
+void write_counts(TextWriter& out, const health::Checker& checker) {
+    out.family("fairlead_health_checks_total",
+               Type::kCounter,
+               "Checks that ended, by result; discarded: says nothing about the backend.");
+    checker.for_each([&out](const health::Target& target, const health::Report& report) {
+        const std::string labels =
+            "{" + label("service", target.service) + "," + label("backend", target.backend);
+        for (std::size_t i = 0; i < health::kOutcomes; ++i) {
+            if (report.outcomes[i] > 0) {
+                const auto outcome = static_cast<health::Outcome>(i);
+                out.sample(
+                    labels, "," + label("result", health::to_text(outcome)), report.outcomes[i]);
+            }
+        }
+    });
+}
+
+void write_durations(TextWriter& out, const health::DurationHistogram& durations) {
+    out.family("fairlead_health_check_duration_seconds",
+               Type::kHistogram,
+               "How long checks took, from connecting to their result.");
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i < health::DurationHistogram::kBounds.size(); ++i) {
+        below += durations.buckets()[i];
+        const double bound = seconds(health::DurationHistogram::kBounds[i]);
+        out.suffixed(
+            "_bucket", "", ",le=\"" + number_text(bound) + "\"", static_cast<double>(below));
+    }
+    const auto count = static_cast<double>(durations.count());
+    out.suffixed("_bucket", "", ",le=\"+Inf\"", count);
+    out.suffixed("_sum", "", "", seconds(durations.sum()));
+    out.suffixed("_count", "", "", count);
+}
+
+}  // namespace
+
+void write_health(TextWriter& out, const daemon::Daemon& daemon) {
+    write_counts(out, daemon.checker());
+    write_durations(out, daemon.checker().durations());
+    out.family("fairlead_health_check_lag_seconds",
+               Type::kGauge,
+               "The longest that a check began late, within the last 10 to 20 seconds.");
+    out.sample("", "", seconds(daemon.checker().lag()));
+}
+
+}  // namespace fairlead::metrics
