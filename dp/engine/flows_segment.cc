@@ -69,6 +69,10 @@ Result<shm::Segment> create_on_hugetlbfs(const std::string& run_dir,
     if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
         return fail("cannot make " + directory);
     }
+    // An earlier one is mapped by nobody but, to read from it, by us.
+    if (Status removed = shm::Segment::remove(shm::kFlows, directory); !removed) {
+        return Unexpected{removed.error()};
+    }
     Result<shm::Segment> made = shm::Segment::create(
         shm::kFlows,
         directory,
@@ -109,6 +113,9 @@ Result<shm::Segment> create(const std::string& run_dir,
     std::error_code error;
     const std::filesystem::path former =
         std::filesystem::read_symlink(run_dir + "/flows", error).parent_path();
+    if (Status removed = shm::Segment::remove(shm::kFlows, run_dir); !removed) {
+        return Unexpected{removed.error()};
+    }
     Result<shm::Segment> made = shm::Segment::create(
         shm::kFlows,
         run_dir,

@@ -1,11 +1,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <chrono>
 #include <thread>
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "dp/engine/segments.h"
@@ -62,27 +60,13 @@ bool has_our_layout(const shm::TelemetryHeader& header) {
            header.segment.size_bytes == layout().size_bytes;
 }
 
-// Whether an engine of whatever version lives on this directory: its lock is on the file.
-bool is_locked(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
-    }
-    struct flock request {};
-    request.l_type = F_WRLCK;
-    request.l_whence = SEEK_SET;
-    const bool asked = ::fcntl(fd, F_OFD_GETLK, &request) == 0;
-    (void)::close(fd);
-    return asked && request.l_type != F_UNLCK;
-}
-
 // A killed engine's lock goes when the kernel has torn the process down.
 constexpr auto kWaitForLock = std::chrono::milliseconds(1'500);
 constexpr auto kLookEvery = std::chrono::milliseconds(20);
 
-bool stays_locked(const std::string& path) {
+bool stays_locked(const std::string& run_dir) {
     const auto deadline = std::chrono::steady_clock::now() + kWaitForLock;
-    while (is_locked(path)) {
+    while (shm::Segment::is_locked(shm::kTelemetry, run_dir)) {
         if (std::chrono::steady_clock::now() > deadline) {
             return true;
         }
@@ -98,7 +82,7 @@ Result<Telemetry> Telemetry::open(const std::string& run_dir,
                                   std::uint32_t workers) {
     Telemetry telemetry;
     if (shm::Segment::exists(shm::kTelemetry, run_dir)) {
-        if (stays_locked(run_dir + "/telemetry")) {
+        if (stays_locked(run_dir)) {
             return fail("another lbdp runs on " + run_dir +
                         "; stop it first, or give this one its own --run-dir");
         }
@@ -109,6 +93,9 @@ Result<Telemetry> Telemetry::open(const std::string& run_dir,
     }
     if (!telemetry.segment_.is_open()) {
         // None, or one of another version whose engine is gone: counters begin anew.
+        if (Status removed = shm::Segment::remove(shm::kTelemetry, run_dir); !removed) {
+            return Unexpected{removed.error()};
+        }
         Result<shm::Segment> made = shm::Segment::create(
             shm::kTelemetry, run_dir, layout().size_bytes, version, fill_header);
         if (!made) {
