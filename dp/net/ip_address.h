@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -23,14 +24,10 @@ class IpAddress {
     constexpr IpAddress() = default;  // ::
 
     [[nodiscard]] static constexpr IpAddress from_v4(Be32 address) noexcept {
+        // Whole words, since reading a word right behind byte stores into it stalls the processor.
         IpAddress result;
-        result.bytes_[10] = 0xFF;
-        result.bytes_[11] = 0xFF;
-        const std::uint32_t host = address.host();
-        result.bytes_[12] = static_cast<std::uint8_t>(host >> 24U);
-        result.bytes_[13] = static_cast<std::uint8_t>(host >> 16U);
-        result.bytes_[14] = static_cast<std::uint8_t>(host >> 8U);
-        result.bytes_[15] = static_cast<std::uint8_t>(host);
+        result.bytes_ = std::bit_cast<std::array<std::uint8_t, 16>>(std::array<std::uint32_t, 4>{
+            0, 0, Be32::from_host(0xFFFF).raw(), address.raw()});
         return result;
     }
     [[nodiscard]] static constexpr IpAddress from_v6(
@@ -64,7 +61,13 @@ class IpAddress {
     using Text = std::array<char, 46>;
     [[nodiscard]] Text text() const noexcept;
 
-    friend constexpr bool operator==(const IpAddress&, const IpAddress&) = default;
+    // As two words: the compiler calls memcmp for two arrays of bytes, and every packet comes here.
+    friend constexpr bool operator==(const IpAddress& left, const IpAddress& right) noexcept {
+        using Words = std::array<std::uint64_t, 2>;
+        const auto a = std::bit_cast<Words>(left.bytes_);
+        const auto b = std::bit_cast<Words>(right.bytes_);
+        return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0;
+    }
     friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
 
   private:

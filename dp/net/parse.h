@@ -37,6 +37,8 @@ template <typename Header>
 struct Ipv6Halves {
     std::uint64_t high;
     std::uint64_t low;
+
+    friend bool operator==(const Ipv6Halves&, const Ipv6Halves&) = default;
 };
 
 [[nodiscard]] inline Ipv6Halves halves_of(const std::array<std::uint8_t, 16>& address) noexcept {
