@@ -33,9 +33,14 @@
 #pragma once
 
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 #include "dp/flow/flow_entry.h"
 #include "dp/shm/flows.h"
@@ -208,6 +213,32 @@ template <typename Bucket>
     return shm::kFlowsPerBucket;
 }
 
+// A bit for each entry of `bucket` whose signature is this one, an empty one's 0 included. For the
+// bucket's owner alone: nobody else writes, so plain loads of the whole line are no race.
+[[nodiscard]] inline std::uint32_t matches_of(const shm::FlowBucket& bucket,
+                                              std::uint32_t signature) noexcept {
+#if defined(__SSE2__)
+    const auto* const line = static_cast<const __m128i*>(static_cast<const void*>(&bucket));
+    const __m128i wanted = _mm_set1_epi32(static_cast<int>(signature));
+    const auto high_halves = [line](std::size_t i) {  // of four entries
+        return _mm_castps_si128(_mm_shuffle_ps(_mm_castsi128_ps(_mm_load_si128(line + i)),
+                                               _mm_castsi128_ps(_mm_load_si128(line + i + 1)),
+                                               _MM_SHUFFLE(3, 1, 3, 1)));
+    };
+    const __m128i equal = _mm_packs_epi32(_mm_cmpeq_epi32(high_halves(0), wanted),
+                                          _mm_cmpeq_epi32(high_halves(2), wanted));
+    return static_cast<std::uint32_t>(
+        _mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
+#else
+    std::uint32_t matches = 0;
+    for (std::size_t i = 0; i < shm::kFlowsPerBucket; ++i) {
+        const FlowEntry entry(bucket.entries[i].load(std::memory_order_relaxed));
+        matches |= (entry.signature() == signature ? 1U : 0U) << i;
+    }
+    return matches;
+#endif
+}
+
 }  // namespace flow_detail
 
 inline FlowEntry FlowTableView::find(std::uint64_t hash) const noexcept {
@@ -224,12 +255,20 @@ inline FlowEntry FlowTableView::find(std::uint64_t hash) const noexcept {
 }
 
 inline FlowPlace FlowTable::find(std::uint64_t hash) noexcept {
+    // Both buckets are compared before anything is decided: which of the two has the flow is a coin
+    // toss that no branch predictor gets right.
     const BucketPair pair = bucket_pair(hash, mask_);
-    for (const std::size_t index : {pair.first, pair.second}) {
-        const std::size_t i = flow_detail::position_of(buckets_[index], flow_signature(hash));
-        if (i < shm::kFlowsPerBucket) {
-            auto& word = buckets_[index].entries[i];
-            return {&word, FlowEntry(word.load(std::memory_order_relaxed))};
+    const std::uint32_t signature = flow_signature(hash);
+    std::uint32_t matches = flow_detail::matches_of(buckets_[pair.first], signature) |
+                            flow_detail::matches_of(buckets_[pair.second], signature)
+                                << shm::kFlowsPerBucket;
+    for (; matches != 0; matches &= matches - 1) {
+        const auto i = static_cast<unsigned>(std::countr_zero(matches));
+        const std::size_t index = i < shm::kFlowsPerBucket ? pair.first : pair.second;
+        auto& word = buckets_[index].entries[i % shm::kFlowsPerBucket];
+        const FlowEntry entry(word.load(std::memory_order_relaxed));
+        if (entry.state() != FlowState::kEmpty) {
+            return {&word, entry};
         }
     }
     return {};

@@ -75,7 +75,7 @@ struct IpFacts {
     if (payload + sizeof(Ipv6Header) > available) {
         return DropReason::kBadTotalLength;
     }
-    if (is_martian_v6(ip.source) || ip.source == ip.destination) {
+    if (is_martian_v6(ip.source) || halves_of(ip.source) == halves_of(ip.destination)) {
         return DropReason::kMartianSource;
     }
     if (is_extension_header(ip.next_header)) {
@@ -97,9 +97,9 @@ struct IpFacts {
 }
 
 // Reads the ports, and what the packet means to its flow.
-[[nodiscard]] DropReason check_transport(const IpFacts& ip,
-                                         TransportKey& key,
-                                         FlowEvent& event) noexcept {
+[[nodiscard]] inline DropReason check_transport(const IpFacts& ip,
+                                                TransportKey& key,
+                                                FlowEvent& event) noexcept {
     if (ip.protocol == kProtocolTcp) {
         if (ip.transport_bytes < sizeof(TcpHeader)) {
             return DropReason::kTruncated;
@@ -137,7 +137,8 @@ struct IpFacts {
 // One packet at a time, with the tables of the burst.
 class Classifier {
   public:
-    explicit Classifier(const shm::Snapshot& snapshot) noexcept : snapshot_(snapshot) {}
+    Classifier(const shm::Snapshot& snapshot, const FlowTable& flows) noexcept
+        : snapshot_(snapshot), flows_(flows), seed_(snapshot.flow_hash_seed) {}
 
     void classify(const Packet& packet, PacketFacts& facts, Verdict& verdict) const noexcept {
         facts.frame_bytes = packet.length;
@@ -181,8 +182,7 @@ class Classifier {
         if (reason != DropReason::kNone) {
             return if_for_vip(ip_facts.destination, reason);
         }
-        facts.hash =
-            flow_hash_v4(snapshot_.flow_hash_seed, ip.source.get(), ip.destination.get(), key);
+        facts.hash = flow_hash_v4(seed_, ip.source.get(), ip.destination.get(), key);
         return find_service(ip_facts, key, facts);
     }
 
@@ -206,13 +206,14 @@ class Classifier {
         if (reason != DropReason::kNone) {
             return if_for_vip(ip_facts.destination, reason);
         }
-        facts.hash = flow_hash_v6(snapshot_.flow_hash_seed, ip.source, ip.destination, key);
+        facts.hash = flow_hash_v6(seed_, ip.source, ip.destination, key);
         return find_service(ip_facts, key, facts);
     }
 
     [[nodiscard]] DropReason find_service(const IpFacts& ip,
                                           TransportKey key,
                                           PacketFacts& facts) const noexcept {
+        flows_.prefetch(facts.hash);
         facts.service = snapshot_.find(ip.destination, key.destination_port, key.protocol);
         if (facts.service == nullptr) {
             return if_for_vip(ip.destination, DropReason::kNoService);
@@ -228,15 +229,18 @@ class Classifier {
     }
 
     const shm::Snapshot& snapshot_;
+    const FlowTable& flows_;
+    std::uint64_t seed_;
 };
 
 }  // namespace
 
 void classify_burst(const shm::Snapshot& snapshot,
+                    const FlowTable& flows,
                     std::span<const Packet> packets,
                     std::span<PacketFacts> facts,
                     std::span<Verdict> verdicts) noexcept {
-    const Classifier classifier(snapshot);
+    const Classifier classifier(snapshot, flows);
     for (std::size_t i = 0; i < packets.size(); ++i) {
         facts[i] = {};
         verdicts[i] = {};

@@ -34,9 +34,16 @@ struct PacketFacts {
     bool is_v6 = false;
 };
 
+// How many packets the stages take at once. A larger burst goes through them in parts: by then the
+// flow entries that were asked for first have arrived, and what is kept of each packet fits beside
+// them in L1.
+inline constexpr std::size_t kStageBurst = 32;
+
 // Fills `facts`; where facts[i].service stays nullptr, verdicts[i] is final. All spans have one
-// size.
+// size, at most kStageBurst. The flow's buckets are prefetched from `flows` as soon as its hash is
+// known, so that they arrive while the rest of the burst is read.
 void classify_burst(const shm::Snapshot& snapshot,
+                    const FlowTable& flows,
                     std::span<const Packet> packets,
                     std::span<PacketFacts> facts,
                     std::span<Verdict> verdicts) noexcept;

@@ -176,7 +176,7 @@ void select_burst(ForwardContext& context,
                   std::span<Selection> selections,
                   std::span<Verdict> verdicts) noexcept {
     Selector selector(context);
-    std::array<FlowPlace, kMaxBurst> places;
+    std::array<FlowPlace, kStageBurst> places;
     for (std::size_t i = 0; i < facts.size(); ++i) {
         if (facts[i].service != nullptr) {
             places[i] = selector.look_up(facts[i]);

@@ -213,17 +213,18 @@ TEST(Classify, Ipv6HeadersThatCannotBe) {
 
 TEST(Classify, TransportHeadersThatCannotBe) {
     using enum DropReason;
-    const std::size_t tcp = kIp + 20;
-    const std::size_t udp6 = kIp + 40;
+    constexpr std::size_t kTcp = kIp + 20;
+    constexpr std::size_t kUdp6 = kIp + 40;
     const auto with_total = [](unsigned total) {
         return changed_v4([total](Bytes& f) { f[kIp + 3] = static_cast<std::uint8_t>(total); });
     };
-    const auto with_offset = [tcp](unsigned words) {
-        return changed({}, [=](Bytes& f) { f[tcp + 12] = static_cast<std::uint8_t>(words << 4U); });
+    const auto with_offset = [](unsigned words) {
+        return changed(
+            {}, [words](Bytes& f) { f[kTcp + 12] = static_cast<std::uint8_t>(words << 4U); });
     };
-    const auto with_length = [udp6](unsigned length) {
+    const auto with_length = [](unsigned length) {
         return changed(kSpecUdp6,
-                       [=](Bytes& f) { f[udp6 + 5] = static_cast<std::uint8_t>(length); });
+                       [length](Bytes& f) { f[kUdp6 + 5] = static_cast<std::uint8_t>(length); });
     };
     expect_all({
         {"no TCP header at all", with_total(20), Action::kDrop, kTruncated},
@@ -260,7 +261,8 @@ TEST(Classify, TellsTheFlowAndItsEvent) {
         const Packet packet{bytes.data(), static_cast<std::uint32_t>(bytes.size()), 0};
         PacketFacts facts;
         Verdict verdict;
-        classify_burst(rig.context.snapshot, {&packet, 1}, {&facts, 1}, {&verdict, 1});
+        classify_burst(
+            rig.context.snapshot, *rig.context.flows, {&packet, 1}, {&facts, 1}, {&verdict, 1});
         return facts;
     };
     const auto event_of = [&facts_of](std::uint8_t flags) {

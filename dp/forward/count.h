@@ -1,0 +1,17 @@
+// Last stage, the one exit: what became of each packet goes into the counters. Bytes are those of
+// the frame as received.
+#pragma once
+
+#include <span>
+
+#include "dp/forward/classify.h"
+#include "dp/forward/pipeline.h"
+
+namespace fairlead {
+
+// Requires final verdicts, and facts of the same packets.
+void count_burst(WorkerCounters& counters,
+                 std::span<const PacketFacts> facts,
+                 std::span<const Verdict> verdicts) noexcept;
+
+}  // namespace fairlead
