@@ -1,0 +1,46 @@
+// The baseline of pipeline_bench: DPDK's rte_hash as the flow table, behind a plain interface,
+// since DPDK's compiler flags stay in one file. Keys are 16 bytes: IPv4 addresses, ports, protocol.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+struct rte_hash;
+
+namespace fairlead::bench {
+
+struct FiveTuple {
+    std::uint32_t source = 0;  // network order, as all of them
+    std::uint32_t destination = 0;
+    std::uint16_t source_port = 0;
+    std::uint16_t destination_port = 0;
+    std::uint32_t protocol = 0;
+};
+static_assert(sizeof(FiveTuple) == 16);
+
+class RteHashFlows {
+  public:
+    static constexpr std::size_t kMaxBurst = 64;
+
+    // Starts EAL without huge pages (once a process). `wants_huge_pages` asks the kernel for
+    // transparent ones. Ends the process with a message if there is no memory.
+    RteHashFlows(std::size_t capacity, bool wants_huge_pages);
+    ~RteHashFlows();
+    RteHashFlows(const RteHashFlows&) = delete;
+    RteHashFlows& operator=(const RteHashFlows&) = delete;
+
+    // `hash` is the signature that rte_hash is to use.
+    bool insert(const FiveTuple& key, std::uint32_t hash, std::uint64_t value);
+    // Sets values[i] for each key that is there; the others stay. Returns a bit a hit. At most
+    // kMaxBurst.
+    std::uint64_t find(std::span<const FiveTuple> keys,
+                       std::span<std::uint32_t> hashes,
+                       std::span<std::uint64_t> values) const;
+
+  private:
+    rte_hash* table_ = nullptr;
+};
+
+}  // namespace fairlead::bench
