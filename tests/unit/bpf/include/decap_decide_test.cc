@@ -132,8 +132,9 @@ TEST(DecapDecide, NothingIsReadBeyondAFrameAndOnlySoundOnesAreUnpacked) {
                                                      : random() % frame.size();
             frame[at] = static_cast<std::uint8_t>(random());
         }
-        if (random() % 2 == 0 && frame[kEthernet] >> 4U == 4 && (frame[kEthernet] & 0xFU) >= 5) {
-            set_checksum(frame, kEthernet, std::size_t{4} * (frame[kEthernet] & 0xFU));
+        const std::size_t header = std::size_t{4} * (frame[kEthernet] & 0xFU);
+        if (random() % 2 == 0 && header >= 20 && kEthernet + header <= frame.size()) {
+            set_checksum(frame, kEthernet, header);
         }
         if (random() % 4 == 0) {
             frame.resize(random() % frame.size());
