@@ -12,9 +12,14 @@ FlowTable::FlowTable(std::span<shm::FlowBucket> buckets,
     for (shm::BackendCounters& counters : backends_) {
         counters.active_flows.set(0);
     }
-    for (const shm::FlowBucket& bucket : buckets) {
-        for (const auto& word : bucket.entries) {
-            account(FlowEntry{}, FlowEntry(word.load(std::memory_order_relaxed)));
+    for (shm::FlowBucket& bucket : buckets) {
+        for (auto& word : bucket.entries) {
+            const FlowEntry entry(word.load(std::memory_order_relaxed));
+            if (entry.state() == FlowState::kEmpty) {
+                word.store(0, std::memory_order_relaxed);  // no table leaves anything else there
+            } else {
+                account(FlowEntry{}, entry);
+            }
         }
     }
     worker_->flow_capacity.set(capacity());

@@ -12,22 +12,21 @@
 // STOC'94); it never moves. Configured capacity is half the slots: 16 bytes a flow.
 //
 //   F1. One thread writes a table, its worker. Others read single words (FlowTableView): an entry
-//   is
-//       whole or it is not there, and no two words depend on each other, so relaxed order is
+//       is whole or it is not there, and no two words depend on each other, so relaxed order is
 //       enough.
 //   F2. A flow stands in a table at most once: insert() is called after find() has missed.
-//   F3. active_flows of a backend is the number of its entries in this table, whatever their state;
-//       flow_entries is the sum. Both are counted anew when a table is taken over.
+//   F3. An entry is empty by its state if and only if it is 0 as a whole. active_flows of a backend
+//       is the number of its entries in this table, whatever their state; flow_entries is the sum.
+//       Both are counted anew when a table is taken over.
 //   F4. An unproven entry never costs a proven one its place: of unproven ones there are at most
-//   half the
-//       capacity, and when room is short the one that is nearest to its deadline goes first.
+//       half the capacity, and when room is short the one that is nearest to its deadline goes
+//       first.
 //   F5. A full pair of buckets without an unproven or expired entry refuses: the caller falls back
-//   to
-//       the ring, and the refusal is counted.
+//       to the ring, and the refusal is counted.
 //
-// Example: hash 0x5A5A'0001'0000'0007 in a table of 4,096 buckets: b1 = 7, the signature is
-// 0x5A5A'0001, mix() of it lands on, say, 0x3C1, so b2 = 0x3C6; from an entry with that signature
-// found in 0x3C6 the other bucket is 0x3C6 xor 0x3C1 = 7 again.
+// Example: hash 0x5A5A'0001'0000'0007 in a table of 4,096 buckets: b1 = 7. The signature
+// 0x5A5A'0001 mixes to 0x341, so b2 = 7 xor 0x341 = 0x346; from an entry with that signature found
+// in bucket 0x346 the other one is 0x346 xor 0x341 = 7 again.
 //
 // Ownership: the buckets and counters belong to the caller and outlive the table.
 #pragma once

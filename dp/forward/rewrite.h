@@ -1,8 +1,7 @@
 // Third stage: the packet as it leaves.
 //
 //     l2     destination MAC of the backend, source MAC of the egress port, nothing else: the
-//     packet stays
-//            on the segment, so no router's work is done on it and its TTL stays
+//            packet stays on the segment, so no router's work is done on it and its TTL stays
 //     ipip   TTL or hop limit lowered by one, an outer header in front (dp/net/encap.h), then MACs
 //
 // Both cut Ethernet padding off. In this order a packet is refused: no neighbor; port out of

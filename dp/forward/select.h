@@ -3,11 +3,9 @@
 // In this order:
 //
 //     1. the own flow table, if the backend found there still keeps its flows and is of the
-//     packet's
-//        service; a SYN only if it also takes new connections
+//        packet's service; a SYN only if it also takes new connections
 //     2. for anything but a SYN, the other workers' tables by the same rule; what is found is
-//     adopted
-//        into the own table (RSS has moved the flow, or workers are more or fewer than before)
+//        adopted into the own table (RSS has moved the flow, or workers are more or fewer)
 //     3. the service's ring; the flow is remembered, as unproven, unless its first packet ends it
 //
 // The entry that another worker leaves behind stays until its deadline and is counted by it as

@@ -55,6 +55,12 @@ TEST(BucketPair, EachBucketLeadsToTheOther) {
     }
 }
 
+TEST(BucketPair, IsThatOfTheWorkedExample) {
+    const BucketPair pair = bucket_pair(0x5A5A'0001'0000'0007, 4'095);
+    EXPECT_EQ(pair.first, 7U);
+    EXPECT_EQ(pair.second, 0x346U);
+}
+
 TEST(FlowTable, FindsWhatWasInsertedAndNothingElse) {
     Table table(64);
     EXPECT_FALSE(table.flows.find(42).is_found());
@@ -128,6 +134,16 @@ TEST(FlowTable, ATableTakenOverIsCountedAnew) {
     EXPECT_EQ(next.unproven_count(), 1U);
     EXPECT_EQ(worker->flow_entries.get(), 2U);
     EXPECT_EQ(worker->flow_capacity.get(), 256U);
+}
+
+TEST(FlowTable, ATableTakenOverLosesWhatNoTableWouldWrite) {
+    std::vector<shm::FlowBucket> buckets(2);
+    buckets[1].entries[3].store(0x1234'5678'0000'0001, std::memory_order_relaxed);  // no state
+    std::vector<shm::BackendCounters> backends(kBackends);
+    auto worker = std::make_unique<shm::WorkerBlock>();
+    const FlowTable table(buckets, *worker, backends);
+    EXPECT_EQ(table.entry_count(), 0U);
+    EXPECT_EQ(buckets[1].entries[3].load(std::memory_order_relaxed), 0U);
 }
 
 TEST(FlowTable, AnEntryGoesAfterItsIdleTimeAndNotBefore) {

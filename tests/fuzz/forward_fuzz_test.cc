@@ -1,0 +1,281 @@
+// Broken packets and broken tables, in numbers, from a fixed seed: dp/forward may drop or misroute,
+// but reads and writes nothing outside its packets and tables. AddressSanitizer is the judge in its
+// build: each packet stands in a heap block of exactly headroom and frame, the tables in one of
+// exactly their size.
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "dp/net/checksum.h"
+#include "dp/net/parse.h"
+#include "tests/support/lending_rig.h"
+
+namespace fairlead {
+namespace {
+
+using testing::Bytes;
+using testing::LendingRig;
+
+constexpr std::size_t kIp = sizeof(EthernetHeader);
+
+std::vector<Bytes> seed_corpus() {
+    std::vector<Bytes> corpus;
+    for (const char* destination : {"203.0.113.10", "203.0.113.11", "203.0.113.99"}) {
+        for (const std::uint8_t protocol : {kProtocolTcp, kProtocolUdp}) {
+            for (const std::size_t options : {std::size_t{0}, std::size_t{40}}) {
+                corpus.push_back(testing::make_frame({.destination = destination,
+                                                      .protocol = protocol,
+                                                      .payload_bytes = 20,
+                                                      .option_bytes = options}));
+            }
+        }
+    }
+    for (const char* destination : {"2001:db8::10", "2001:db8::11", "2001:db8::99"}) {
+        for (const std::uint8_t protocol : {kProtocolTcp, kProtocolUdp}) {
+            for (const unsigned port : {443U, 514U}) {
+                corpus.push_back(
+                    testing::make_frame({.source = "2001:db8:c::7",
+                                         .destination = destination,
+                                         .destination_port = static_cast<std::uint16_t>(port),
+                                         .protocol = protocol,
+                                         .payload_bytes = 20}));
+            }
+        }
+    }
+    return corpus;
+}
+
+class Mutator {
+  public:
+    explicit Mutator(std::uint64_t seed) : random_(seed), corpus_(seed_corpus()) {}
+
+    [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
+
+    [[nodiscard]] Bytes next() {
+        Bytes frame = corpus_[below(corpus_.size())];
+        for (std::uint64_t left = below(5); left > 0; --left) {
+            mutate(frame);
+        }
+        // Without a right checksum most IPv4 mutations would end at that check.
+        if (below(4) != 0 && frame.size() >= kIp + sizeof(Ipv4Header) && frame[12] == 0x08) {
+            const std::size_t header = std::size_t{frame[kIp]} % 16 * 4;
+            if (header >= sizeof(Ipv4Header) && frame.size() >= kIp + header) {
+                testing::fix_ip_checksum(frame);
+            }
+        }
+        return frame;
+    }
+
+  private:
+    void mutate(Bytes& frame) {
+        if (frame.empty()) {
+            return;
+        }
+        const std::size_t at = below(frame.size());
+        switch (below(6)) {
+            case 0:
+                frame[at] ^= static_cast<std::uint8_t>(1U << below(8));
+                break;
+            case 1:
+                frame[at] = static_cast<std::uint8_t>(random_());
+                break;
+            case 2:  // where the interesting fields are
+                frame[std::min(frame.size() - 1, 12 + below(44))] =
+                    static_cast<std::uint8_t>(random_());
+                break;
+            case 3:
+                frame.resize(at);
+                break;
+            case 4:
+                frame.resize(frame.size() + below(64), 0xEE);
+                break;
+            default:
+                frame[at] = below(2) == 0 ? 0x00 : 0xFF;
+                break;
+        }
+    }
+
+    std::mt19937_64 random_;
+    std::vector<Bytes> corpus_;
+};
+
+// A burst of packets, each in a heap block of its own.
+struct Burst {
+    Burst(Mutator& mutator, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            const Bytes frame = mutator.next();
+            const std::size_t room = mutator.below(2) == 0 ? 64 : mutator.below(41);
+            auto& block =
+                blocks.emplace_back(std::make_unique<std::byte[]>(  // NOLINT(*-avoid-c-arrays)
+                    room + frame.size()));
+            auto* const start = static_cast<std::uint8_t*>(static_cast<void*>(block.get()));
+            std::copy(frame.begin(), frame.end(), start + room);
+            packets.push_back({start + room,
+                               static_cast<std::uint32_t>(frame.size()),
+                               static_cast<std::uint32_t>(room)});
+            originals.push_back(frame);
+            headroom.push_back(static_cast<std::uint32_t>(room));
+        }
+        verdicts.resize(count);
+    }
+
+    // What holds whatever the tables say.
+    void expect_sound() const {
+        for (std::size_t i = 0; i < packets.size(); ++i) {
+            const Packet& packet = packets[i];
+            const std::size_t moved = headroom[i] - packet.headroom;
+            if (verdicts[i].action == Action::kTransmit) {
+                ASSERT_EQ(verdicts[i].reason, DropReason::kNone);
+                ASSERT_TRUE(moved == 0 || moved == 20 || moved == 40);
+                ASSERT_LE(packet.length, originals[i].size() + moved);
+                ASSERT_GE(packet.length, kIp + 20 + moved);
+                continue;
+            }
+            ASSERT_EQ(moved, 0U);
+            ASSERT_EQ(packet.length, originals[i].size());
+            ASSERT_TRUE(std::equal(originals[i].begin(), originals[i].end(), packet.data));
+            ASSERT_EQ(verdicts[i].action == Action::kDrop, verdicts[i].reason != DropReason::kNone);
+        }
+    }
+
+    std::vector<std::unique_ptr<std::byte[]>> blocks;  // NOLINT(*-avoid-c-arrays): exact size
+    std::vector<Packet> packets;
+    std::vector<Verdict> verdicts;
+    std::vector<Bytes> originals;
+    std::vector<std::uint32_t> headroom;
+};
+
+// What leaves for a sound configuration is a sound packet.
+void expect_sound_ip(const Packet& packet) {
+    const std::uint32_t ip_bytes = packet.length - static_cast<std::uint32_t>(kIp);
+    if (packet.data[12] == 0x08) {
+        const auto& ip = header_at<Ipv4Header>(packet.data + kIp);
+        ASSERT_EQ(ip.total_length.get().host(), ip_bytes);
+        ASSERT_TRUE(has_right_checksum(ip, ip.header_bytes()));
+    } else {
+        const auto& ip = header_at<Ipv6Header>(packet.data + kIp);
+        ASSERT_EQ(ip.payload_length.get().host() + sizeof(Ipv6Header), ip_bytes);
+    }
+}
+
+TEST(ForwardFuzz, AMillionBrokenPackets) {
+    LendingRig rig;
+    Mutator mutator(1);
+    std::vector<std::uint64_t> seen(kDropReasonCount);
+    std::uint64_t sent = 0;
+    for (int round = 0; round < 1'000'000 / 32; ++round) {
+        Burst burst(mutator, 32);
+        rig.context.now = FlowTick{static_cast<std::uint64_t>(round) / 8};
+        forward_burst(rig.context, burst.packets, burst.verdicts);
+        ASSERT_NO_FATAL_FAILURE(burst.expect_sound());
+        for (std::size_t i = 0; i < burst.packets.size(); ++i) {
+            ++seen[static_cast<std::size_t>(burst.verdicts[i].reason)];
+            if (burst.verdicts[i].action == Action::kTransmit) {
+                ++sent;
+                ASSERT_NO_FATAL_FAILURE(expect_sound_ip(burst.packets[i]));
+            }
+        }
+        sweep_flows(rig.context, 1);
+    }
+    // The mutations reach behind the first check: every reason that a packet alone can cause, and
+    // success.
+    using enum DropReason;
+    for (const DropReason reason : {kTruncated,
+                                    kBadIpVersion,
+                                    kBadHeaderLength,
+                                    kBadTotalLength,
+                                    kBadIpChecksum,
+                                    kMartianSource,
+                                    kFragment,
+                                    kExtensionHeader,
+                                    kUnsupportedProtocol,
+                                    kNoService,
+                                    kTtlExpired,
+                                    kNoHeadroom}) {
+        EXPECT_GT(seen[static_cast<std::size_t>(reason)], 100U) << text_of(reason).metric;
+    }
+    EXPECT_GT(sent, 50'000U);
+    EXPECT_EQ(rig.worker().packets.get(), 1'000'000U);
+}
+
+// Writes random bytes, words and near misses over `bytes`.
+void scribble(std::span<std::byte> bytes, std::mt19937_64& random, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t at = random() % bytes.size();
+        switch (random() % 4) {
+            case 0:
+                bytes[at] = static_cast<std::byte>(random());
+                break;
+            case 1:
+                bytes[at] = std::byte{0xFF};
+                break;
+            case 2:
+                std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(at),
+                            std::min<std::size_t>(8, bytes.size() - at),
+                            static_cast<std::byte>(random()));
+                break;
+            default:
+                bytes[at] = bytes[random() % bytes.size()];
+                break;
+        }
+    }
+}
+
+TEST(ForwardFuzz, AHeaderThatLiesAboutItsCapacitiesIsRefusedOrBounded) {
+    std::mt19937_64 random(4);
+    Mutator mutator(4);
+    std::size_t mapped = 0;
+    for (int round = 0; round < 20'000; ++round) {
+        testing::TablesImage image({.backends = 8, .buckets = 8, .rings = 2, .ring_entries = 61});
+        image.publish(1);
+        scribble(image.bytes().first(sizeof(shm::TablesHeader)), random, 1 + random() % 4);
+        const auto reader = shm::TablesReader::map(image.bytes());
+        if (!reader) {
+            continue;
+        }
+        ++mapped;
+        LendingRig rig;
+        rig.context.tables = &*reader;
+        rig.context.snapshot = reader->snapshot();
+        Burst burst(mutator, 4);
+        forward_burst(rig.context, burst.packets, burst.verdicts);
+        ASSERT_NO_FATAL_FAILURE(burst.expect_sound());
+    }
+    EXPECT_GT(mapped, 1'000U);
+    EXPECT_LT(mapped, 20'000U);
+}
+
+TEST(ForwardFuzz, ScribbledFlowTablesNeverCrash) {
+    Mutator mutator(5);
+    std::mt19937_64 random(5);
+    for (int round = 0; round < 400; ++round) {
+        LendingRig rig;
+        for (int turn = 0; turn < 10; ++turn) {
+            for (std::size_t i = 0; i < 64; ++i) {
+                auto& bucket = rig.buckets[random() % rig.buckets.size()];
+                bucket.entries[random() % shm::kFlowsPerBucket].store(random(),
+                                                                      std::memory_order_relaxed);
+            }
+            rig.start();  // as an engine that takes the segment over
+            rig.context.now = FlowTick{random()};
+            Burst burst(mutator, 32);
+            forward_burst(rig.context, burst.packets, burst.verdicts);
+            ASSERT_NO_FATAL_FAILURE(burst.expect_sound());
+            sweep_flows(rig.context, 64);
+            std::size_t entries = 0;
+            for (const auto& bucket : rig.buckets) {
+                for (const auto& word : bucket.entries) {
+                    entries += word.load(std::memory_order_relaxed) != 0 ? 1U : 0U;
+                }
+            }
+            ASSERT_EQ(rig.flows->entry_count(), entries);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace fairlead
