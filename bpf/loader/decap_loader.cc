@@ -70,6 +70,8 @@ struct DecapLoader::State {
     int link_fd = -1;
 
     State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
     State(State&&) = delete;
     State& operator=(State&&) = delete;
     ~State() {
