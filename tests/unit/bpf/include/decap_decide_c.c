@@ -4,11 +4,11 @@
 
 #include "bpf/include/decap_decide.h"
 
-struct decap_decision decap_decide(const uint8_t* frame, size_t size, uint32_t frame_length) {
-    struct decap_decision decision;
+struct DecapDecision decap_decide(const __u8* frame, __u32 size, __u32 frame_length) {
+    struct DecapDecision decision;
     struct decap_tunnel tunnel;
-    const uint8_t* end = frame + size;
-    uint8_t ecn = 0;
+    const __u8* end = frame + size;
+    __u8 ecn = 0;
     memset(&decision, 0, sizeof decision);
     memset(&tunnel, 0, sizeof tunnel);
     if (!decap_read_outer(frame, end, &tunnel)) {
@@ -32,7 +32,7 @@ struct decap_decision decap_decide(const uint8_t* frame, size_t size, uint32_t f
     return decision;
 }
 
-void decap_set_ecn(uint8_t* header, uint8_t ecn) {
+void decap_set_ecn(__u8* header, __u8 ecn) {
     if (header[0] >> 4 == 4) {
         decap_set_ecn_ipv4(header, ecn);
     } else {

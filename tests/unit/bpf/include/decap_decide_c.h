@@ -4,8 +4,7 @@
  */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
+#include <linux/types.h>
 
 #include "bpf/abi/decap.h"
 
@@ -13,19 +12,19 @@
 extern "C" {
 #endif
 
-struct decap_decision {
+struct DecapDecision {
     int is_tunnel;
     enum decap_outcome outcome; /* when is_tunnel */
     struct decap_address source, destination, vip;
-    size_t inner_at; /* when the outcome is DECAP_DECAPSULATED */
-    int ecn;         /* likewise; -1 if the packet has to be dropped for it */
+    __u32 inner_at; /* when the outcome is DECAP_DECAPSULATED */
+    int ecn;        /* likewise; -1 if the packet has to be dropped for it */
 };
 
 /* Reads at most `size` bytes; the frame is said to be `frame_length` long. */
-struct decap_decision decap_decide(const uint8_t* frame, size_t size, uint32_t frame_length);
+struct DecapDecision decap_decide(const __u8* frame, __u32 size, __u32 frame_length);
 
 /* Sets the ECN bits of the IP header at `header`. */
-void decap_set_ecn(uint8_t* header, uint8_t ecn);
+void decap_set_ecn(__u8* header, __u8 ecn);
 
 #ifdef __cplusplus
 }
