@@ -125,11 +125,11 @@ std::string_view why_unsound(const Bytes& frame, const DecapDecision& decision) 
 // One of the good frames with a few bytes changed, its checksum mended or not, its end cut off or
 // not.
 Bytes hostile_frame(std::mt19937& random) {
-    static const std::array kSeeds = {frame_4in4(0), frame_4in4(4), frame_4in4(40), frame_6in6()};
+    static const std::array seeds = {frame_4in4(0), frame_4in4(4), frame_4in4(40), frame_6in6()};
     // The bytes that decide something are hit more often than chance would.
     constexpr std::array<std::size_t, 14> kTelling = {
         12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 23, 34, 36, 54};
-    Bytes frame = kSeeds.at(random() % kSeeds.size());
+    Bytes frame = seeds.at(random() % seeds.size());
     for (unsigned change = random() % 4; change > 0; --change) {
         const bool is_telling = random() % 2 == 0;
         const std::size_t at =
