@@ -1,0 +1,106 @@
+"""Checks against real servers: in, out and back, without a flap at a restart."""
+
+from one_lbd import BACKENDS, service_lines
+from support.host import wait_until
+
+TCP = '  type = "tcp"\n  interval = "100ms"\n  timeout = "80ms"\n  rise = 2\n  fall = 3'
+HTTP = TCP.replace("tcp", "http") + '\n  path = "/healthz"\n  expect_status = ["200-299"]'
+ALL = [("app-1", BACKENDS[0], 10), ("app-2", BACKENDS[1], 10)]
+
+
+def effective(daemon, name):
+    return daemon.backend(f"portal/{name}")["effective"]
+
+
+def test_a_server_that_dies_goes_out_and_comes_back(daemon):
+    daemon.configure(service_lines("portal", ALL, health=TCP))
+    first, _ = daemon.serve(BACKENDS[0]), daemon.serve(BACKENDS[1])
+    daemon.start()
+    daemon.wait_health("portal/app-1", "up")
+    daemon.wait_health("portal/app-2", "up")
+    generation = daemon.status()["generation"]
+    assert (effective(daemon, "app-1"), effective(daemon, "app-2")) == ("serving", "serving")
+    first.kill()
+    daemon.wait_health("portal/app-1", "down")
+    out = daemon.backend("portal/app-1")
+    assert (out["effective"], out["effective_weight"]) == ("out", 0)
+    assert "refused" in out["why"]
+    assert daemon.status()["generation"] > generation
+    check = next(c for c in daemon.get("/api/v1/health")["checks"] if c["backend"] == "app-1")
+    assert (check["state"], check["type"], check["address"]) == ("down", "tcp", BACKENDS[0])
+    assert "refused" in check["result"] and check["failed"] >= 3 and check["passed"] >= 2
+    assert daemon.host.metric("fairlead_backend_up", backend="app-1") == 0
+    assert daemon.host.metric("fairlead_health_checks_total", backend="app-1", result="refused") >= 3
+    assert daemon.host.metric("fairlead_service_up", service="portal") == 1
+    daemon.serve(BACKENDS[0])
+    daemon.wait_health("portal/app-1", "up")
+    assert effective(daemon, "app-1") == "serving"
+
+
+def test_http_checks_look_at_the_status(daemon):
+    daemon.configure(service_lines("portal", ALL, health=HTTP))
+    daemon.serve(BACKENDS[0], status=204)
+    daemon.serve(BACKENDS[1], status=503)
+    daemon.start()
+    daemon.wait_health("portal/app-1", "up")
+    daemon.wait_health("portal/app-2", "down")
+    assert "503" in daemon.backend("portal/app-2")["why"]
+
+
+def test_with_all_down_the_service_is_down_and_its_ring_empty(daemon):
+    daemon.configure(service_lines("portal", ALL, health=TCP))
+    daemon.start()
+    daemon.wait_health("portal/app-1", "down")
+    daemon.wait_health("portal/app-2", "down")
+    service = daemon.get("/api/v1/services/portal")
+    assert (service["up"], service["backends_serving"], service["fingerprint"]) == (False, 0, "00000000")
+
+
+def test_a_restart_takes_health_over_and_never_flaps(daemon):
+    daemon.configure(service_lines("portal", ALL, health=TCP))
+    daemon.serve(BACKENDS[0])
+    daemon.start()
+    daemon.wait_health("portal/app-1", "up")
+    daemon.wait_health("portal/app-2", "down")
+    before = daemon.get("/api/v1/services/portal")["fingerprint"]
+    for _ in range(5):
+        daemon.kill()
+        daemon.start()
+        service = daemon.get("/api/v1/services/portal")
+        assert [each["health"] for each in service["backends"]] == ["up", "down"]
+        assert service["fingerprint"] == before
+    log = daemon.log().split("event=taken-over")[-1]
+    assert "event=health" not in log, "nothing changed, so nothing is told"
+
+
+def test_maintenance_is_not_checked_and_drain_is(daemon):
+    daemon.configure(service_lines("portal", ALL, health=TCP))
+    servers = [daemon.serve(address) for address in BACKENDS[:2]]
+    daemon.start()
+    daemon.wait_health("portal/app-1", "up")
+    daemon.wait_health("portal/app-2", "up")
+    daemon.patch("portal/app-1", admin="maint")
+    daemon.patch("portal/app-2", admin="drain")
+    assert [c["backend"] for c in daemon.get("/api/v1/health")["checks"] if c["result"]] == ["app-2"]
+    assert (effective(daemon, "app-1"), effective(daemon, "app-2")) == ("out", "draining")
+    for server in servers:
+        server.kill()
+    daemon.wait_health("portal/app-2", "down")
+    assert effective(daemon, "app-2") == "draining", "a failing check proves nothing about its flows"
+    daemon.serve(BACKENDS[0])
+    daemon.patch("portal/app-1", admin="ready")
+    daemon.wait_health("portal/app-1", "up")
+    assert effective(daemon, "app-1") == "serving"
+
+
+def test_a_backend_added_at_run_time_is_checked_at_once(daemon):
+    daemon.configure(service_lines("portal", ALL, health=TCP))
+    daemon.serve(BACKENDS[2])
+    daemon.start()
+    added = daemon.add("portal/app-3", BACKENDS[2], weight=5)["backend"]
+    assert (added["health"], added["effective"], added["origin"]) == ("unknown", "out", "runtime")
+    daemon.wait_health("portal/app-3", "up")
+    assert daemon.backend("portal/app-3")["effective_weight"] == 5
+    daemon.remove("portal/app-3")
+    wait_until("app-3 is gone", lambda: "app-3" not in daemon.names())
+    assert "app-3" not in [check["backend"] for check in daemon.get("/api/v1/health")["checks"]]

@@ -1,0 +1,108 @@
+"""What operators change at run time stays over reload and restart, and yields to a file that changes."""
+
+import json
+
+from one_lbd import BACKENDS, UNCHECKED, service_lines
+from support.host import wait_until
+
+FILE_BACKENDS = [("app-1", BACKENDS[0], 10), ("app-2", BACKENDS[1], 20)]
+
+
+def portal(*backends):
+    return service_lines("portal", list(backends), health=UNCHECKED)
+
+
+def picture(daemon):
+    """What an operator decided, without what passes by itself."""
+    return [(each["name"], each["address"], each["weight"], each["admin"], each["origin"], each["effective"],
+             each["overrides"]) for each in daemon.get("/api/v1/backends")["backends"]]
+
+
+def change_everything(daemon):
+    daemon.patch("portal/app-1", admin="drain", weight=5, reason="new kernel")
+    daemon.add("portal/app-3", BACKENDS[2], weight=7)
+    daemon.patch("portal/app-3", admin="maint")
+    daemon.remove("portal/app-2")
+    wait_until("app-2 is gone", lambda: daemon.names() == ["app-1", "app-3"])
+
+
+def test_changes_survive_reload_sigkill_and_an_orderly_restart(daemon):
+    daemon.start()
+    change_everything(daemon)
+    before = picture(daemon)
+    generation = daemon.status()["generation"]
+    assert [o["field"] for o in daemon.backend("portal/app-1")["overrides"]] == ["admin", "weight"]
+    assert daemon.backend("portal/app-1")["overrides"][0]["reason"] == "new kernel"
+    assert daemon.backend("portal/app-1")["overrides"][0]["by"] == "root (uid 0)"
+    assert daemon.reload().status == 200
+    assert picture(daemon) == before
+    daemon.kill()
+    daemon.start()
+    assert picture(daemon) == before
+    assert daemon.status()["generation"] >= generation
+    assert daemon.host.lbd.stop() == 0
+    daemon.start()
+    assert picture(daemon) == before
+    assert daemon.status()["overrides"] == 5
+    assert daemon.host.metric("fairlead_overrides") == 5
+
+
+def test_the_file_wins_where_it_changes_the_same_field_afterwards(daemon):
+    daemon.start()
+    change_everything(daemon)
+    daemon.configure(portal(("app-1", BACKENDS[0], 11), ("app-2", BACKENDS[1], 21), ("app-3", BACKENDS[3], 1)))
+    summary = daemon.reload().json["summary"]
+    assert any("portal/app-1" in line and "takes the place of the 5" in line for line in summary)
+    assert any("portal/app-2" in line and "it is back" in line for line in summary)
+    assert any("portal/app-3" in line and "the file's takes the place" in line for line in summary)
+    assert daemon.backend("portal/app-1")["weight"] == 11
+    assert daemon.backend("portal/app-1")["admin"] == "drain", "the file says nothing of it"
+    assert daemon.backend("portal/app-2")["weight"] == 21
+    assert daemon.backend("portal/app-3")["address"] == BACKENDS[3]
+    assert daemon.backend("portal/app-3")["origin"] == "file"
+
+
+def test_the_file_wins_as_well_if_it_changed_while_lbd_was_down(daemon):
+    daemon.start()
+    change_everything(daemon)
+    daemon.kill()
+    daemon.configure(portal(("app-1", BACKENDS[0], 11), ("app-2", BACKENDS[1], 20)))
+    daemon.start()
+    assert daemon.backend("portal/app-1")["weight"] == 11
+    assert daemon.names() == ["app-1", "app-3"], "the file still describes app-2 as when it was removed"
+    assert "event=override-dropped" in daemon.log()
+
+
+def test_going_back_to_the_file_leaves_no_override(daemon):
+    daemon.start()
+    change_everything(daemon)
+    daemon.patch("portal/app-1", admin="ready", weight=10)
+    daemon.add("portal/app-2", BACKENDS[1], weight=20)
+    daemon.remove("portal/app-3")
+    wait_until("app-3 is gone", lambda: daemon.names() == ["app-1", "app-2"])
+    assert daemon.status()["overrides"] == 0
+    assert json.loads((daemon.host.state_dir / "overrides.json").read_text())["backends"] == []
+
+
+def test_a_file_that_cannot_be_understood_is_moved_aside_and_said(daemon):
+    daemon.start()
+    change_everything(daemon)
+    assert daemon.host.lbd.stop() == 0
+    kept = daemon.host.state_dir / "overrides.json"
+    text = kept.read_text()
+    kept.write_text(text[:len(text) // 2])
+    daemon.start()
+    assert daemon.names() == ["app-1", "app-2"]
+    assert any("could not be understood" in problem for problem in daemon.status()["problems"])
+    assert len(list(daemon.host.state_dir.glob("overrides.json.corrupt-*"))) == 1
+    assert "event=overrides-unusable" in daemon.log()
+
+
+def test_a_change_that_cannot_be_kept_is_not_made(daemon):
+    daemon.start()
+    (daemon.host.state_dir / "overrides.json.new").mkdir()
+    answer = daemon.ask("PATCH", "/api/v1/services/portal/backends/app-1", {"weight": 3})
+    assert (answer.status, answer.error["code"]) == (500, "internal")
+    assert "cannot be kept" in answer.error["message"]
+    assert daemon.backend("portal/app-1")["weight"] == 10
+    assert daemon.status()["generation"] == 1
