@@ -11,14 +11,12 @@ from support.balancer import Balancer
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from one_lbd import BACKENDS, Daemon  # noqa: E402
-
-
 @pytest.fixture
 def daemon(request, build_dir):
     """A Daemon that is not started yet, on a configuration that is right."""
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
+    from one_lbd import BACKENDS, Daemon
     lab_id = uuid.uuid4().hex[:8]
     directory = leftovers.LABS / lab_id
     try:
