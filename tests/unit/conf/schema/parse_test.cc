@@ -218,6 +218,8 @@ TEST(Parse, ASyntaxErrorIsOneErrorAtItsPlace) {
                 ElementsAre(testing::StartsWith(
                     "3:8 Error while parsing key-value pair: cannot redefine")));
     EXPECT_THAT(errors_of("[node\n"), testing::SizeIs(1));
+    EXPECT_THAT(errors_of("[%node]\n"),
+                ElementsAre(testing::StartsWith("1:2 Error while parsing key")));
     EXPECT_THAT(errors_of("\xff\xfe\n"), testing::SizeIs(1));
     EXPECT_THAT(errors_of(std::string_view("a\0b = 1\n", 8)), testing::SizeIs(1));
 }
