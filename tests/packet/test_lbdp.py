@@ -1,0 +1,188 @@
+"""The packet table (table.py) through the programs themselves: lbd publishes a configuration, lbdp reads the frames
+from a capture file and writes what leaves to another. Needs no root, network or huge pages.
+
+A worker polls no port before its first generation, so no frame is read too early.
+"""
+
+import collections
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+import pytest
+from scapy.utils import rdpcap, wrpcap
+from scapy.packet import Raw
+
+import table
+from oracle import maglev
+
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("FAIRLEAD_BUILD", REPOSITORY / "build" / "release")).resolve()
+RING_SIZE = 65537
+# lbdp's buffers for a port with an MTU of 1,500; longer frames come in pieces and are not put together.
+BUFFER_BYTES = 2048
+
+HEAD = """
+[node]
+name = "lb1"
+seed_file = "{directory}/seed"
+[engine]
+cpus = "{cpu}"
+hugepages = "none"
+flows = "64k"
+idle = "yield"
+[[port]]
+name = "edge"
+vdev = "net_pcap0,rx_pcap={directory}/in.pcap,tx_pcap={directory}/out.pcap"
+mtu = {mtu}
+mac = "{mac}"
+address = ["{v4}/24", "{v6}/64"]
+gateway = "10.0.0.1"
+gateway_mac = "{router}"
+[api]
+listen = "127.0.0.1:{listen}"
+[defaults.health]
+type = "none"
+"""
+SERVICE = """
+[[service]]
+name = "{name}"
+vip = "{vip}"
+protocol = "{protocol}"
+forwarding = "{forwarding}"
+"""
+BACKEND = """
+  [[service.backend]]
+  name = "{name}"
+  address = "{address}"
+  mac = "{mac}"
+"""
+
+
+def config(directory, listen):
+    text = HEAD.format(directory=directory, cpu=min(os.sched_getaffinity(0)), mtu=table.EDGE.mtu, mac=table.EDGE.mac,
+                       v4=table.EDGE.tunnel_source_v4, v6=table.EDGE.tunnel_source_v6, router=table.ROUTER_MAC,
+                       listen=listen)
+    for service in table.SERVICES:
+        vip = f"[{service.vip}]:{service.port}" if table.is_v6(service) else f"{service.vip}:{service.port}"
+        text += SERVICE.format(name=service.name, vip=vip, protocol=service.protocol, forwarding=service.forwarding)
+        for backend in service.backends:
+            text += BACKEND.format(name=backend.name, address=backend.address, mac=backend.mac)
+    return text
+
+
+def wait_until(what, condition, process, timeout_s=30):
+    """The first true value of condition(); the log of a program that ends meanwhile."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert process.poll() is None, f"{what}: exit {process.returncode}"
+        assert time.monotonic() < deadline, f"not in {timeout_s} s: {what}"
+        select.select([], [], [], 0.02)
+    return value
+
+
+def metrics(listen):
+    """{(name, labels): value}, or None while lbd does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{listen}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return None
+    lines = re.findall(r"^(\w+)(?:\{(.*)\})? (\S+)$", text, re.MULTILINE)
+    return {(name, labels): float(value) for name, labels, value in lines}
+
+
+class Run:
+    """What came of the frames."""
+
+    def __init__(self, directory, frames, listen):
+        self.listen = listen
+        (directory / "seed").write_text(f"{table.SEED:016x}\n", encoding="ascii")
+        wrpcap(str(directory / "in.pcap"), [Raw(frame) for frame in frames], linktype=1)
+        configuration = directory / "fairlead.toml"
+        configuration.write_text(config(directory, listen), encoding="ascii")
+        where = ["--config", configuration, "--run-dir", directory / "run"]
+        (directory / "run").mkdir()
+        with open(directory / "log", "wb") as log:
+            lbd = subprocess.Popen([self.program("lbd"), *where, "--state-dir", directory / "state"], stderr=log)
+            lbdp = subprocess.Popen([self.program("lbdp"), *where], stderr=log)
+            try:
+                wait_until(f"lbd answers; see {directory}/log", lambda: metrics(listen), lbd)
+                wait_until(f"{len(frames)} frames are read; see {directory}/log",
+                           lambda: self.counter("fairlead_worker_packets_total") == len(frames), lbdp)
+                self.metrics = metrics(listen)
+                began = time.monotonic()
+                lbdp.send_signal(signal.SIGTERM)
+                self.exit_code = lbdp.wait(5)
+                self.seconds_to_stop = time.monotonic() - began
+            finally:
+                for process in (lbdp, lbd):
+                    process.terminate()
+                    process.wait(10)
+        self.sent = [bytes(packet) for packet in rdpcap(str(directory / "out.pcap"))]
+
+    @staticmethod
+    def program(name):
+        return next(path for path in sorted(BUILD.glob(f"**/{name}")) if path.is_file())
+
+    def counter(self, name):
+        """The sum of a counter's series now."""
+        return sum(value for (found, _), value in (metrics(self.listen) or {}).items() if found == name)
+
+    def dropped(self):
+        """{reason: packets}, without those that never happened."""
+        return {re.search('reason="(.*)"', labels).group(1): int(value)
+                for (name, labels), value in self.metrics.items()
+                if name == "fairlead_dropped_packets_total" and value > 0}
+
+
+@pytest.fixture
+def run():
+    directories = []
+
+    def start(frames):
+        directories.append(pathlib.Path(tempfile.mkdtemp(prefix="fairlead-pcap-")))
+        return Run(directories[-1], frames, 20000 + os.getpid() % 20000)
+
+    yield start
+    for directory in directories:
+        shutil.rmtree(directory)
+
+
+def test_the_table_through_lbd_and_lbdp(run):
+    """Every frame that leaves is the oracle's, in the order in which they came; every other one is counted."""
+    rows = table.rows()
+    result = run([row.frame for row in rows])
+    assert result.exit_code == 0 and result.seconds_to_stop < 2
+
+    too_long = [row for row in rows if len(row.frame) > BUFFER_BYTES]
+    expected = [row for row in rows if row.output is not None and row not in too_long]
+    for number, row in enumerate(expected):
+        assert result.sent[number].hex() == row.output.hex(), row.description
+    assert len(result.sent) == len(expected)
+
+    verdicts = collections.Counter("too_big" if row in too_long else row.verdict for row in rows)
+    del verdicts["transmit"]
+    # Behind a capture file there is no kernel.
+    verdicts["no_kernel_path"] = verdicts.pop("kernel")
+    assert result.dropped() == dict(verdicts)
+
+
+def test_flows_spread_as_hash_and_ring_of_the_oracle_say(run):
+    """Configuration to wire: the daemon's ring, the seed of its file and the engine's hash, all of them recomputed."""
+    rows = []
+    for service in (table.BY_NAME["credit"], table.BY_NAME["credit6"]):
+        ring = maglev.build({backend.name.encode(): 1 for backend in service.backends}, RING_SIZE)
+        numbers = {backend.name.encode(): number for number, backend in enumerate(service.backends)}
+        rows += table.spread_rows(service, [numbers[name] for name in ring])
+    result = run([row.frame for row in rows])
+    assert len(result.sent) == len(rows)
+    for row, sent in zip(rows, result.sent):
+        assert sent.hex() == row.output.hex(), row.description
