@@ -79,6 +79,14 @@ constexpr auto kPortFamilies = std::to_array<PortFamily>({
      Type::kCounter,
      "Packets that could not be sent.",
      &shm::PortTelemetry::transmit_errors},
+    {"fairlead_port_kernel_packets_total",
+     Type::kCounter,
+     "Packets not for a VIP, left to the kernel by the steering program.",
+     &shm::PortTelemetry::kernel_packets},
+    {"fairlead_port_no_socket_packets_total",
+     Type::kCounter,
+     "Packets for a VIP, dropped by the steering program because no engine polled.",
+     &shm::PortTelemetry::no_socket_packets},
 });
 
 std::string worker_labels(std::size_t index) {

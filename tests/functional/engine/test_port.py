@@ -109,6 +109,8 @@ def test_everything_that_is_not_for_a_vip_is_the_kernels(lab):
         assert lab.client.sha256_of(http_url(own, "/large", port=8022)) == lab.large_sha256
     # Out of the same interface, too: the balancer is a client here.
     assert lab.balancer.run("curl", "-sS", "--fail", http_url(lab.backends[0].addresses[4])).stdout.strip() == "b1"
+    wait_until("what the kernel got is counted",
+               lambda: lab.balancer.metric("fairlead_port_kernel_packets_total", port="edge") > 100)
     lab.balancer.ip("neigh flush dev eth0")
     assert " 0% packet loss" in lab.balancer.run("ping", "-c", "3", "-i", "0.1", "10.2.0.1").stdout
     assert [entry["error"] for entry in load.stop() if entry["error"]] == []
@@ -171,6 +173,9 @@ def test_a_connection_outlives_the_engine(lab, how):
         assert xdp_program(lab) == program_before
         lab.balancer.start_lbdp()
         assert xdp_program(lab) not in (None, program_before)
+    # The client's ACKs of what was still on its way.
+    wait_until("what came meanwhile is counted",
+               lambda: lab.balancer.metric("fairlead_port_no_socket_packets_total", port="edge") > 0)
     wait_for_service(lab)
 
 
