@@ -47,6 +47,11 @@ class Selector {
             flows_.touch(place, facts.event, context_.now);
             ++hits_;
             verdict.backend = place.entry.backend();
+            // A client's port that is used again soon begins another connection. It stays where the
+            // last one was: a forged SYN must not move a download that is only half closed.
+            if (facts.event == FlowEvent::kOpen && place.entry.state() == FlowState::kClosing) {
+                count_new_flow(read_once(facts.service->id), place.entry.backend());
+            }
             return DropReason::kNone;
         }
         ++misses_;

@@ -71,6 +71,19 @@ TEST(Select, ADrainingBackendKeepsItsFlowsAndGetsNoNewOnes) {
               0U);
 }
 
+TEST(Select, APortUsedAgainIsCountedAsANewFlowAndStays) {
+    Tracked t;
+    EXPECT_EQ(t.rig.service(kPortal).new_flows.get(), 1U);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.backend);
+    EXPECT_EQ(t.rig.service(kPortal).new_flows.get(), 1U) << "a SYN that was sent again";
+    (void)t.rig.forward(packet_from(40'000, kTcpFin | kTcpAck));
+    t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.backend);
+    EXPECT_EQ(t.rig.service(kPortal).new_flows.get(), 2U);
+    EXPECT_EQ(t.rig.backend(BackendIndex{static_cast<std::uint16_t>(t.backend)}).new_flows.get(),
+              2U);
+}
+
 TEST(Select, MaintenanceMovesFlowsToOtherBackends) {
     Tracked t;
     t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
