@@ -54,6 +54,34 @@ void answer(const Call& call,
         });
 }
 
+// Whether this change would take the last backend that serves away from its service, which nobody
+// means by accident: such a change wants `?force=1`.
+bool is_guarded(const Call& call) {
+    const model::Service* service =
+        model::find_service(call.daemon.model().services(), call.service);
+    const auto force = call.target.query.find("force");
+    if (service == nullptr || (force != call.target.query.end() && force->second == "1")) {
+        return false;
+    }
+    bool is_serving = false;
+    for (const model::Backend& backend : service->backends) {
+        if (backend.effective == model::Effective::kServing) {
+            if (backend.name != call.backend) {
+                return false;
+            }
+            is_serving = true;
+        }
+    }
+    return is_serving;
+}
+
+Response guarded(const Call& call) {
+    return error_response(RefusalCode::kConflict,
+                          call.service + "/" + call.backend + " is the last backend of " +
+                              call.service + " that serves: without it the service is down. " +
+                              "To do it all the same: ?force=1 (lbctl: --force)");
+}
+
 Json view_of(const Call& call, const std::string& name) {
     call.daemon.telemetry().refresh();
     const model::Service* service =
@@ -91,6 +119,11 @@ void patch_backend(const Call& call, const Respond& respond) {
         respond(error_response(wait ? body.error() : wait.error()));
         return;
     }
+    if (body->patch.admin.value_or(model::Admin::kReady) != model::Admin::kReady &&
+        is_guarded(call)) {
+        respond(guarded(call));
+        return;
+    }
     const auto outcome = call.daemon.patch(
         {call.service, call.backend}, body->patch, {call.request.caller.name, body->reason});
     if (!outcome) {
@@ -110,6 +143,10 @@ void delete_backend(const Call& call, const Respond& respond) {
     const auto reason = read_reason(call.request.body);
     if (!wait || !reason) {
         respond(error_response(wait ? reason.error() : wait.error()));
+        return;
+    }
+    if (is_guarded(call)) {
+        respond(guarded(call));
         return;
     }
     Json view;
