@@ -29,7 +29,7 @@ std::string path_of(const Selection& backend) {
 std::string query_of(const Command& command) {
     std::string query;
     if (command.waits) {
-        query += fmt::format("?wait={}ms", command.timeout.count());
+        query += fmt::format("?wait={}ms", command.for_workers().count());
     }
     if (command.is_forced) {
         query += query.empty() ? "?force=1" : "&force=1";
@@ -115,7 +115,7 @@ std::string applied(const Context& context, const Done& done) {
 Outcome<Done> send(const Context& context, const HttpRequest& request) {
     const auto started = std::chrono::steady_clock::now();
     auto answer = context.daemon.change(
-        request, context.command.waits ? context.command.timeout : Milliseconds{0});
+        request, context.command.waits ? context.command.for_workers() : Milliseconds{0});
     if (!answer) {
         return Unexpected<Failure>{answer.error()};
     }

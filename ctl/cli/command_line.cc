@@ -1,6 +1,6 @@
 #include "ctl/cli/command_line.h"
 
-#include <array>
+#include <algorithm>
 #include <map>
 #include <sstream>
 #include <vector>
@@ -123,7 +123,7 @@ class Words {
                    }
                    command_.timeout = *span;
                },
-               "How long to wait [30s]")
+               "How long to wait [30s; for flows to end: 5m]")
             ->option_text("DURATION");
     }
 
@@ -294,6 +294,19 @@ std::variant<Command, Finished> parse_command_line(int argc, const char* const* 
         return explain(words.root(), error);
     }
     return command;
+}
+
+std::chrono::milliseconds Command::for_workers() const {
+    using std::chrono::minutes;
+    using std::chrono::seconds;
+    const bool ends_flows = word == Word::kBackendDrain || word == Word::kBackendRemove;
+    const std::chrono::milliseconds longest =
+        ends_flows ? std::chrono::milliseconds(seconds(30)) : minutes(10);
+    return std::min(timeout.value_or(seconds(30)), longest);
+}
+
+std::chrono::milliseconds Command::for_flows() const {
+    return timeout.value_or(std::chrono::minutes(5));
 }
 
 Result<Selection> parse_selection(const std::string& text) {

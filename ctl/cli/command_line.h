@@ -49,11 +49,17 @@ struct Command {
     std::string target;  // SERVICE, SERVICE/BACKEND, SERVICE/* or FILE; empty: all
     bool is_check = false;
     bool waits = false;
-    std::chrono::milliseconds timeout{30'000};
+    std::optional<std::chrono::milliseconds> timeout;  // not given: for_workers() or for_flows()
     std::string reason;
     bool is_forced = false;
     std::string address;
     std::optional<std::uint32_t> weight;
+
+    // How long to wait until every worker follows. lbd itself waits, for this long at most.
+    [[nodiscard]] std::chrono::milliseconds for_workers() const;
+    // How long to wait until flows have ended. The engine remembers a closed connection for half a
+    // minute, in case its last segment is sent again.
+    [[nodiscard]] std::chrono::milliseconds for_flows() const;
 };
 
 // The run is over before it began: help, the version, or a mistake.

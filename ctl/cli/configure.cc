@@ -57,10 +57,10 @@ Outcome<ExitCode> run_reload(const Context& context) {
     const Command& command = context.command;
     HttpRequest request{.method = "POST", .target = "/api/v1/reload", .body = {}};
     if (command.waits) {
-        request.target += fmt::format("?wait={}ms", command.timeout.count());
+        request.target += fmt::format("?wait={}ms", command.for_workers().count());
     }
     const auto answer = context.daemon.change(
-        request, command.waits ? command.timeout : decltype(command.timeout){});
+        request, command.waits ? command.for_workers() : std::chrono::milliseconds{0});
     if (!answer) {
         return Unexpected<Failure>{answer.error()};
     }

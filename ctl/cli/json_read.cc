@@ -5,12 +5,12 @@ namespace fairlead::cli {
 using nlohmann::json;
 
 const json& field(const json& from, std::string_view key) {
-    static const json kNothing;
+    static const json nothing;
     if (!from.is_object()) {
-        return kNothing;
+        return nothing;
     }
     const auto found = from.find(std::string(key));
-    return found == from.end() ? kNothing : *found;
+    return found == from.end() ? nothing : *found;
 }
 
 std::string text(const json& from, std::string_view key) {
@@ -37,15 +37,15 @@ bool flag(const json& from, std::string_view key) {
 }
 
 const json& object(const json& from, std::string_view key) {
-    static const json kEmpty = json::object();
+    static const json empty = json::object();
     const json& value = field(from, key);
-    return value.is_object() ? value : kEmpty;
+    return value.is_object() ? value : empty;
 }
 
 const json& array(const json& from, std::string_view key) {
-    static const json kEmpty = json::array();
+    static const json empty = json::array();
     const json& value = field(from, key);
-    return value.is_array() ? value : kEmpty;
+    return value.is_array() ? value : empty;
 }
 
 }  // namespace fairlead::cli

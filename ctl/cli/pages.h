@@ -23,6 +23,7 @@ using Clock = std::chrono::system_clock;
 struct Verdict {
     CheckResult result = CheckResult::kUnknown;
     std::string line;
+    bool may_pass = false;  // a worker has not followed yet, which takes it milliseconds
 };
 [[nodiscard]] Verdict judge(const nlohmann::json& status);
 

@@ -39,12 +39,11 @@ std::string engine_line(const json& status, const Look& look) {
                                              number(status, "generation"),
                                              behind,
                                              counted(workers, "worker")));
-    const std::string pages = text(engine, "hugepages");
     return fmt::format("{}, pid {}, {}{}",
                        look.paint(Tone::kGood, "forwarding"),
                        number(engine, "pid"),
                        acknowledged,
-                       pages.empty() ? "" : ", huge pages: " + pages);
+                       flag(engine, "hugepages") ? ", huge pages" : ", no huge pages");
 }
 
 std::string services_line(const json& services, const Look& look) {
@@ -179,18 +178,24 @@ Verdict judge(const json& status) {
         why += (why.empty() ? "" : "; ") + sentence;
     }
     if (!flag(object(status, "engine"), "up")) {
-        return {CheckResult::kCritical, "CRITICAL: " + (why.empty() ? "the engine is down" : why)};
+        return {CheckResult::kCritical,
+                "CRITICAL: " + (why.empty() ? "the engine is down" : why),
+                false};
     }
     if (up < total) {
         return {CheckResult::kCritical,
                 fmt::format("CRITICAL: {} of {} up{}",
                             up,
                             counted(total, "service"),
-                            why.empty() ? "" : ": " + why)};
+                            why.empty() ? "" : ": " + why),
+                false};
     }
     if (const std::size_t behind = workers_behind(status); why.empty() && behind > 0) {
-        why = fmt::format(
-            "{} behind generation {}", counted(behind, "worker"), number(status, "generation"));
+        return {CheckResult::kWarning,
+                fmt::format("WARNING: {} behind generation {}",
+                            counted(behind, "worker"),
+                            number(status, "generation")),
+                true};
     }
     const json& config = object(status, "config");
     const bool is_reload_bad =
@@ -199,13 +204,14 @@ Verdict judge(const json& status) {
         why = "the last reload failed: " + text(config, "last_reload_error");
     }
     if (!why.empty()) {
-        return {CheckResult::kWarning, "WARNING: " + why};
+        return {CheckResult::kWarning, "WARNING: " + why, false};
     }
     return {CheckResult::kOk,
             fmt::format("OK: {} up, {} serving, generation {}",
                         counted(up, "service"),
                         counted(number(object(status, "backends"), "serving"), "backend"),
-                        number(status, "generation"))};
+                        number(status, "generation")),
+            false};
 }
 
 }  // namespace fairlead::cli

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <ctime>
 
 #include <fmt/format.h>
@@ -67,7 +68,7 @@ std::string duration(std::chrono::milliseconds span) {
         return fmt::format("{} ms", span.count());
     }
     if (span < 1min) {
-        return fmt::format("{:.1f} s", static_cast<double>(span.count() / 100) / 10);
+        return fmt::format("{:.1f} s", std::floor(static_cast<double>(span.count()) / 100) / 10);
     }
     const auto seconds = span.count() / 1000;
     if (span < 1h) {

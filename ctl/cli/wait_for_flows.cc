@@ -124,7 +124,7 @@ Outcome<ExitCode> wait_for_flows(const Context& context, const std::vector<Selec
         }
         last = remaining ? describe(*remaining, must_vanish) : "lbd is not reachable, still trying";
         progress.show(last, waited());
-        if (waited() >= command.timeout) {
+        if (waited() >= command.for_flows()) {
             break;
         }
         std::this_thread::sleep_for(kPollInterval);
@@ -135,7 +135,7 @@ Outcome<ExitCode> wait_for_flows(const Context& context, const std::vector<Selec
         fmt::format("{}: {} after {}. The change stands; --timeout sets how long to wait.",
                     command.target,
                     last,
-                    duration(command.timeout)));
+                    duration(command.for_flows())));
 }
 
 }  // namespace fairlead::cli

@@ -84,7 +84,12 @@ TEST(CommandLine, AChangeCarriesItsOptions) {
     EXPECT_TRUE(drain.is_forced);
     EXPECT_EQ(drain.timeout, 5min);
     EXPECT_EQ(drain.reason, "upgrade");
-    EXPECT_EQ(command("backend drain a/b").timeout, 30s);
+    EXPECT_EQ(drain.for_flows(), 5min);
+    EXPECT_EQ(drain.for_workers(), 30s);
+    EXPECT_EQ(command("backend drain a/b").for_flows(), 5min);
+    EXPECT_EQ(command("backend drain a/b --timeout 1s").for_workers(), 1s);
+    EXPECT_EQ(command("backend ready a/b").for_workers(), 30s);
+    EXPECT_EQ(command("backend ready a/b --timeout 1h").for_workers(), 10min);  // lbd's limit
     EXPECT_EQ(command("backend weight a/b 0").weight, 0U);
     EXPECT_EQ(command("backend weight a/b 256").weight, 256U);
     EXPECT_EQ(command("backend add a/b --address 10.0.0.1").weight, std::nullopt);

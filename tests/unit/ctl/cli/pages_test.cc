@@ -15,7 +15,7 @@ json good_status() {
         "generation": 42,
         "config": {"file": "/etc/fairlead/fairlead.toml", "loaded": "2023-11-14T20:08:20Z",
                    "last_reload_ok": true, "last_reload_error": ""},
-        "engine": {"up": true, "pid": 101, "version": "0.1.0", "hugepages": "none", "generation": 42,
+        "engine": {"up": true, "pid": 101, "version": "0.1.0", "hugepages": false, "generation": 42,
             "workers": [
                 {"worker": 0, "cpu": 2, "acknowledged": 42, "packets": 123456, "busy_seconds": 1.25,
                  "flow_entries": 100, "flow_capacity": 1000},
@@ -31,24 +31,23 @@ json good_status() {
 }
 
 TEST(StatusPage, IsOnePage) {
-    EXPECT_EQ(
-        status_page(good_status(), Look{}, kNow),
-        "Node       lb1, fairlead 0.1.0, lbd pid 100, running for 4m10s\n"
-        "Engine     forwarding, pid 101, generation 42 acknowledged by all 2 workers, huge pages: "
-        "none\n"
-        "Services   2 of 2 up\n"
-        "Backends   5 serving, 0 draining, 0 out, of 5\n"
-        "Overrides  1\n"
-        "Config     /etc/fairlead/fairlead.toml, loaded 2h05m ago\n"
-        "\n"
-        "WORKER  CPU  ACKNOWLEDGED  PACKETS   BUSY  FLOWS  CAPACITY    USED\n"
-        "     0    2            42   123456  1.2 s    100      1000  10.0 %\n"
-        "     1    3            42        7  0.0 s      0      1000   0.0 %\n"
-        "\n"
-        "PORT  DRIVER      LINK  RECEIVED PACKETS     BYTES  MISSED  SENT PACKETS  BYTES\n"
-        "edge  net_af_xdp  up              123463  2.00 MiB       0             1   60 B\n"
-        "\n"
-        "No problems.\n");
+    EXPECT_EQ(status_page(good_status(), Look{}, kNow),
+              "Node       lb1, fairlead 0.1.0, lbd pid 100, running for 4m10s\n"
+              "Engine     forwarding, pid 101, generation 42 acknowledged by all 2 workers, no "
+              "huge pages\n"
+              "Services   2 of 2 up\n"
+              "Backends   5 serving, 0 draining, 0 out, of 5\n"
+              "Overrides  1\n"
+              "Config     /etc/fairlead/fairlead.toml, loaded 2h05m ago\n"
+              "\n"
+              "WORKER  CPU  ACKNOWLEDGED  PACKETS   BUSY  FLOWS  CAPACITY    USED\n"
+              "     0    2            42   123456  1.2 s    100      1000  10.0 %\n"
+              "     1    3            42        7  0.0 s      0      1000   0.0 %\n"
+              "\n"
+              "PORT  DRIVER      LINK  RECEIVED PACKETS     BYTES  MISSED  SENT PACKETS  BYTES\n"
+              "edge  net_af_xdp  up              123463  2.00 MiB       0             1   60 B\n"
+              "\n"
+              "No problems.\n");
 }
 
 TEST(StatusPage, SaysProblemsAsSentences) {
@@ -98,6 +97,9 @@ TEST(Check, IsOkWarningOrCritical) {
     status = good_status();
     status["engine"]["workers"][0]["acknowledged"] = 41;
     EXPECT_EQ(judge(status).line, "WARNING: 1 worker behind generation 42");
+    EXPECT_TRUE(judge(status).may_pass);
+    status["problems"] = {"Backend portal/app-2 is down."};
+    EXPECT_FALSE(judge(status).may_pass);
 
     status = good_status();
     status["config"]["last_reload_ok"] = false;
