@@ -30,7 +30,7 @@ class Wire {
     void set(Word word) noexcept { std::memcpy(bytes_.data(), &word, sizeof word); }
 
   private:
-    std::array<std::uint8_t, sizeof(Word)> bytes_;
+    std::array<std::uint8_t, sizeof(Word)> bytes_{};
 };
 
 inline constexpr Be16 kEtherTypeIpv4 = Be16::from_host(0x0800);
@@ -60,13 +60,13 @@ struct EthernetHeader {
 static_assert(sizeof(EthernetHeader) == 14 && alignof(EthernetHeader) == 1);
 
 struct Ipv4Header {
-    std::uint8_t version_and_length;  // version << 4 | header length in 4-byte words
-    std::uint8_t tos;
+    std::uint8_t version_and_length = 0;  // version << 4 | header length in 4-byte words
+    std::uint8_t tos = 0;
     Wire<Be16> total_length;  // header and payload
     Wire<Be16> identification;
     Wire<Be16> flags_and_offset;
-    std::uint8_t ttl;
-    std::uint8_t protocol;
+    std::uint8_t ttl = 0;
+    std::uint8_t protocol = 0;
     Wire<Be16> checksum;
     Wire<Be32> source;
     Wire<Be32> destination;
@@ -86,10 +86,10 @@ inline constexpr Be16 kIpv4FragmentMask = Be16::from_host(0x3FFF);
 struct Ipv6Header {
     Wire<Be32> version_class_label;  // version 4 bits, traffic class 8, flow label 20
     Wire<Be16> payload_length;       // what follows this header
-    std::uint8_t next_header;
-    std::uint8_t hop_limit;
-    std::array<std::uint8_t, 16> source;
-    std::array<std::uint8_t, 16> destination;
+    std::uint8_t next_header = 0;
+    std::uint8_t hop_limit = 0;
+    std::array<std::uint8_t, 16> source{};
+    std::array<std::uint8_t, 16> destination{};
 
     [[nodiscard]] unsigned version() const noexcept {
         return version_class_label.get().host() >> 28U;
@@ -103,8 +103,8 @@ struct TcpHeader {
     Wire<Be16> destination_port;
     Wire<Be32> sequence;
     Wire<Be32> acknowledgement;
-    std::uint8_t data_offset;  // header length in 4-byte words << 4
-    std::uint8_t flags;
+    std::uint8_t data_offset = 0;  // header length in 4-byte words << 4
+    std::uint8_t flags = 0;
     Wire<Be16> window;
     Wire<Be16> checksum;
     Wire<Be16> urgent_pointer;

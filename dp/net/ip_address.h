@@ -26,8 +26,8 @@ class IpAddress {
     [[nodiscard]] static constexpr IpAddress from_v4(Be32 address) noexcept {
         // Whole words, since reading a word right behind byte stores into it stalls the processor.
         IpAddress result;
-        result.bytes_ = std::bit_cast<std::array<std::uint8_t, 16>>(std::array<std::uint32_t, 4>{
-            0, 0, Be32::from_host(0xFFFF).raw(), address.raw()});
+        result.bytes_ = std::bit_cast<std::array<std::uint8_t, 16>>(
+            std::array<std::uint32_t, 4>{0, 0, Be32::from_host(0xFFFF).raw(), address.raw()});
         return result;
     }
     [[nodiscard]] static constexpr IpAddress from_v6(
@@ -40,12 +40,8 @@ class IpAddress {
     [[nodiscard]] static std::optional<IpAddress> parse(std::string_view text) noexcept;
 
     [[nodiscard]] constexpr bool is_v4() const noexcept {
-        for (std::size_t i = 0; i < 10; ++i) {
-            if (bytes_[i] != 0) {
-                return false;
-            }
-        }
-        return bytes_[10] == 0xFF && bytes_[11] == 0xFF;
+        const auto words = std::bit_cast<std::array<std::uint32_t, 4>>(bytes_);
+        return (words[0] | words[1]) == 0 && words[2] == Be32::from_host(0xFFFF).raw();
     }
     // Requires is_v4().
     [[nodiscard]] Be32 v4() const noexcept {

@@ -18,12 +18,14 @@ namespace fairlead {
 template <typename Header>
 [[nodiscard]] inline Header& header_at(std::uint8_t* bytes) noexcept {
     static_assert(alignof(Header) == 1);
-    return *reinterpret_cast<Header*>(bytes);
+    void* const start = bytes;
+    return *static_cast<Header*>(start);
 }
 template <typename Header>
 [[nodiscard]] inline const Header& header_at(const std::uint8_t* bytes) noexcept {
     static_assert(alignof(Header) == 1);
-    return *reinterpret_cast<const Header*>(bytes);
+    const void* const start = bytes;
+    return *static_cast<const Header*>(start);
 }
 
 // A source that no client can have: this network, loopback, multicast, reserved and broadcast
