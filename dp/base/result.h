@@ -30,13 +30,11 @@ Unexpected(E) -> Unexpected<E>;
 template <typename T, typename E = Error>
 class [[nodiscard]] Result {
   public:
-    using value_type = T;
-
-    Result(T value)
-        : state_(std::in_place_index<0>, std::move(value)) {
-    }                              // NOLINT(google-explicit-constructor): as std::expected
-    Result(Unexpected<E> failure)  // NOLINT(google-explicit-constructor): as std::expected
-        : state_(std::in_place_index<1>, std::move(failure.error)) {}
+    // Implicit, as std::expected's.
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
+    // NOLINTNEXTLINE(google-explicit-constructor)
+    Result(Unexpected<E> failure) : state_(std::in_place_index<1>, std::move(failure.error)) {}
 
     [[nodiscard]] bool has_value() const noexcept { return state_.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }
@@ -62,11 +60,9 @@ class [[nodiscard]] Result {
 template <typename E>
 class [[nodiscard]] Result<void, E> {
   public:
-    using value_type = void;
-
     Result() = default;
-    Result(Unexpected<E> failure)  // NOLINT(google-explicit-constructor): as std::expected
-        : failure_(std::in_place_index<1>, std::move(failure.error)) {}
+    // NOLINTNEXTLINE(google-explicit-constructor): implicit, as std::expected's
+    Result(Unexpected<E> failure) : failure_(std::in_place_index<1>, std::move(failure.error)) {}
 
     [[nodiscard]] bool has_value() const noexcept { return failure_.index() == 0; }
     explicit operator bool() const noexcept { return has_value(); }
