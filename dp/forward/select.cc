@@ -43,15 +43,16 @@ class Selector {
         if (!place.is_found() || !place.is_current()) {
             place = flows_.find(facts.hash);
         }
-        if (place.is_found() && accept(facts, place.entry, selection)) {
+        // A client's port that is used again after its connection has closed begins another one, by
+        // the ring: a client that reuses its ports for ever must see added backends and new
+        // weights. Its price: a forged SYN of the same addresses and ports moves a half-closed
+        // connection.
+        const bool is_used_again = place.is_found() && facts.event == FlowEvent::kOpen &&
+                                   place.entry.state() == FlowState::kClosing;
+        if (place.is_found() && !is_used_again && accept(facts, place.entry, selection)) {
             flows_.touch(place, facts.event, context_.now);
             ++hits_;
             verdict.backend = place.entry.backend();
-            // A client's port that is used again soon begins another connection. It stays where the
-            // last one was: a forged SYN must not move a download that is only half closed.
-            if (facts.event == FlowEvent::kOpen && place.entry.state() == FlowState::kClosing) {
-                count_new_flow(read_once(facts.service->id), place.entry.backend());
-            }
             return DropReason::kNone;
         }
         ++misses_;

@@ -3,7 +3,7 @@
 // In this order:
 //
 //     1. the own flow table, if the backend found there still keeps its flows and is of the
-//        packet's service; a SYN only if it also takes new connections
+//        packet's service; a SYN only if it also takes new connections and the flow has not closed
 //     2. for anything but a SYN, the other workers' tables by the same rule; what is found is
 //        adopted into the own table (RSS has moved the flow, or workers are more or fewer)
 //     3. the service's ring; the flow is remembered, as unproven, unless its first packet ends it

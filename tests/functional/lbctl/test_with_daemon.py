@@ -92,7 +92,8 @@ def test_a_change_says_what_it_did_and_its_undo_works_as_printed(platform):
         assert told in done.err and re.search(r"generation \d+ acknowledged by 2 workers in [\d.]+ ms", done.err)
         assert done.out == ""
         shown = balancer.lbctl("backend", "show", "portal/b2").out
-        assert re.search(rf"Override +admin = {words[0].replace('halt', 'maint')} by root .*, \d+s ago: the test's", shown)
+        kept = words[0].replace("halt", "maint")
+        assert re.search(rf"Override +admin = {kept} by root .*, \d+s ago: the test's", shown)
         undo = re.search(r"Undo: lbctl (.+)", done.err).group(1).split()
         balancer.run(program(balancer.build, "lbctl"), *undo)
         assert api.backends(balancer)["portal/b2"]["admin"] == undone

@@ -46,8 +46,8 @@ def test_new_connections_are_only_late_while_the_engine_is_away(platform):
     platform.balancer.lbdp.wait()
     check = platform.balancer.lbctl("status", "--check", check=False)
     assert check.code == 2 and check.out.startswith("CRITICAL"), check.out
-    waiting = {name: platform.client.start(f"late-{name}", "curl", "-sS", "--globoff", "--fail", "--max-time", "40", url)
-               for name, url in URLS.items()}
+    curl = ["curl", "-sS", "--globoff", "--fail", "--max-time", "40"]
+    waiting = {name: platform.client.start(f"late-{name}", *curl, url) for name, url in URLS.items()}
     platform.balancer.start_lbdp()
     for name, request in waiting.items():
         assert request.wait(45) == 0, f"{name}: {request.tail()}"

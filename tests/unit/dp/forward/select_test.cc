@@ -71,17 +71,22 @@ TEST(Select, ADrainingBackendKeepsItsFlowsAndGetsNoNewOnes) {
               0U);
 }
 
-TEST(Select, APortUsedAgainIsCountedAsANewFlowAndStays) {
+TEST(Select, APortUsedAgainBeginsANewFlowByTheRing) {
     Tracked t;
     EXPECT_EQ(t.rig.service(kPortal).new_flows.get(), 1U);
-    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.backend);
-    EXPECT_EQ(t.rig.service(kPortal).new_flows.get(), 1U) << "a SYN that was sent again";
-    (void)t.rig.forward(packet_from(40'000, kTcpFin | kTcpAck));
     t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
-    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.backend);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.backend)
+        << "a SYN that was sent again";
+    EXPECT_EQ(t.rig.service(kPortal).new_flows.get(), 1U);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpFin | kTcpAck)), t.backend);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.backend) << "the last ACK of a closed flow";
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.other);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.other);
     EXPECT_EQ(t.rig.service(kPortal).new_flows.get(), 2U);
-    EXPECT_EQ(t.rig.backend(BackendIndex{static_cast<std::uint16_t>(t.backend)}).new_flows.get(),
-              2U);
+    EXPECT_EQ(t.rig.backend(BackendIndex{static_cast<std::uint16_t>(t.backend)}).active_flows.get(),
+              0U);
+    EXPECT_EQ(t.rig.backend(BackendIndex{static_cast<std::uint16_t>(t.other)}).active_flows.get(),
+              1U);
 }
 
 TEST(Select, MaintenanceMovesFlowsToOtherBackends) {
