@@ -2,7 +2,7 @@
 // in the same run: the same stages on DPDK's rte_hash, and the floor (read the header, write the
 // MAC addresses).
 //
-//     tests/bench/pipeline_bench [--benchmark_filter=...]     FAIRLEAD_HUGE=0 for 4 KiB pages
+//     tests/bench/pipeline_bench [--benchmark_filter=...]
 //
 // Each burst is made of flows drawn at random out of N, outside the measured time; frames stand in
 // 128 buffers, as a NIC's ring would have them in cache. Cycles are the TSC's. The median over
@@ -18,7 +18,6 @@
 #include <cstring>
 #include <memory>
 #include <random>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -64,11 +63,6 @@ constexpr std::size_t kIp = sizeof(EthernetHeader);
     return value;
 }
 
-[[nodiscard]] bool wants_huge_pages() {
-    const char* const text = std::getenv("FAIRLEAD_HUGE");  // NOLINT(concurrency-mt-unsafe)
-    return text == nullptr || std::string_view(text) != "0";
-}
-
 // ---- one worker
 
 enum class Family {
@@ -83,7 +77,7 @@ struct Setup {
     auto operator<=>(const Setup&) const = default;
 };
 
-// Zeroed memory for flow buckets, on transparent huge pages where wanted.
+// Zeroed memory for flow buckets, on transparent huge pages where the kernel has them.
 class Buckets {
   public:
     explicit Buckets(std::size_t count) : bytes_(count * sizeof(shm::FlowBucket)) {
@@ -93,9 +87,7 @@ class Buckets {
             std::perror("mmap");
             std::exit(1);
         }
-        if (wants_huge_pages()) {
-            ::madvise(start_, bytes_, MADV_HUGEPAGE);
-        }
+        ::madvise(start_, bytes_, MADV_HUGEPAGE);  // without them it is slower, not wrong
     }
     ~Buckets() { ::munmap(start_, bytes_); }
     Buckets(const Buckets&) = delete;
@@ -318,7 +310,7 @@ void fairlead_syn(benchmark::State& state) {
 void rte_hash_pipeline(benchmark::State& state) {
     const auto flow_count = static_cast<std::size_t>(state.range(0));
     Worker worker({1, shm::ForwardingMode::kL2, Family::kV4});
-    RteHashFlows table(std::max<std::size_t>(flow_count, 1U << 20U), wants_huge_pages());
+    RteHashFlows table(std::max<std::size_t>(flow_count, 1U << 20U));
     std::array<PacketFacts, kBurst> facts;
     std::array<Selection, kBurst> selections;
     std::array<FiveTuple, kBurst> keys;

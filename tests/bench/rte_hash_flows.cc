@@ -23,8 +23,8 @@ int want_huge_pages(const rte_memseg_list* /*list*/,
     return ::madvise(segment->addr, length, MADV_HUGEPAGE) == 0 ? 0 : -1;
 }
 
-void start_eal(bool wants_huge_pages) {
-    static const bool is_started = [wants_huge_pages] {
+void start_eal() {
+    static const bool is_started = [] {
         std::array<std::string, 8> words{
             "pipeline_bench", "--no-huge", "--no-shconf", "--no-pci", "-m", "4096", "-l", "0"};
         std::array<std::string, 2> quiet{"--log-level", "error"};
@@ -40,9 +40,7 @@ void start_eal(bool wants_huge_pages) {
             std::fprintf(stderr, "rte_eal_init: %s\n", rte_strerror(rte_errno));
             std::exit(1);
         }
-        if (wants_huge_pages) {
-            rte_memseg_contig_walk(want_huge_pages, nullptr);
-        }
+        rte_memseg_contig_walk(want_huge_pages, nullptr);
         return true;
     }();
     (void)is_started;
@@ -50,8 +48,8 @@ void start_eal(bool wants_huge_pages) {
 
 }  // namespace
 
-RteHashFlows::RteHashFlows(std::size_t capacity, bool wants_huge_pages) {
-    start_eal(wants_huge_pages);
+RteHashFlows::RteHashFlows(std::size_t capacity) {
+    start_eal();
     rte_hash_parameters parameters{};
     parameters.name = "flows";
     parameters.entries = static_cast<std::uint32_t>(capacity);

@@ -24,9 +24,9 @@ class RteHashFlows {
   public:
     static constexpr std::size_t kMaxBurst = 64;
 
-    // Starts EAL without huge pages (once a process). `wants_huge_pages` asks the kernel for
-    // transparent ones. Ends the process with a message if there is no memory.
-    RteHashFlows(std::size_t capacity, bool wants_huge_pages);
+    // Starts EAL (once a process) without a hugetlbfs, and asks for transparent huge pages. Ends
+    // the process with a message if there is no memory.
+    explicit RteHashFlows(std::size_t capacity);
     ~RteHashFlows();
     RteHashFlows(const RteHashFlows&) = delete;
     RteHashFlows& operator=(const RteHashFlows&) = delete;

@@ -4,7 +4,6 @@
 // exactly their size.
 #include <algorithm>
 #include <cstddef>
-#include <memory>
 #include <random>
 #include <vector>
 
@@ -109,10 +108,8 @@ struct Burst {
         for (std::size_t i = 0; i < count; ++i) {
             const Bytes frame = mutator.next();
             const std::size_t room = mutator.below(2) == 0 ? 64 : mutator.below(41);
-            auto& block =
-                blocks.emplace_back(std::make_unique<std::byte[]>(  // NOLINT(*-avoid-c-arrays)
-                    room + frame.size()));
-            auto* const start = static_cast<std::uint8_t*>(static_cast<void*>(block.get()));
+            Bytes& block = blocks.emplace_back(room + frame.size());
+            std::uint8_t* const start = block.data();
             std::copy(frame.begin(), frame.end(), start + room);
             packets.push_back({start + room,
                                static_cast<std::uint32_t>(frame.size()),
@@ -142,7 +139,7 @@ struct Burst {
         }
     }
 
-    std::vector<std::unique_ptr<std::byte[]>> blocks;  // NOLINT(*-avoid-c-arrays): exact size
+    std::vector<Bytes> blocks;  // each of exactly its size
     std::vector<Packet> packets;
     std::vector<Verdict> verdicts;
     std::vector<Bytes> originals;
