@@ -15,7 +15,7 @@ namespace fairlead {
 struct TransportKey {
     Be16 source_port;
     Be16 destination_port;
-    std::uint8_t protocol;
+    std::uint8_t protocol = 0;
 };
 
 [[nodiscard]] inline std::uint64_t flow_hash_v4(std::uint64_t seed,

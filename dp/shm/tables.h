@@ -150,14 +150,14 @@ inline constexpr std::uint8_t kVipMark = 255;
 struct alignas(kCacheLineBytes) ServiceRecord {
     IpAddress vip;
     Be16 port;
-    std::uint8_t protocol;
-    ForwardingMode mode;
-    ServiceId id;
-    std::uint32_t ring;          // slot in the pool of rings
-    std::uint32_t ring_entries;  // 0: no backend is in
-    std::uint32_t
-        ring_fingerprint;  // the same on every balancer with the same set of (name, weight)
-    std::array<std::uint8_t, 28> reserved;
+    std::uint8_t protocol = 0;
+    ForwardingMode mode{};
+    ServiceId id{};
+    std::uint32_t ring = 0;          // slot in the pool of rings
+    std::uint32_t ring_entries = 0;  // 0: no backend is in
+    std::uint32_t ring_fingerprint =
+        0;  // the same on every balancer with the same set of (name, weight)
+    std::array<std::uint8_t, 28> reserved{};
 };
 static_assert(sizeof(ServiceRecord) == kCacheLineBytes);
 static_assert(offsetof(ServiceRecord, id) == 20 && offsetof(ServiceRecord, ring) == 24);
@@ -183,23 +183,23 @@ static_assert(offsetof(ServiceRecord, id) == 20 && offsetof(ServiceRecord, ring)
 
 struct PortRecord {
     MacAddress mac;  // source MAC of what leaves here
-    std::uint16_t reserved0;
-    std::uint32_t mtu_bytes;  // largest IP packet, without the Ethernet header
-    std::uint32_t reserved1;
+    std::uint16_t reserved0 = 0;
+    std::uint32_t mtu_bytes = 0;  // largest IP packet, without the Ethernet header
+    std::uint32_t reserved1 = 0;
     IpAddress tunnel_source_v4;  // outer source; :: where the port has none
     IpAddress tunnel_source_v6;
-    std::array<std::uint8_t, 16> reserved2;
+    std::array<std::uint8_t, 16> reserved2{};
 };
 static_assert(sizeof(PortRecord) == kCacheLineBytes);
 
 struct alignas(kCacheLineBytes) SnapshotHeader {
-    std::uint64_t generation;
-    std::uint64_t flow_hash_seed;
-    std::uint32_t bucket_mask;    // buckets in use minus one, a power of two minus one
-    std::uint32_t service_count;  // without VIP marks
-    std::uint32_t port_count;
-    std::array<std::uint8_t, 36> reserved;
-    std::array<PortRecord, kMaxPorts> ports;
+    std::uint64_t generation = 0;
+    std::uint64_t flow_hash_seed = 0;
+    std::uint32_t bucket_mask = 0;    // buckets in use minus one, a power of two minus one
+    std::uint32_t service_count = 0;  // without VIP marks
+    std::uint32_t port_count = 0;
+    std::array<std::uint8_t, 36> reserved{};
+    std::array<PortRecord, kMaxPorts> ports{};
     // ServiceRecord buckets[bucket_mask + 1] follow.
 };
 static_assert(sizeof(SnapshotHeader) == kCacheLineBytes * (1 + kMaxPorts));
