@@ -93,14 +93,14 @@ void TextWriter::begin_sample(std::string_view suffix,
 
 void TextWriter::append(std::uint64_t value) {
     std::array<char, 24> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
     text_.append(digits.data(), end);
     text_ += '\n';
 }
 
 void TextWriter::append(std::int64_t value) {
     std::array<char, 24> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
     text_.append(digits.data(), end);
     text_ += '\n';
 }
@@ -118,7 +118,7 @@ std::string number_text(double value) {
         return value > 0 ? "+Inf" : "-Inf";
     }
     std::array<char, 32> digits{};
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+    char* const end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
     return {digits.data(), end};
 }
 

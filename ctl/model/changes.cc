@@ -19,6 +19,32 @@ Unexpected<Refusal> no_backend(const BackendKey& key) {
                   "there is no backend " + to_text(key) + "; see `lbctl backend list`");
 }
 
+Result<void, Refusal> check_address(const Service& service, const IpAddress& address) {
+    const std::string_view reason = conf::why_not_a_host(address);
+    if (!reason.empty()) {
+        return refuse(
+            RefusalCode::kBadRequest,
+            text_of(address) + " is " + std::string(reason) + ": it cannot be a backend's address");
+    }
+    if (address == service.config.vip) {
+        return refuse(RefusalCode::kBadRequest,
+                      text_of(address) + " is the VIP itself: give the server's own address");
+    }
+    if (address.is_v4() != service.config.vip.is_v4()) {
+        return refuse(
+            RefusalCode::kBadRequest,
+            text_of(address) + " is not of the VIP's family (" + text_of(service.config.vip) + ")");
+    }
+    for (const Backend& backend : service.backends) {
+        if (backend.address == address && !backend.is_removing) {
+            return refuse(
+                RefusalCode::kConflict,
+                text_of(address) + " is backend " + backend.name + " of this service already");
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<const Service*, Refusal> Model::service_to_change(std::string_view name) const {
@@ -95,32 +121,6 @@ Result<bool, Refusal> Model::patch(const BackendKey& key,
     }
     rebuild(now);
     return true;
-}
-
-Result<void, Refusal> Model::check_address(const Service& service, const IpAddress& address) const {
-    const std::string_view reason = conf::why_not_a_host(address);
-    if (!reason.empty()) {
-        return refuse(
-            RefusalCode::kBadRequest,
-            text_of(address) + " is " + std::string(reason) + ": it cannot be a backend's address");
-    }
-    if (address == service.config.vip) {
-        return refuse(RefusalCode::kBadRequest,
-                      text_of(address) + " is the VIP itself: give the server's own address");
-    }
-    if (address.is_v4() != service.config.vip.is_v4()) {
-        return refuse(
-            RefusalCode::kBadRequest,
-            text_of(address) + " is not of the VIP's family (" + text_of(service.config.vip) + ")");
-    }
-    for (const Backend& backend : service.backends) {
-        if (backend.address == address && !backend.is_removing) {
-            return refuse(
-                RefusalCode::kConflict,
-                text_of(address) + " is backend " + backend.name + " of this service already");
-        }
-    }
-    return {};
 }
 
 Result<void, Refusal> Model::check_room(const Service& service) const {

@@ -83,8 +83,6 @@ class Model {
     void rebuild(Time now);
     [[nodiscard]] Result<const Service*, Refusal> service_to_change(std::string_view name) const;
     [[nodiscard]] const conf::BackendConfig* in_file(const BackendKey& key) const;
-    [[nodiscard]] Result<void, Refusal> check_address(const Service& service,
-                                                      const IpAddress& address) const;
     [[nodiscard]] Result<void, Refusal> check_room(const Service& service) const;
 
     conf::Config config_;

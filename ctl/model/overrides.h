@@ -4,12 +4,12 @@
 // yield to it where it changes afterwards what they override (reconcile.h).
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "ctl/model/states.h"
 #include "dp/net/ip_address.h"
@@ -20,7 +20,9 @@ namespace fairlead::model {
 struct BackendKey {
     std::string service;
     std::string name;
-    friend auto operator<=>(const BackendKey&, const BackendKey&) = default;
+    friend bool operator<(const BackendKey& one, const BackendKey& other) {
+        return std::tie(one.service, one.name) < std::tie(other.service, other.name);
+    }
     friend bool operator==(const BackendKey&, const BackendKey&) = default;
 };
 
