@@ -1,5 +1,7 @@
 """What became of the requests of a load, for assertions."""
 
+import time
+
 
 def count_by_backend(results):
     counts = {}
@@ -18,7 +20,7 @@ def stop_without_failures(loads, at_least=20):
         assert not failures, f"{name}: {len(failures)} of {len(results)} requests failed: {failures[:5]}"
 
 
-def wait_for_answers(load, condition, what, timeout_s=10):
+def wait_for_answers(load, condition, what, timeout_s=20):
     """Until condition({backend: answers}) holds for the requests that begin from now on."""
-    seen = len(load.results())
-    load.wait_for(what, lambda results: condition(count_by_backend(results[seen:])), timeout_s)
+    now = time.monotonic()
+    load.wait_for(what, lambda results: condition(count_by_backend(r for r in results if r["at"] >= now)), timeout_s)
