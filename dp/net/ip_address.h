@@ -64,6 +64,7 @@ class IpAddress {
         const auto b = std::bit_cast<Words>(right.bytes_);
         return ((a[0] ^ b[0]) | (a[1] ^ b[1])) == 0;
     }
+    // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 takes the defaulted comparison for a 0
     friend constexpr auto operator<=>(const IpAddress&, const IpAddress&) = default;
 
   private:
