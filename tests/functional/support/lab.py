@@ -113,7 +113,8 @@ class Lab:
         self.router.sysctl(FORWARDING)
         # An address of its own: else a bridge takes its ports' lowest, and a new backend may change it under the
         # hosts that have learned it, which then answer into the void until they ask again.
-        self.router.ip("link add edge address 02:00:00:ed:9e:01 type bridge forward_delay 0 stp_state 0 mcast_snooping 0",
+        self.router.ip("link add edge address 02:00:00:ed:9e:01 "
+                       "type bridge forward_delay 0 stp_state 0 mcast_snooping 0",
                        f"link set edge mtu {EDGE_MTU} up",
                        "addr add 10.2.0.1/24 dev edge", "addr add fd00:2::1/64 dev edge nodad",
                        f"link add client type veth peer name eth0 netns {self.client.namespace}",
