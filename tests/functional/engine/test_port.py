@@ -203,7 +203,7 @@ def test_a_flow_stays_where_it_began_over_a_restart_with_larger_tables(make_lab)
         carrier = next(b for b in lab.backends if connections_of(b))
         assert lab.balancer.lbdp.stop() == 0
         lab.balancer.lbctl("backend", "weight", f"portal/{carrier.name}", "0")
-        lab.balancer.configure(lab.balancer.config.read_text().replace('flows = "64k"', 'flows = "256k"'))
+        lab.balancer.configure(lab.balancer.config.read_text().replace('flows = "256k"', 'flows = "512k"'))
         lab.balancer.start_lbdp()
         assert "flows_taken_over=false" in lab.balancer.lbdp.log.read_text()
         wait_for_service(lab)

@@ -31,7 +31,7 @@ seed_file = "{directory}/seed"
 [engine]
 cpus = "{cpus}"
 hugepages = "{hugepages}"
-flows = "64k"
+flows = "256k"
 idle = "yield"
 
 [[port]]

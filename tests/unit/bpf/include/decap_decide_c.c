@@ -7,7 +7,11 @@
 struct DecapDecision decap_decide(const __u8* frame, __u32 size, __u32 frame_length) {
     struct DecapDecision decision;
     struct decap_tunnel tunnel;
-    const __u8* end = size == 0 ? frame : frame + size;  // an empty frame may be a null pointer
+    static const __u8 nothing = 0;
+    if (size == 0) {
+        frame = &nothing;  // an empty frame may be a null pointer, to which nothing may be added
+    }
+    const __u8* end = frame + size;
     __u8 ecn = 0;
     memset(&decision, 0, sizeof decision);
     memset(&tunnel, 0, sizeof tunnel);
