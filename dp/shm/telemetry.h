@@ -66,7 +66,7 @@ struct alignas(kCacheLineBytes) WorkerBlock {
     // The last generation of `tables` that the worker follows; 0: none yet. Stored with release by
     // the worker, loaded with acquire by the daemon's reuse of slots (tables.h, T2).
     std::atomic<std::uint64_t> acknowledged;
-    std::array<std::uint8_t, 56> reserved0;
+    std::array<std::uint8_t, 56> reserved0{};
 
     alignas(kCacheLineBytes) Counter heartbeat;  // rises while the worker's loop turns
     Counter cpu;                                 // the core that it is pinned to

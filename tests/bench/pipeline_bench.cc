@@ -12,12 +12,12 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <random>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -84,8 +84,7 @@ class Buckets {
         start_ =
             ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (start_ == MAP_FAILED) {
-            std::perror("mmap");
-            std::exit(1);
+            throw std::system_error(errno, std::generic_category(), "mmap");
         }
         ::madvise(start_, bytes_, MADV_HUGEPAGE);  // without them it is slower, not wrong
     }
