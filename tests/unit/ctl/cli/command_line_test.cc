@@ -18,6 +18,7 @@ std::variant<Command, Finished> parse(const std::string& line) {
         words.push_back(word);
     }
     std::vector<const char*> arguments;
+    arguments.reserve(words.size());
     for (const std::string& word : words) {
         arguments.push_back(word.c_str());
     }
