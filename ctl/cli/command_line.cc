@@ -198,6 +198,10 @@ class Words {
     void add_rest() {
         CLI::App* health = group("health", "What the checks see");
         leaf(*health, "list", Word::kHealthList, "Every check, its state and its last result");
+        CLI::App* drops =
+            leaf(root_, "drops", Word::kDrops, "What was dropped, why, and what to do about it");
+        target(drops, "SERVICE", "Only this service's", false);
+        drops->add_flag("--all", command_.shows_all, "Also reasons that never occurred");
         CLI::App* config = group("config", "The configuration");
         target(leaf(*config, "check", Word::kConfigCheck, "Read a file as lbd would; all errors"),
                "FILE",

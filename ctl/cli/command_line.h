@@ -28,6 +28,7 @@ enum class Word : std::uint8_t {
     kBackendMaint,
     kBackendWeight,
     kHealthList,
+    kDrops,
     kConfigCheck,
     kReload,
     kVersion,
@@ -54,6 +55,7 @@ struct Command {
     bool is_forced = false;
     std::string address;
     std::optional<std::uint32_t> weight;
+    bool shows_all = false;
 
     // How long to wait until every worker follows. lbd itself waits, for this long at most.
     [[nodiscard]] std::chrono::milliseconds for_workers() const;

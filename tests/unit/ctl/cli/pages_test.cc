@@ -168,6 +168,31 @@ TEST(ServicePages, ShowStateAndDrops) {
               "Ring      5f2a0001\n");
 }
 
+TEST(DropsPage, ShowsCountsAndThenWhatTheyMean) {
+    const json drops = json::parse(R"({"engine_up": true, "service": null, "drops": [
+        {"reason": "no_service", "where": "engine", "packets": 7, "sentence": "Nobody listens.",
+         "services": {}, "ports": {}},
+        {"reason": "no_backend", "where": "engine", "packets": 12, "sentence": "Nobody serves.",
+         "services": {"api": 2, "portal": 10}, "ports": {}},
+        {"reason": "too_big", "where": "engine", "packets": 0, "sentence": "Too large.",
+         "services": {}, "ports": {}},
+        {"reason": "no_socket", "where": "port", "packets": 1, "sentence": "No engine.",
+         "services": {}, "ports": {"edge": 1}}]})");
+    EXPECT_EQ(drops_page(drops, /*shows_all=*/false, Look{}),
+              "REASON      PACKETS  WHERE   OF\n"
+              "no_service        7  engine  -\n"
+              "no_backend       12  engine  api 2, portal 10\n"
+              "no_socket         1  port    edge 1\n"
+              "\n"
+              "no_service  Nobody listens.\n"
+              "no_backend  Nobody serves.\n"
+              "no_socket   No engine.\n");
+    const std::string all = drops_page(drops, /*shows_all=*/true, Look{});
+    EXPECT_NE(all.find("too_big           0  engine  -\n"), std::string::npos) << all;
+    EXPECT_NE(all.find("too_big     Too large.\n"), std::string::npos) << all;
+    EXPECT_EQ(drops_page(json::object(), true, Look{}), "Nothing was dropped.\n");
+}
+
 TEST(HealthTable, ShowsWhatTheCheckSaw) {
     const json checks = json::parse(R"([{"service": "portal", "backend": "app-1", "type": "http",
         "address": "10.0.4.1:443", "state": "down", "since": "2023-11-14T22:13:00Z",
