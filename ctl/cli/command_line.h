@@ -29,6 +29,7 @@ enum class Word : std::uint8_t {
     kBackendWeight,
     kHealthList,
     kDrops,
+    kTrace,
     kConfigCheck,
     kReload,
     kVersion,
@@ -37,6 +38,14 @@ enum class Word : std::uint8_t {
 enum class Format : std::uint8_t {
     kTable,
     kJson
+};
+
+// The packet of `trace`, as it was written.
+struct TraceWords {
+    std::string protocol;
+    std::string source;
+    std::string destination;
+    std::string flags;
 };
 
 struct Command {
@@ -56,6 +65,7 @@ struct Command {
     std::string address;
     std::optional<std::uint32_t> weight;
     bool shows_all = false;
+    TraceWords trace;
 
     // How long to wait until every worker follows. lbd itself waits, for this long at most.
     [[nodiscard]] std::chrono::milliseconds for_workers() const;

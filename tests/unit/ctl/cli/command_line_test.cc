@@ -105,6 +105,16 @@ TEST(CommandLine, DropsTakesAServiceAndAll) {
     EXPECT_NE(usage_error("drops portal api"), "");
 }
 
+TEST(CommandLine, TraceTakesAFiveTuple) {
+    const Command trace = command("trace tcp [2001:db8::7]:1 [2001:db8::10]:2 --flags SA");
+    EXPECT_EQ(trace.word, Word::kTrace);
+    EXPECT_EQ(trace.trace.protocol, "tcp");
+    EXPECT_EQ(trace.trace.source, "[2001:db8::7]:1");
+    EXPECT_EQ(trace.trace.destination, "[2001:db8::10]:2");
+    EXPECT_EQ(trace.trace.flags, "SA");
+    EXPECT_NE(usage_error("trace tcp 10.0.0.1:1"), "");
+}
+
 TEST(CommandLine, AMistypedWordGetsTheNearest) {
     EXPECT_NE(usage_error("backend drian a/b").find("did you mean \"drain\"?"), std::string::npos);
     EXPECT_NE(usage_error("statsu").find("did you mean \"status\"?"), std::string::npos);
