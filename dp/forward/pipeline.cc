@@ -5,6 +5,7 @@
 
 #include "dp/forward/classify.h"
 #include "dp/forward/count.h"
+#include "dp/forward/exceptions.h"
 #include "dp/forward/rewrite.h"
 #include "dp/forward/select.h"
 
@@ -22,6 +23,7 @@ void forward_stage_burst(ForwardContext& context,
     classify_burst(context.snapshot, *context.flows, packets, facts, verdicts);
     select_burst(context, facts, selections, verdicts);
     rewrite_burst(context.snapshot, packets, facts, selections, verdicts);
+    handle_exceptions(context, packets, facts, verdicts);
     count_burst(context.counters, facts, verdicts);
 }
 
