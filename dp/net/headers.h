@@ -46,6 +46,7 @@ inline constexpr std::uint8_t kProtocolUdp = 17;
 inline constexpr std::uint8_t kProtocolIpv6 = 41;
 inline constexpr std::uint8_t kProtocolRouting = 43;
 inline constexpr std::uint8_t kProtocolFragment = 44;
+inline constexpr std::uint8_t kProtocolGre = 47;
 inline constexpr std::uint8_t kProtocolAuthentication = 51;
 inline constexpr std::uint8_t kProtocolDestinationOptions = 60;
 inline constexpr std::uint8_t kProtocolMobility = 135;
@@ -126,5 +127,22 @@ struct UdpHeader {
     Wire<Be16> checksum;
 };
 static_assert(sizeof(UdpHeader) == 8 && alignof(UdpHeader) == 1);
+
+// RFC 2784, 2.1: without the checksum, which is there only if its bit is set.
+struct GreHeader {
+    Wire<Be16> flags_and_version;
+    Wire<Be16> protocol;  // an Ethernet type
+};
+static_assert(sizeof(GreHeader) == 4 && alignof(GreHeader) == 1);
+
+// Generic UDP Encapsulation, version 0 (draft-ietf-intarea-gue-09, 3.1), without extension fields.
+struct GueHeader {
+    std::uint8_t version_and_length = 0;  // version 2 bits, control 1, length of extensions 5
+    std::uint8_t protocol = 0;            // an IP protocol number
+    Wire<Be16> flags;
+};
+static_assert(sizeof(GueHeader) == 4 && alignof(GueHeader) == 1);
+
+inline constexpr Be16 kGuePort = Be16::from_host(6080);
 
 }  // namespace fairlead

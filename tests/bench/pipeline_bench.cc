@@ -415,6 +415,15 @@ BENCHMARK_CAPTURE(fairlead_pipeline, ipip_v6, shm::ForwardingMode::kIpip, Family
     ->Arg(1)
     ->Arg(kMillion)
     ->UseManualTime();
+BENCHMARK_CAPTURE(fairlead_pipeline, gre_v4, shm::ForwardingMode::kGre, Family::kV4)
+    ->Arg(1)
+    ->UseManualTime();
+BENCHMARK_CAPTURE(fairlead_pipeline, gue_v4, shm::ForwardingMode::kGue, Family::kV4)
+    ->Arg(1)
+    ->UseManualTime();
+BENCHMARK_CAPTURE(fairlead_pipeline, gue_v6, shm::ForwardingMode::kGue, Family::kV6)
+    ->Arg(1)
+    ->UseManualTime();
 
 }  // namespace
 }  // namespace fairlead::bench

@@ -58,6 +58,16 @@ using Json = nlohmann::json;
            flag("keeps", Word::kKeepsFlows) | flag("admits", Word::kAdmitsNew);
 }
 
+[[nodiscard]] shm::ForwardingMode mode_of(const std::string& word) {
+    if (word == "l2") {
+        return shm::ForwardingMode::kL2;
+    }
+    if (word == "ipip") {
+        return shm::ForwardingMode::kIpip;
+    }
+    return word == "gue" ? shm::ForwardingMode::kGue : shm::ForwardingMode::kGre;
+}
+
 void fill(TablesImage& tables, const Json& config) {
     tables.snapshot().flow_hash_seed = config.at("seed");
     for (const Json& one : config.at("ports")) {
@@ -72,8 +82,7 @@ void fill(TablesImage& tables, const Json& config) {
         const ServiceKey key{address(one.at("vip").get<std::string>()),
                              one.at("port"),
                              static_cast<std::uint8_t>(one.at("protocol") == "tcp" ? 6 : 17)};
-        const auto mode =
-            one.at("mode") == "l2" ? shm::ForwardingMode::kL2 : shm::ForwardingMode::kIpip;
+        const auto mode = mode_of(one.at("mode").get<std::string>());
         const auto ring = one.at("ring").get<std::vector<std::uint16_t>>();
         tables.add_service(key, mode, ServiceId{id}, id, ring);
         ++id;
@@ -118,7 +127,7 @@ void fill(TablesImage& tables, const Json& config) {
 void run() {
     std::string line;
     std::getline(std::cin, line);
-    ForwardRig rig({.backends = 64, .buckets = 128, .rings = 16, .ring_entries = 1'021}, 1'024);
+    ForwardRig rig({.backends = 64, .buckets = 256, .rings = 64, .ring_entries = 1'021}, 1'024);
     fill(rig.tables, Json::parse(line));
     rig.start();
     while (std::getline(std::cin, line)) {
