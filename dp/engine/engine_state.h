@@ -19,6 +19,7 @@
 #include "dp/engine/port.h"
 #include "dp/engine/segments.h"
 #include "dp/engine/worker.h"
+#include "dp/forward/fragment_table.h"
 #include "dp/shm/segment.h"
 #include "dp/shm/snapshot.h"
 
@@ -44,7 +45,7 @@ class Engine::State {
     [[nodiscard]] Status start_memory();
     [[nodiscard]] Status open_ports();
     [[nodiscard]] Status start_workers();
-    [[nodiscard]] WorkerSetup setup_of(std::uint32_t number) const;
+    [[nodiscard]] WorkerSetup setup_of(std::uint32_t number);
     void run_worker(std::uint32_t number);
     [[nodiscard]] Status look_for_tables();
     void follow_tables();
@@ -59,6 +60,8 @@ class Engine::State {
     PacketMemory memory_;
     std::vector<rte_mempool*> pools_;
     std::vector<Port> ports_;
+    std::vector<FragmentBucket> fragment_buckets_ = std::vector<FragmentBucket>(kFragmentBuckets);
+    FragmentTable fragments_{fragment_buckets_};
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::thread> threads_;
     shm::Segment tables_segment_;

@@ -194,7 +194,7 @@ Status Engine::State::open_ports() {
     return {};
 }
 
-WorkerSetup Engine::State::setup_of(std::uint32_t number) const {
+WorkerSetup Engine::State::setup_of(std::uint32_t number) {
     WorkerSetup setup{.index = WorkerIndex{static_cast<std::uint16_t>(number)},
                       .cpu = options_.cpus[number],
                       .idle = options_.idle,
@@ -202,6 +202,7 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) const {
                       .counters = {.worker = &telemetry_->worker(number),
                                    .services = telemetry_->services(number),
                                    .backends = telemetry_->backends(number)},
+                      .fragments = &fragments_,
                       .first_tick = first_tick_,
                       .follow = &follow_};
     for (const Port& port : ports_) {

@@ -50,6 +50,7 @@ Worker::Worker(WorkerSetup setup)
     context_.other_flows = setup_.other_flows;
     context_.counters = setup_.counters;
     context_.now = FlowTick{setup_.first_tick};
+    context_.fragments = setup_.fragments;
     setup_.counters.worker->cpu.set(setup_.cpu);
     setup_.counters.worker->flow_capacity.set(flows_.capacity());
 }
@@ -137,6 +138,9 @@ void Worker::dispatch(rte_mbuf* packet, const Packet& bytes, const Verdict& verd
             // behind the other ports stands no kernel.
             drop(packet, DropReason::kNoKernelPath, kNoServiceId);
             return;
+        case Action::kHold:
+            hold(packet, bytes);
+            return;
         case Action::kTransmit:
             if (to_number(verdict.port) >= outboxes_.size()) {
                 drop(packet, DropReason::kBadTables, verdict.service);
@@ -144,6 +148,9 @@ void Worker::dispatch(rte_mbuf* packet, const Packet& bytes, const Verdict& verd
             }
             adopt(packet, bytes);
             Outbox& outbox = outboxes_[to_number(verdict.port)];
+            if (outbox.count == outbox.packets.size()) {
+                send();
+            }
             outbox.packets[outbox.count] = packet;
             outbox.services[outbox.count] = verdict.service;
             ++outbox.count;
@@ -167,6 +174,20 @@ void Worker::send() noexcept {
     }
 }
 
+void Worker::hold(rte_mbuf* packet, const Packet& bytes) noexcept {
+    const Released leaving = held_.add(context_, bytes, packet);
+    if (leaving.owner != nullptr) {
+        dispatch(static_cast<rte_mbuf*>(leaving.owner), leaving.packet, leaving.verdict);
+    }
+}
+
+void Worker::offer_held() noexcept {
+    held_.offer(context_, [this](const Released& released) {
+        dispatch(static_cast<rte_mbuf*>(released.owner), released.packet, released.verdict);
+    });
+    send();
+}
+
 void Worker::drop(rte_mbuf* packet, DropReason reason, ServiceId service) noexcept {
     setup_.counters.worker->dropped[static_cast<std::size_t>(reason)].add(1);
     if (to_number(service) < setup_.counters.services.size()) {
@@ -179,6 +200,11 @@ void Worker::drop(rte_mbuf* packet, DropReason reason, ServiceId service) noexce
 void Worker::keep_house(std::uint64_t now) noexcept {
     const std::uint64_t ticks = (now - started_) / (kSecondsPerFlowTick * tsc_per_second_);
     context_.now = FlowTick{setup_.first_tick + ticks};
+    // Not from the start of this worker: the fragment table's clock is that of all workers.
+    context_.now_ms = now / (tsc_per_second_ / 1'000);
+    if (held_.size() != 0) {
+        offer_held();
+    }
     if (ticks > kMaxIdleTicks && context_.other_flows.size() > setup_.lasting_other_flows) {
         context_.other_flows = context_.other_flows.first(setup_.lasting_other_flows);
     }

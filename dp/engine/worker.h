@@ -18,6 +18,8 @@
 #include "dp/engine/options.h"
 #include "dp/engine/port.h"
 #include "dp/flow/flow_table.h"
+#include "dp/forward/fragment_table.h"
+#include "dp/forward/held_packets.h"
 #include "dp/forward/pipeline.h"
 
 struct rte_mbuf;
@@ -35,7 +37,8 @@ struct WorkerSetup {
     std::vector<FlowTableView> other_flows;
     std::size_t lasting_other_flows = 0;  // how many of them are the workers'
     WorkerCounters counters;
-    std::uint64_t first_tick = 0;  // of the flows' clock
+    FragmentTable* fragments = nullptr;  // of all workers
+    std::uint64_t first_tick = 0;        // of the flows' clock
     const Follow* follow = nullptr;
 };
 
@@ -64,6 +67,9 @@ class Worker {
     std::size_t poll(const PortQueue& queue) noexcept;
     void dispatch(rte_mbuf* packet, const Packet& bytes, const Verdict& verdict) noexcept;
     void send() noexcept;
+    void hold(rte_mbuf* packet, const Packet& bytes) noexcept;
+    // Looks again at the fragments that wait for their first one.
+    void offer_held() noexcept;
     void drop(rte_mbuf* packet, DropReason reason, ServiceId service) noexcept;
     // Once a millisecond at most.
     void keep_house(std::uint64_t now) noexcept;
@@ -79,6 +85,7 @@ class Worker {
     std::uint32_t idle_turns_ = 0;
     FlowTable flows_;
     ForwardContext context_;
+    HeldPackets held_;
     std::vector<Outbox> outboxes_;  // by port
 };
 

@@ -2,6 +2,8 @@
 
 #include "dp/base/read_once.h"
 #include "dp/flow/flow_hash.h"
+#include "dp/forward/options.h"
+#include "dp/forward/transport.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
 
@@ -38,6 +40,12 @@ struct IpFacts {
     const Be32 source = ip.source.get();
     if (is_martian_v4(source) || source == ip.destination.get()) {
         return DropReason::kMartianSource;
+    }
+    if (header_bytes != sizeof(Ipv4Header)) [[unlikely]] {
+        const DropReason reason = check_options_v4(&ip.version_and_length, header_bytes);
+        if (reason != DropReason::kNone) {
+            return reason;
+        }
     }
     if ((ip.flags_and_offset.get().raw() & kIpv4FragmentMask.raw()) != 0) {
         return DropReason::kFragment;
@@ -89,51 +97,6 @@ struct IpFacts {
     return DropReason::kNone;
 }
 
-[[nodiscard]] FlowEvent event_of(std::uint8_t tcp_flags) noexcept {
-    if ((tcp_flags & (kTcpFin | kTcpRst)) != 0) {
-        return FlowEvent::kClose;
-    }
-    return (tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn ? FlowEvent::kOpen : FlowEvent::kData;
-}
-
-// Reads the ports, and what the packet means to its flow.
-[[nodiscard]] inline DropReason check_transport(const IpFacts& ip,
-                                                TransportKey& key,
-                                                FlowEvent& event) noexcept {
-    if (ip.protocol == kProtocolTcp) {
-        if (ip.transport_bytes < sizeof(TcpHeader)) {
-            return DropReason::kTruncated;
-        }
-        const auto& tcp = header_at<TcpHeader>(ip.transport);
-        if (tcp.header_bytes() < sizeof(TcpHeader)) {
-            return DropReason::kBadHeaderLength;
-        }
-        if (tcp.header_bytes() > ip.transport_bytes) {
-            return DropReason::kTruncated;
-        }
-        key = {tcp.source_port.get(), tcp.destination_port.get(), kProtocolTcp};
-        event = event_of(tcp.flags);
-        return DropReason::kNone;
-    }
-    if (ip.protocol == kProtocolUdp) {
-        if (ip.transport_bytes < sizeof(UdpHeader)) {
-            return DropReason::kTruncated;
-        }
-        const auto& udp = header_at<UdpHeader>(ip.transport);
-        const std::uint32_t length = udp.length.get().host();
-        if (length < sizeof(UdpHeader)) {
-            return DropReason::kBadHeaderLength;
-        }
-        if (length > ip.transport_bytes) {
-            return DropReason::kTruncated;
-        }
-        key = {udp.source_port.get(), udp.destination_port.get(), kProtocolUdp};
-        event = FlowEvent::kDatagram;
-        return DropReason::kNone;
-    }
-    return DropReason::kUnsupportedProtocol;
-}
-
 // One packet at a time, with the tables of the burst.
 class Classifier {
   public:
@@ -177,7 +140,8 @@ class Classifier {
         TransportKey key{};
         DropReason reason = check_v4(ip, available, ip_facts);
         if (reason == DropReason::kNone) {
-            reason = check_transport(ip_facts, key, facts.event);
+            reason = check_transport(
+                ip_facts.protocol, ip_facts.transport, ip_facts.transport_bytes, key, facts.event);
         }
         if (reason != DropReason::kNone) {
             return if_for_vip(ip_facts.destination, reason);
@@ -201,7 +165,8 @@ class Classifier {
         TransportKey key{};
         DropReason reason = check_v6(ip, available, ip_facts);
         if (reason == DropReason::kNone) {
-            reason = check_transport(ip_facts, key, facts.event);
+            reason = check_transport(
+                ip_facts.protocol, ip_facts.transport, ip_facts.transport_bytes, key, facts.event);
         }
         if (reason != DropReason::kNone) {
             return if_for_vip(ip_facts.destination, reason);

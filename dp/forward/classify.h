@@ -3,7 +3,8 @@
 // The order of checks is fixed, so that a packet with several faults has one reason:
 //
 //     1. shorter than Ethernet header and IP header without options: truncated
-//     2. IPv4 (RFC 1812, 5.2.2): version, header length, total length, checksum, source, fragment;
+//     2. IPv4 (RFC 1812, 5.2.2): version, header length, total length, checksum, source, options,
+//        fragment;
 //        IPv6 (RFC 8200): version, payload length, source, extension header
 //     3. protocol other than TCP and UDP
 //     4. transport header: does it fit, is its own length possible

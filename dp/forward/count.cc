@@ -6,11 +6,15 @@ void count_burst(WorkerCounters& counters,
                  std::span<const PacketFacts> facts,
                  std::span<const Verdict> verdicts) noexcept {
     shm::WorkerBlock& worker = *counters.worker;
-    worker.packets.add(verdicts.size());
+    std::size_t held = 0;  // counted when they leave, as whatever they are by then
     for (std::size_t i = 0; i < verdicts.size(); ++i) {
         const Verdict& verdict = verdicts[i];
         if (verdict.action == Action::kKernel) {
             worker.kernel_packets.add(1);
+            continue;
+        }
+        if (verdict.action == Action::kHold) [[unlikely]] {
+            ++held;
             continue;
         }
         const bool is_dropped = verdict.action == Action::kDrop;
@@ -31,6 +35,7 @@ void count_burst(WorkerCounters& counters,
             backend.forwarded_bytes.add(facts[i].frame_bytes);
         }
     }
+    worker.packets.add(verdicts.size() - held);
 }
 
 }  // namespace fairlead

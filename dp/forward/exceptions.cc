@@ -1,15 +1,27 @@
 #include "dp/forward/exceptions.h"
 
+#include "dp/forward/extension.h"
+#include "dp/forward/fragment.h"
+
 namespace fairlead {
 
 namespace {
 
 // By the reason of the refusal.
-void handle_exception([[maybe_unused]] ForwardContext& context,
-                      [[maybe_unused]] Packet& packet,
-                      [[maybe_unused]] PacketFacts& facts,
+void handle_exception(ForwardContext& context,
+                      Packet& packet,
+                      PacketFacts& facts,
                       Verdict& verdict) noexcept {
     switch (verdict.reason) {
+        case DropReason::kFragment:
+            if (!facts.is_v6) {
+                forward_fragment_v4(context, packet, facts, verdict);
+                return;
+            }
+            [[fallthrough]];
+        case DropReason::kExtensionHeader:
+            forward_past_extensions(context, packet, facts, verdict);
+            return;
         default:
             return;
     }

@@ -20,6 +20,8 @@
 
 namespace fairlead {
 
+class FragmentTable;
+
 inline constexpr std::size_t kMaxBurst = 64;
 // Outer headers are written in front of a packet: an IPv6 header at most, rounded up.
 inline constexpr std::uint32_t kNeededHeadroomBytes = 64;
@@ -45,7 +47,9 @@ struct ForwardContext {
     FlowTable* flows = nullptr;                  // this worker's own
     std::span<const FlowTableView> other_flows;  // of the other workers, read-only
     WorkerCounters counters;
-    FlowTick now{};  // coarse, from the caller's clock
+    FlowTick now{};                      // coarse, from the caller's clock
+    std::uint64_t now_ms = 0;            // finer, of a clock that all workers share
+    FragmentTable* fragments = nullptr;  // of all workers; nullptr: fragments are dropped
 };
 
 // Requires packets.size() == verdicts.size() <= kMaxBurst; all pointers of the context set; each

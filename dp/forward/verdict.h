@@ -12,6 +12,7 @@ enum class Action : std::uint8_t {
     kDrop,      // `reason` says why
     kTransmit,  // leave by `port`; the packet's bytes are final
     kKernel,    // not for a VIP: hand it to the kernel, untouched
+    kHold,      // a fragment before its first one: keep it, unchanged, and offer it again soon
 };
 
 struct Verdict {

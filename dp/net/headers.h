@@ -76,6 +76,13 @@ struct Ipv4Header {
     [[nodiscard]] std::uint32_t header_bytes() const noexcept {
         return (version_and_length & 0x0FU) * 4U;
     }
+    // Where this piece of a datagram belongs (RFC 791, 3.1); the field counts 8-byte units.
+    [[nodiscard]] std::uint32_t offset_bytes() const noexcept {
+        return (flags_and_offset.get().host() & 0x1FFFU) * 8U;
+    }
+    [[nodiscard]] bool has_more() const noexcept {
+        return (flags_and_offset.get().host() & 0x2000U) != 0;
+    }
 };
 static_assert(sizeof(Ipv4Header) == 20 && alignof(Ipv4Header) == 1);
 static_assert(offsetof(Ipv4Header, ttl) == 8 && offsetof(Ipv4Header, source) == 12);
@@ -83,6 +90,13 @@ static_assert(offsetof(Ipv4Header, ttl) == 8 && offsetof(Ipv4Header, source) == 
 inline constexpr Be16 kIpv4DontFragment = Be16::from_host(0x4000);
 // "More fragments" and the 13 bits of the offset: any of them set says that this is a fragment.
 inline constexpr Be16 kIpv4FragmentMask = Be16::from_host(0x3FFF);
+
+// Option types of IPv4 (RFC 791, 3.1). The highest bit says: copied into every fragment.
+inline constexpr std::uint8_t kIpOptionEnd = 0;
+inline constexpr std::uint8_t kIpOptionNop = 1;
+inline constexpr std::uint8_t kIpOptionLooseRoute = 131;
+inline constexpr std::uint8_t kIpOptionStrictRoute = 137;
+inline constexpr std::uint8_t kIpOptionCopied = 0x80;
 
 struct Ipv6Header {
     Wire<Be32> version_class_label;  // version 4 bits, traffic class 8, flow label 20
@@ -98,6 +112,38 @@ struct Ipv6Header {
 };
 static_assert(sizeof(Ipv6Header) == 40 && alignof(Ipv6Header) == 1);
 static_assert(offsetof(Ipv6Header, source) == 8 && offsetof(Ipv6Header, destination) == 24);
+
+// How every walkable extension header of IPv6 begins (RFC 8200, section 4; RFC 4302, 2).
+struct ExtensionHeader {
+    std::uint8_t next_header = 0;
+    std::uint8_t length = 0;  // in units that depend on the kind
+    std::array<std::uint8_t, 6> rest{};
+};
+static_assert(sizeof(ExtensionHeader) == 8 && alignof(ExtensionHeader) == 1);
+
+struct RoutingHeader {  // RFC 8200, 4.4
+    std::uint8_t next_header = 0;
+    std::uint8_t length = 0;
+    std::uint8_t type = 0;
+    std::uint8_t segments_left = 0;
+    std::array<std::uint8_t, 4> rest{};
+};
+static_assert(sizeof(RoutingHeader) == 8 && alignof(RoutingHeader) == 1);
+
+struct FragmentHeader {  // RFC 8200, 4.5
+    std::uint8_t next_header = 0;
+    std::uint8_t reserved = 0;
+    Wire<Be16> offset_and_more;  // offset in 8-byte units 13 bits, reserved 2, more fragments 1
+    Wire<Be32> identification;
+
+    [[nodiscard]] std::uint32_t offset_bytes() const noexcept {
+        return offset_and_more.get().host() & 0xFFF8U;
+    }
+    [[nodiscard]] bool has_more() const noexcept {
+        return (offset_and_more.get().host() & 1U) != 0;
+    }
+};
+static_assert(sizeof(FragmentHeader) == 8 && alignof(FragmentHeader) == 1);
 
 struct TcpHeader {
     Wire<Be16> source_port;

@@ -30,6 +30,11 @@ enum class DropReason : std::uint8_t {
     kBadTables,
     kTransmitFull,
     kNoKernelPath,
+    kBadFragment,
+    kTinyFragment,
+    kFragmentOverlap,
+    kFragmentNoRoom,
+    kSourceRoute,
     kCount,
 };
 
@@ -60,11 +65,12 @@ inline constexpr std::array<DropReasonText, kDropReasonCount> kDropReasonTexts{{
      "The source address can never be a client's (RFC 1812, 5.3.7; RFC 4291, 2.5). Look "
      "for spoofed traffic; filter it at the border."},
     {"fragment",
-     "A fragment of a packet to a VIP; fragments are not forwarded. Lower the sender's MTU or "
-     "let path MTU discovery work."},
+     "A fragment of a packet to a VIP whose first fragment, which names the port, did not come "
+     "within a second. Look for loss on the way, or for forged fragments."},
     {"extension_header",
-     "An IPv6 extension header before the transport header; such packets are not "
-     "forwarded."},
+     "More than 8 IPv6 extension headers or 256 bytes of them, in an order that is forbidden, or "
+     "of "
+     "a kind that no client of a service sends. Look for a faulty or hostile sender."},
     {"unsupported_protocol", "A packet to a VIP that is neither TCP nor UDP."},
     {"no_service",
      "No service listens on this port of the VIP. Scans do that; else compare "
@@ -92,6 +98,21 @@ inline constexpr std::array<DropReasonText, kDropReasonCount> kDropReasonTexts{{
      "The port's transmit queue was full. The link is saturated, or its far side stalls."},
     {"no_kernel_path",
      "A packet for this host arrived on a port behind which no kernel interface stands."},
+    {"bad_fragment",
+     "A fragment that is empty, or whose length and offset cannot be: no multiple of 8, or past "
+     "65,535 bytes. Look for a hostile sender."},
+    {"tiny_fragment",
+     "A first fragment without the whole transport header, or a later one that begins inside it "
+     "(RFC 1858, RFC 3128, RFC 7112). Look for a hostile sender."},
+    {"fragment_overlap",
+     "A fragment that repeats or overlaps one that went before it, or comes after an overlapping "
+     "one (RFC 5722). Single ones are duplicates of the network; else look for a hostile sender."},
+    {"fragment_no_room",
+     "Too many fragments waited for their first one; this was the oldest. Look for a flood of "
+     "fragments; reordering alone does not do this."},
+    {"source_route",
+     "The packet asks to be routed by a list of addresses that it carries (RFC 7126, 4.3 and 4.4; "
+     "RFC 8200, 4.4). Look for a hostile sender."},
 }};
 
 [[nodiscard]] constexpr const DropReasonText& text_of(DropReason reason) noexcept {

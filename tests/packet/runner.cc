@@ -8,7 +8,10 @@
 //      "backends": [{"service": 0, "address", "mac", "flags": "published linked keeps admits"}]}
 //     {"frame": "hex", "headroom": 64}
 //  -> {"action": "transmit", "reason": "none", "backend": 3, "frame": "hex"}
+//     {"advance_ms": 5}                offers what was held, in the order of its coming
+//  -> [{"number": 7, "action": ...}]   those that leave; number: of the frame, from 0
 //  -> {"packets": 1, "kernel": 0, "dropped": {"truncated": 1}}
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -16,6 +19,7 @@
 #include <string>
 #include <vector>
 
+#include "dp/forward/held_packets.h"
 #include "tests/support/forward_rig.h"
 #include "tests/support/packets.h"
 
@@ -108,6 +112,8 @@ void fill(TablesImage& tables, const Json& config) {
             return "transmit";
         case Action::kKernel:
             return "kernel";
+        case Action::kHold:
+            return "hold";
     }
     return "?";
 }
@@ -124,23 +130,77 @@ void fill(TablesImage& tables, const Json& config) {
             {"dropped", dropped}};
 }
 
+[[nodiscard]] Json answer_of(const Verdict& verdict, const Packet& packet) {
+    return {{"action", name_of(verdict.action)},
+            {"reason", text_of(verdict.reason).metric},
+            {"backend", to_number(verdict.backend)},
+            {"frame", to_hex(Bytes(packet.data, packet.data + packet.length))}};
+}
+
+// The worker's part: buffers, and packets that wait.
+class Runner {
+  public:
+    explicit Runner(const Json& config)
+        : rig_({.backends = 64, .buckets = 256, .rings = 64, .ring_entries = 1'021}, 1'024) {
+        fill(rig_.tables, config);
+        rig_.start();
+    }
+
+    [[nodiscard]] Json forward(const Bytes& frame, std::uint32_t headroom) {
+        // Exactly headroom and frame, so that a sanitizer sees every step outside.
+        auto buffer = std::make_unique<Buffer>();
+        buffer->number = next_number_++;
+        buffer->bytes.resize(headroom + frame.size());
+        std::copy(frame.begin(), frame.end(), buffer->bytes.begin() + headroom);
+        Packet packet{
+            buffer->bytes.data() + headroom, static_cast<std::uint32_t>(frame.size()), headroom};
+        Verdict verdict;
+        forward_burst(rig_.context, {&packet, 1}, {&verdict, 1});
+        const Json answer = answer_of(verdict, packet);
+        if (verdict.action == Action::kHold) {
+            const Released leaving = held_.add(rig_.context, packet, buffer.release());
+            buffer.reset(static_cast<Buffer*>(leaving.owner));
+        }
+        return answer;
+    }
+
+    [[nodiscard]] Json advance(std::uint64_t milliseconds) {
+        rig_.context.now_ms += milliseconds;
+        Json answers = Json::array();
+        held_.offer(rig_.context, [&answers](const Released& released) {
+            const std::unique_ptr<Buffer> buffer(static_cast<Buffer*>(released.owner));
+            answers.push_back(answer_of(released.verdict, released.packet));
+            answers.back()["number"] = buffer->number;
+        });
+        return answers;
+    }
+
+    [[nodiscard]] Json counters() { return counters_of(rig_); }
+
+  private:
+    struct Buffer {
+        std::size_t number = 0;
+        Bytes bytes;
+    };
+
+    ForwardRig rig_;
+    HeldPackets held_;
+    std::size_t next_number_ = 0;
+};
+
 void run() {
     std::string line;
     std::getline(std::cin, line);
-    ForwardRig rig({.backends = 64, .buckets = 256, .rings = 64, .ring_entries = 1'021}, 1'024);
-    fill(rig.tables, Json::parse(line));
-    rig.start();
+    Runner runner(Json::parse(line));
     while (std::getline(std::cin, line)) {
         const Json request = Json::parse(line);
-        const auto [verdict, bytes] = rig.forward(from_hex(request.at("frame").get<std::string>()),
-                                                  request.value("headroom", kNeededHeadroomBytes));
-        const Json answer{{"action", name_of(verdict.action)},
-                          {"reason", text_of(verdict.reason).metric},
-                          {"backend", to_number(verdict.backend)},
-                          {"frame", to_hex(bytes)}};
+        const Json answer = request.contains("advance_ms")
+                                ? runner.advance(request.at("advance_ms"))
+                                : runner.forward(from_hex(request.at("frame").get<std::string>()),
+                                                 request.value("headroom", kNeededHeadroomBytes));
         std::cout << answer.dump() << '\n';
     }
-    std::cout << counters_of(rig).dump() << '\n';
+    std::cout << runner.counters().dump() << '\n';
 }
 
 }  // namespace

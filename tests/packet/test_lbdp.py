@@ -20,6 +20,7 @@ import pytest
 from scapy.utils import rdpcap, wrpcap
 from scapy.packet import Raw
 
+import fragments
 import table
 from oracle import maglev
 
@@ -172,6 +173,18 @@ def test_the_table_through_lbd_and_lbdp(run):
     del verdicts["transmit"]
     # Behind a capture file there is no kernel.
     verdicts["no_kernel_path"] = verdicts.pop("kernel")
+    assert result.dropped() == dict(verdicts)
+
+
+def test_fragments_through_lbd_and_lbdp(run):
+    """The scenarios of fragments.py: what leaves, in whatever order the pieces that waited could leave."""
+    pieces = [piece for scenario in fragments.scenarios() for piece in scenario.pieces]
+    result = run([piece.frame for piece in pieces])
+    assert result.exit_code == 0
+    expected = collections.Counter(piece.output.hex() for piece in pieces if piece.output is not None)
+    assert collections.Counter(frame.hex() for frame in result.sent) == expected
+    verdicts = collections.Counter(piece.verdict for piece in pieces)
+    del verdicts["transmit"]
     assert result.dropped() == dict(verdicts)
 
 

@@ -55,15 +55,19 @@ def tables(**changes):
     return {"seed": table.SEED, "ports": [port], "services": services, "backends": backends}
 
 
-def run(config, frames, headroom=64):
-    """(an answer a frame, the counters)"""
-    lines = [config] + [{"frame": frame.hex(), "headroom": headroom} for frame in frames]
-    done = subprocess.run(
-        [RUNNER], input="".join(json.dumps(line) + "\n" for line in lines), capture_output=True, text=True, check=False
-    )
+def run_lines(config, lines):
+    """The runner's answers to these requests, and the counters."""
+    text = "".join(json.dumps(line) + "\n" for line in [config, *lines])
+    done = subprocess.run([RUNNER], input=text, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(answers) == len(frames) + 1
+    assert len(answers) == len(lines) + 1
+    return answers
+
+
+def run(config, frames, headroom=64):
+    """(an answer a frame, the counters)"""
+    answers = run_lines(config, [{"frame": frame.hex(), "headroom": headroom} for frame in frames])
     return answers[:-1], answers[-1]
 
 

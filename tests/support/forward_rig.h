@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "dp/flow/flow_table.h"
+#include "dp/forward/fragment_table.h"
 #include "dp/forward/pipeline.h"
 #include "tests/support/tables_image.h"
 
@@ -41,6 +42,7 @@ class ForwardRig {
         context.snapshot = reader_->snapshot();
         context.flows = flows.get();
         context.counters = {worker_.get(), services_, backends_};
+        context.fragments = &fragments;
     }
 
     // One packet through the pipeline, in a buffer that holds exactly headroom and packet.
@@ -66,6 +68,8 @@ class ForwardRig {
     TablesImage tables;
     std::vector<shm::FlowBucket> buckets;
     std::unique_ptr<FlowTable> flows;
+    std::vector<FragmentBucket> fragment_buckets = std::vector<FragmentBucket>(256);
+    FragmentTable fragments{fragment_buckets};
     ForwardContext context;
 
   private:

@@ -1,0 +1,291 @@
+#include "dp/forward/fragment.h"
+
+#include "dp/base/read_once.h"
+#include "dp/forward/fragment_table.h"
+#include "dp/forward/resume.h"
+#include "dp/forward/transport.h"
+#include "dp/net/parse.h"
+
+namespace fairlead {
+
+namespace {
+
+constexpr std::uint32_t kMaxDatagramBytes = 65'535;
+
+// One fragment, of either family.
+struct Piece {
+    FragmentKey key;
+    const std::uint8_t* payload = nullptr;  // of the first: the transport header
+    std::uint32_t payload_bytes = 0;        // of the first: from the transport header on
+    std::uint32_t offset = 0;               // in the datagram's fragmentable part
+    std::uint32_t bytes = 0;                // of the fragmentable part
+    std::uint32_t unfragmentable = 0;       // bytes before it that count for the limit
+    std::uint8_t protocol = 0;
+    bool has_more = false;
+};
+
+[[nodiscard]] DropReason check_extent(const Piece& piece) noexcept {
+    if (piece.bytes == 0 || (piece.has_more && piece.bytes % 8 != 0) ||
+        piece.unfragmentable + piece.offset + piece.bytes > kMaxDatagramBytes) {
+        return DropReason::kBadFragment;
+    }
+    return DropReason::kNone;
+}
+
+// The ports of a first fragment. What UDP says of its length is the whole datagram's.
+[[nodiscard]] DropReason read_first(const Piece& piece,
+                                    TransportKey& key,
+                                    FlowEvent& event) noexcept {
+    if (piece.protocol == kProtocolTcp) {
+        const DropReason reason =
+            check_transport(kProtocolTcp, piece.payload, piece.payload_bytes, key, event);
+        return reason == DropReason::kTruncated ? DropReason::kTinyFragment : reason;
+    }
+    if (piece.protocol != kProtocolUdp) {
+        return DropReason::kUnsupportedProtocol;
+    }
+    if (piece.payload_bytes < sizeof(UdpHeader)) {
+        return DropReason::kTinyFragment;
+    }
+    const auto& udp = header_at<UdpHeader>(piece.payload);
+    key = {udp.source_port.get(), udp.destination_port.get(), kProtocolUdp};
+    event = FlowEvent::kDatagram;
+    return udp.length.get().host() < sizeof(UdpHeader) ? DropReason::kBadHeaderLength
+                                                       : DropReason::kNone;
+}
+
+// What can be said of a later fragment alone.
+[[nodiscard]] DropReason check_later(const Piece& piece, bool is_v6) noexcept {
+    if (piece.protocol == kProtocolTcp) {
+        return piece.offset < sizeof(TcpHeader) ? DropReason::kTinyFragment : DropReason::kNone;
+    }
+    // IPv6: extension headers may come first in the fragmentable part.
+    return piece.protocol == kProtocolUdp || (is_v6 && is_walked_header(piece.protocol))
+               ? DropReason::kNone
+               : DropReason::kUnsupportedProtocol;
+}
+
+void hold(Verdict& verdict) noexcept {
+    verdict.action = Action::kHold;
+    verdict.reason = DropReason::kNone;
+}
+
+// The entry's verdict on one more piece.
+[[nodiscard]] DropReason admit(FragmentEntry& entry, const Piece& piece) noexcept {
+    if (entry.is_refused) {
+        return DropReason::kFragmentOverlap;
+    }
+    switch (entry.pieces.add(piece.offset, piece.offset + piece.bytes, !piece.has_more)) {
+        case PieceFit::kFits:
+            return DropReason::kNone;
+        case PieceFit::kRepeats:
+            return DropReason::kFragmentOverlap;
+        case PieceFit::kOverlaps:
+            break;
+    }
+    entry.is_refused = true;
+    return DropReason::kFragmentOverlap;
+}
+
+// The backend that the first fragment went to, if it is still the service's.
+[[nodiscard]] bool find_backend(const ForwardContext& context,
+                                const FragmentEntry& entry,
+                                const PacketFacts& facts,
+                                Selection& selection) noexcept {
+    const shm::BackendRecord* const record = context.tables->backend(entry.backend);
+    if (record == nullptr) {
+        return false;
+    }
+    // Pairs with the release store of the daemon (tables.h, T3).
+    const shm::BackendWord word(record->word.load(std::memory_order_acquire));
+    constexpr std::uint64_t kWanted = shm::BackendWord::kPublished | shm::BackendWord::kKeepsFlows;
+    if ((word.raw() & kWanted) != kWanted || word.incarnation() != entry.incarnation ||
+        read_once(record->service) != read_once(facts.service->id)) {
+        return false;
+    }
+    selection = {record, word};
+    return true;
+}
+
+// Remembers where a first fragment goes, or says that it may not go.
+void select_first(ForwardContext& context,
+                  const Piece& piece,
+                  TransportKey key,
+                  PacketFacts& facts,
+                  Selection& selection,
+                  Verdict& verdict) noexcept {
+    FragmentVisit visit(
+        *context.fragments, context.snapshot.flow_hash_seed, piece.key, context.now_ms);
+    if (!visit.has_access()) {
+        facts.service = nullptr;
+        hold(verdict);
+        return;
+    }
+    if (FragmentEntry* const entry = visit.find(); entry != nullptr) {
+        // Its first fragment has been here: this one repeats or contradicts it.
+        (void)admit(*entry, piece);
+        facts.service = nullptr;
+        verdict.reason = DropReason::kFragmentOverlap;
+        return;
+    }
+    select_one(context, facts, selection, verdict);
+    if (facts.service == nullptr) {
+        return;
+    }
+    FragmentEntry& entry = visit.make();
+    (void)entry.pieces.add(0, piece.bytes, false);
+    entry.backend = verdict.backend;
+    entry.incarnation = static_cast<std::uint8_t>(selection.word.incarnation());
+    entry.port = key.destination_port;
+    entry.protocol = key.protocol;
+    entry.prolong(context.now_ms);
+}
+
+// A first fragment: by its ports, as every packet; the others follow it.
+void forward_first(ForwardContext& context,
+                   Packet& packet,
+                   const Piece& piece,
+                   PacketFacts& facts,
+                   Verdict& verdict) noexcept {
+    TransportKey key;
+    verdict.reason = read_first(piece, key, facts.event);
+    if (verdict.reason != DropReason::kNone ||
+        !find_service_late(context, piece.key.destination, key, facts, verdict)) {
+        return;
+    }
+    const std::uint64_t seed = context.snapshot.flow_hash_seed;
+    const FragmentKey& addresses = piece.key;
+    facts.hash =
+        facts.is_v6
+            ? flow_hash_v6(seed, addresses.source.bytes(), addresses.destination.bytes(), key)
+            : flow_hash_v4(seed, addresses.source.v4(), addresses.destination.v4(), key);
+    Selection selection;
+    if (piece.has_more) {
+        select_first(context, piece, key, facts, selection, verdict);
+    } else {
+        select_one(context, facts, selection, verdict);
+    }
+    if (facts.service != nullptr) {
+        rewrite_one(context, packet, facts, selection, verdict);
+    }
+}
+
+// A later fragment: where the first one went.
+void forward_later(ForwardContext& context,
+                   Packet& packet,
+                   const Piece& piece,
+                   PacketFacts& facts,
+                   Verdict& verdict) noexcept {
+    verdict.reason = check_later(piece, facts.is_v6);
+    if (verdict.reason != DropReason::kNone) {
+        return;
+    }
+    Selection selection;
+    {
+        FragmentVisit visit(
+            *context.fragments, context.snapshot.flow_hash_seed, piece.key, context.now_ms);
+        FragmentEntry* const entry = visit.has_access() ? visit.find() : nullptr;
+        if (entry == nullptr) {
+            hold(verdict);
+            return;
+        }
+        const TransportKey key{Be16{}, entry->port, entry->protocol};
+        if (!find_service_late(context, piece.key.destination, key, facts, verdict)) {
+            return;
+        }
+        verdict.reason = admit(*entry, piece);
+        if (verdict.reason == DropReason::kNone &&
+            !find_backend(context, *entry, facts, selection)) {
+            verdict.reason = DropReason::kNoBackend;
+        }
+        if (verdict.reason != DropReason::kNone) {
+            facts.service = nullptr;
+            return;
+        }
+        verdict.backend = entry->backend;
+        entry->prolong(context.now_ms);
+        if (entry->pieces.is_whole()) {
+            *entry = FragmentEntry{};
+        }
+    }
+    rewrite_one(context, packet, facts, selection, verdict);
+}
+
+void forward_piece(ForwardContext& context,
+                   Packet& packet,
+                   const Piece& piece,
+                   PacketFacts& facts,
+                   Verdict& verdict) noexcept {
+    if (context.fragments == nullptr) {
+        verdict.reason = DropReason::kFragment;
+        return;
+    }
+    verdict.reason = check_extent(piece);
+    if (verdict.reason != DropReason::kNone) {
+        return;
+    }
+    if (piece.offset == 0) {
+        forward_first(context, packet, piece, facts, verdict);
+    } else {
+        forward_later(context, packet, piece, facts, verdict);
+    }
+}
+
+}  // namespace
+
+void forward_fragment_v4(ForwardContext& context,
+                         Packet& packet,
+                         PacketFacts& facts,
+                         Verdict& verdict) noexcept {
+    const std::uint8_t* const bytes = packet.data + sizeof(EthernetHeader);
+    const auto& ip = header_at<Ipv4Header>(bytes);
+    const std::uint32_t header_bytes = ip.header_bytes();
+    Piece piece;
+    piece.key = {IpAddress::from_v4(ip.source.get()),
+                 IpAddress::from_v4(ip.destination.get()),
+                 ip.identification.get().raw(),
+                 ip.protocol};
+    piece.payload = bytes + header_bytes;
+    facts.ip_bytes = ip.total_length.get().host();
+    piece.bytes = facts.ip_bytes - header_bytes;
+    piece.payload_bytes = piece.bytes;
+    piece.offset = ip.offset_bytes();
+    piece.unfragmentable = header_bytes;
+    piece.protocol = ip.protocol;
+    piece.has_more = ip.has_more();
+    forward_piece(context, packet, piece, facts, verdict);
+}
+
+void forward_fragment_v6(ForwardContext& context,
+                         Packet& packet,
+                         const HeaderChain& chain,
+                         PacketFacts& facts,
+                         Verdict& verdict) noexcept {
+    const std::uint8_t* const bytes = packet.data + sizeof(EthernetHeader);
+    const auto& ip = header_at<Ipv6Header>(bytes);
+    const auto& header = header_at<FragmentHeader>(bytes + chain.fragment_at);
+    if (chain.reason != DropReason::kNone) {
+        // The whole chain of headers must be in the first fragment (RFC 7112, 5).
+        const bool is_tiny = chain.reason == DropReason::kTruncated && header.has_more();
+        verdict.reason = is_tiny ? DropReason::kTinyFragment : chain.reason;
+        return;
+    }
+    const std::uint32_t fragmentable_at = chain.fragment_at + sizeof(FragmentHeader);
+    const std::uint32_t ip_bytes = ip.payload_length.get().host() + sizeof(Ipv6Header);
+    Piece piece;
+    piece.key = {IpAddress::from_v6(ip.source),
+                 IpAddress::from_v6(ip.destination),
+                 header.identification.get().raw(),
+                 0};
+    piece.payload = bytes + chain.end;
+    facts.ip_bytes = static_cast<std::uint16_t>(ip_bytes);
+    piece.bytes = ip_bytes - fragmentable_at;
+    piece.payload_bytes = ip_bytes - chain.end;
+    piece.offset = header.offset_bytes();
+    piece.unfragmentable = chain.fragment_at - static_cast<std::uint32_t>(sizeof(Ipv6Header));
+    piece.protocol = chain.protocol;
+    piece.has_more = header.has_more();
+    forward_piece(context, packet, piece, facts, verdict);
+}
+
+}  // namespace fairlead

@@ -1,0 +1,62 @@
+// The transport header of a whole packet: are its lengths possible, what are its ports, and what
+// does it mean to its flow. A piece of a packet is judged in fragment.cc, since its UDP length is
+// that of the whole.
+#pragma once
+
+#include <cstdint>
+
+#include "dp/flow/flow_entry.h"
+#include "dp/flow/flow_hash.h"
+#include "dp/net/parse.h"
+#include "dp/shm/drop_reason.h"
+
+namespace fairlead {
+
+[[nodiscard]] inline FlowEvent event_of(std::uint8_t tcp_flags) noexcept {
+    if ((tcp_flags & (kTcpFin | kTcpRst)) != 0) {
+        return FlowEvent::kClose;
+    }
+    return (tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn ? FlowEvent::kOpen : FlowEvent::kData;
+}
+
+// Requires `bytes` readable bytes at `transport`. Sets `key` and `event` where it returns kNone.
+[[nodiscard]] inline DropReason check_transport(std::uint8_t protocol,
+                                                const std::uint8_t* transport,
+                                                std::uint32_t bytes,
+                                                TransportKey& key,
+                                                FlowEvent& event) noexcept {
+    if (protocol == kProtocolTcp) {
+        if (bytes < sizeof(TcpHeader)) {
+            return DropReason::kTruncated;
+        }
+        const auto& tcp = header_at<TcpHeader>(transport);
+        if (tcp.header_bytes() < sizeof(TcpHeader)) {
+            return DropReason::kBadHeaderLength;
+        }
+        if (tcp.header_bytes() > bytes) {
+            return DropReason::kTruncated;
+        }
+        key = {tcp.source_port.get(), tcp.destination_port.get(), kProtocolTcp};
+        event = event_of(tcp.flags);
+        return DropReason::kNone;
+    }
+    if (protocol == kProtocolUdp) {
+        if (bytes < sizeof(UdpHeader)) {
+            return DropReason::kTruncated;
+        }
+        const auto& udp = header_at<UdpHeader>(transport);
+        const std::uint32_t length = udp.length.get().host();
+        if (length < sizeof(UdpHeader)) {
+            return DropReason::kBadHeaderLength;
+        }
+        if (length > bytes) {
+            return DropReason::kTruncated;
+        }
+        key = {udp.source_port.get(), udp.destination_port.get(), kProtocolUdp};
+        event = FlowEvent::kDatagram;
+        return DropReason::kNone;
+    }
+    return DropReason::kUnsupportedProtocol;
+}
+
+}  // namespace fairlead
