@@ -1,15 +1,20 @@
 #include "dp/forward/exceptions.h"
 
+#include "dp/forward/icmp.h"
+
 namespace fairlead {
 
 namespace {
 
 // By the reason of the refusal.
-void handle_exception([[maybe_unused]] ForwardContext& context,
-                      [[maybe_unused]] Packet& packet,
-                      [[maybe_unused]] PacketFacts& facts,
+void handle_exception(ForwardContext& context,
+                      Packet& packet,
+                      PacketFacts& facts,
                       Verdict& verdict) noexcept {
     switch (verdict.reason) {
+        case DropReason::kUnsupportedProtocol:
+            handle_icmp(context, packet, facts, verdict);
+            return;
         default:
             return;
     }

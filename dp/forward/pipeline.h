@@ -14,6 +14,7 @@
 #include <span>
 
 #include "dp/flow/flow_table.h"
+#include "dp/forward/reply_limit.h"
 #include "dp/forward/verdict.h"
 #include "dp/shm/snapshot.h"
 #include "dp/shm/telemetry.h"
@@ -45,7 +46,10 @@ struct ForwardContext {
     FlowTable* flows = nullptr;                  // this worker's own
     std::span<const FlowTableView> other_flows;  // of the other workers, read-only
     WorkerCounters counters;
-    FlowTick now{};  // coarse, from the caller's clock
+    FlowTick now{};              // coarse, from the caller's clock
+    std::uint64_t now_ms = 0;    // the same clock in milliseconds, from any moment on
+    PortIndex receiving_port{};  // on which the burst came
+    ReplyLimit reply_limit;
 };
 
 // Requires packets.size() == verdicts.size() <= kMaxBurst; all pointers of the context set; each

@@ -30,6 +30,11 @@ enum class DropReason : std::uint8_t {
     kBadTables,
     kTransmitFull,
     kNoKernelPath,
+    kBadIcmpChecksum,
+    kBadIcmpQuote,
+    kIcmpType,
+    kEchoRefused,
+    kReplyRateLimited,
     kCount,
 };
 
@@ -92,6 +97,20 @@ inline constexpr std::array<DropReasonText, kDropReasonCount> kDropReasonTexts{{
      "The port's transmit queue was full. The link is saturated, or its far side stalls."},
     {"no_kernel_path",
      "A packet for this host arrived on a port behind which no kernel interface stands."},
+    {"bad_icmp_checksum",
+     "The checksum of an ICMP message to a VIP is wrong. Look for a faulty sender or a faulty "
+     "link."},
+    {"bad_icmp_quote",
+     "An ICMP error to a VIP quotes no packet that a TCP or UDP service of that VIP can have sent. "
+     "Look for a faulty router, or for somebody who forges errors."},
+    {"icmp_type",
+     "An ICMP message to a VIP that is neither an error about a flow nor an echo request; no "
+     "service uses it."},
+    {"echo_refused",
+     "A ping of a VIP that does not answer: no service of it is up, or icmp_echo is \"never\"."},
+    {"reply_rate_limited",
+     "More packets than the limit asked for an answer of the balancer (ICMP error, echo reply, "
+     "reset). Look for a flood, or for clients that ignore Packet Too Big."},
 }};
 
 [[nodiscard]] constexpr const DropReasonText& text_of(DropReason reason) noexcept {

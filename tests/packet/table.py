@@ -320,7 +320,7 @@ def add_bad_v4(table):
     table.dropped("middle fragment", "fragment", frame_to(service, b"f" * 32, ip={"flags": "MF", "frag": 8}))
     table.dropped("last fragment", "fragment", frame_to(service, b"f" * 32, ip={"flags": 0, "frag": 1}))
     table.dropped("fragment at the last offset", "fragment", frame_to(service, ip={"flags": 0, "frag": 8191}))
-    table.dropped("ICMP echo to a VIP", "unsupported_protocol", ether() / ip_to(service) / ICMP())
+    table.dropped("ICMP echo to a VIP", "echo_refused", ether() / ip_to(service) / ICMP())
     table.dropped("GRE to a VIP", "unsupported_protocol", ether() / ip_to(service, proto=47) / Raw(b"\0" * 24))
     reserved = ether() / ip_to(service, proto=255) / Raw(b"\0" * 24)
     table.dropped("protocol 255 to a VIP", "unsupported_protocol", reserved)
@@ -357,7 +357,7 @@ def add_bad_v6(table):
     for name, more in (("IPv6 fragment", 1), ("atomic fragment", 0)):
         header = IPv6ExtHdrFragment(offset=0, m=more, id=1)
         table.dropped(name, "fragment", ether() / ip_to(service) / header / tcp)
-    table.dropped("ICMPv6 echo to a VIP", "unsupported_protocol", ether() / ip_to(service) / ICMPv6EchoRequest())
+    table.dropped("ICMPv6 echo to a VIP", "echo_refused", ether() / ip_to(service) / ICMPv6EchoRequest())
     table.dropped("no next header", "unsupported_protocol", ether() / ip_to(service, nh=59))
 
 
