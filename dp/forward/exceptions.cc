@@ -2,6 +2,7 @@
 
 #include "dp/forward/extension.h"
 #include "dp/forward/fragment.h"
+#include "dp/forward/icmp.h"
 
 namespace fairlead {
 
@@ -21,6 +22,9 @@ void handle_exception(ForwardContext& context,
             [[fallthrough]];
         case DropReason::kExtensionHeader:
             forward_past_extensions(context, packet, facts, verdict);
+            return;
+        case DropReason::kUnsupportedProtocol:
+            handle_icmp(context, packet, facts, verdict);
             return;
         default:
             return;

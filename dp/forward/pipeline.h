@@ -14,6 +14,7 @@
 #include <span>
 
 #include "dp/flow/flow_table.h"
+#include "dp/forward/reply_limit.h"
 #include "dp/forward/verdict.h"
 #include "dp/shm/snapshot.h"
 #include "dp/shm/telemetry.h"
@@ -50,6 +51,8 @@ struct ForwardContext {
     FlowTick now{};                      // coarse, from the caller's clock
     std::uint64_t now_ms = 0;            // finer, of a clock that all workers share
     FragmentTable* fragments = nullptr;  // of all workers; nullptr: fragments are dropped
+    PortIndex receiving_port{};          // on which the burst came
+    ReplyLimit reply_limit;
 };
 
 // Requires packets.size() == verdicts.size() <= kMaxBurst; all pointers of the context set; each

@@ -45,7 +45,47 @@ std::vector<Bytes> seed_corpus() {
             }
         }
     }
+    for (const bool is_v6 : {false, true}) {
+        const char* const vip = is_v6 ? "2001:db8::10" : "203.0.113.10";
+        const char* const client = is_v6 ? "2001:db8:c::7" : "198.51.100.7";
+        const Bytes quoted = testing::make_frame({.source = vip,
+                                                  .destination = client,
+                                                  .source_port = 443,
+                                                  .destination_port = 40'000,
+                                                  .payload_bytes = 12});
+        const auto error = static_cast<std::uint8_t>(is_v6 ? 2 : 3);
+        corpus.push_back(testing::make_icmp_frame(
+            {.source = client, .destination = vip, .type = error}, testing::ip_of(quoted)));
+        const auto echo = static_cast<std::uint8_t>(is_v6 ? 128 : 8);
+        corpus.push_back(testing::make_icmp_frame(
+            {.source = client, .destination = vip, .type = echo, .code = 0}, Bytes(33, 0x5A)));
+    }
     return corpus;
+}
+
+// Sets an ICMP checksum anew where there is one, so that mutations of messages reach further.
+void fix_icmp_checksum(Bytes& frame) {
+    const std::size_t header =
+        frame.size() > kIp && frame[kIp] >> 4U == 6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
+    if (frame.size() < kIp + header + sizeof(IcmpHeader)) {
+        return;
+    }
+    const bool is_v6 = header == sizeof(Ipv6Header);
+    std::uint64_t sum = 0;
+    if (is_v6) {
+        const auto& ip = header_at<Ipv6Header>(frame.data() + kIp);
+        if (ip.next_header != kProtocolIcmpv6) {
+            return;
+        }
+        sum = sum_pseudo_header(
+            ip, static_cast<std::uint32_t>(frame.size() - kIp - header), kProtocolIcmpv6);
+    } else if (frame[kIp] != 0x45 || frame[kIp + 9] != kProtocolIcmp) {
+        return;
+    }
+    auto& icmp = header_at<IcmpHeader>(frame.data() + kIp + header);
+    icmp.checksum.set(Be16{});
+    sum += sum_bytes(std::span(frame).subspan(kIp + header));
+    icmp.checksum.set(Be16::from_raw(static_cast<std::uint16_t>(~fold_checksum(sum))));
 }
 
 class Mutator {
@@ -65,6 +105,9 @@ class Mutator {
             if (header >= sizeof(Ipv4Header) && frame.size() >= kIp + header) {
                 testing::fix_ip_checksum(frame);
             }
+        }
+        if (below(4) != 0) {
+            fix_icmp_checksum(frame);
         }
         return frame;
     }
@@ -192,7 +235,10 @@ TEST(ForwardFuzz, AMillionBrokenPackets) {
                                     kUnsupportedProtocol,
                                     kNoService,
                                     kTtlExpired,
-                                    kNoHeadroom}) {
+                                    kNoHeadroom,
+                                    kBadIcmpChecksum,
+                                    kBadIcmpQuote,
+                                    kIcmpType}) {
         EXPECT_GT(seen[static_cast<std::size_t>(reason)], 100U) << text_of(reason).metric;
     }
     EXPECT_GT(sent, 50'000U);

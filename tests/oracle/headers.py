@@ -26,6 +26,12 @@ def internet_checksum(data):
     return ~total & 0xFFFF
 
 
+def v6_checksum(source, destination, protocol, message):
+    """RFC 8200, 8.1: the pseudo-header and the message, whose checksum field must be 0."""
+    pseudo = ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed
+    return internet_checksum(pseudo + struct.pack(">II", len(message), protocol) + message)
+
+
 def mac_bytes(text):
     return bytes(int(part, 16) for part in text.split(":"))
 

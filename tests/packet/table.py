@@ -334,7 +334,7 @@ def add_bad_v4(table):
     table.dropped("source is the VIP", "martian_source", frame_to(service, ip={"src": service.vip}))
     for source in ("1.0.0.1", "126.255.255.255", "128.0.0.1", "223.255.255.254", "10.1.2.3"):
         table.forwarded(f"source {source}", service, frame_to(service, ip={"src": source}))
-    table.dropped("ICMP echo to a VIP", "unsupported_protocol", ether() / ip_to(service) / ICMP())
+    table.dropped("ICMP echo to a VIP", "echo_refused", ether() / ip_to(service) / ICMP())
     table.dropped("GRE to a VIP", "unsupported_protocol", ether() / ip_to(service, proto=47) / Raw(b"\0" * 24))
     reserved = ether() / ip_to(service, proto=255) / Raw(b"\0" * 24)
     table.dropped("protocol 255 to a VIP", "unsupported_protocol", reserved)
@@ -359,7 +359,7 @@ def add_bad_v6(table):
     table.dropped("IPv6 source is the VIP", "martian_source", frame_to(service, ip={"src": service.vip}))
     for source in ("::2", "64:ff9b::c633:6407", "fd12::1", "2002:c633:6407::1"):
         table.forwarded(f"source {source}", service, frame_to(service, ip={"src": source}))
-    table.dropped("ICMPv6 echo to a VIP", "unsupported_protocol", ether() / ip_to(service) / ICMPv6EchoRequest())
+    table.dropped("ICMPv6 echo to a VIP", "echo_refused", ether() / ip_to(service) / ICMPv6EchoRequest())
     table.dropped("no next header", "unsupported_protocol", ether() / ip_to(service, nh=59))
 
 

@@ -14,6 +14,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import GRE, Ether
 
+import icmp_rows
 import table
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -22,7 +23,7 @@ RUNNER = BUILD / "tests" / "packet" / "packet_runner"
 READY = "published linked keeps admits"
 RING_SIZE = 1021
 
-ROWS = table.rows()
+ROWS = table.rows() + icmp_rows.rows()
 
 
 def ring_of(backends):
