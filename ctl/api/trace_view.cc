@@ -52,6 +52,8 @@ std::string_view action_text(Action action) {
             return "forward";
         case Action::kKernel:
             return "kernel";
+        case Action::kHold:
+            return "hold";
     }
     return "";
 }
@@ -64,6 +66,8 @@ std::string_view sentence_of(const Verdict& verdict) {
             return "Forwarded to the backend.";
         case Action::kKernel:
             return "Not for a VIP: left to this host's kernel, untouched.";
+        case Action::kHold:
+            return "A fragment that waits for the first one of its datagram.";
     }
     return "";
 }

@@ -127,21 +127,28 @@ def hash_of(service, frame):
     _, packet = headers.ip_packet(frame)
     start = 40 if is_v6(service) else 4 * (packet[0] & 0x0F)
     source = ipaddress.ip_address(packet[8:24] if is_v6(service) else packet[12:16])
-    port = int.from_bytes(packet[start : start + 2], "big")
+    return hash_from(service, str(source), int.from_bytes(packet[start : start + 2], "big"))
+
+
+def usual_hash(service, source=None, port=40000):
+    """Of what ip_to() and transport_to() make."""
+    return hash_from(service, source or (CLIENT6 if is_v6(service) else CLIENT), port)
+
+
+def hash_from(service, source, port):
     protocol = {"tcp": 6, "udp": 17}[service.protocol]
-    return flow_hash.flow_hash(SEED, str(source), service.vip, port, service.port, protocol)
+    return flow_hash.flow_hash(SEED, source, service.vip, port, service.port, protocol)
 
 
-def expected(service, frame, backend=None):
-    """The frame that leaves, by the oracle."""
+def expected(service, frame, backend=None, flow=None):
+    """The frame that leaves, by the oracle. flow: the flow hash, where the frame does not begin with the ports."""
     backend = backend or service.backends[0]
     if service.forwarding == "l2":
         return headers.forwarded_l2(frame, backend.mac, EDGE.mac)
     source = EDGE.tunnel_source_v6 if ":" in backend.address else EDGE.tunnel_source_v4
     macs = (backend.mac, EDGE.mac)
-    return headers.forwarded_tunnel(
-        service.forwarding, frame, macs, source, backend.address, hash_of(service, frame)
-    )
+    flow = hash_of(service, frame) if flow is None else flow
+    return headers.forwarded_tunnel(service.forwarding, frame, macs, source, backend.address, flow)
 
 
 def overhead(service):
@@ -158,14 +165,15 @@ def header_bytes(service):
 
 
 class Table:
-    """Rows in the making."""
+    """Rows in the making. flow_of(service, frame): the flow hash."""
 
-    def __init__(self):
+    def __init__(self, flow_of=hash_of):
         self.rows = []
+        self.flow_of = flow_of
 
-    def forwarded(self, description, service, packet):
+    def forwarded(self, description, service, packet, flow=None):
         frame = packet if isinstance(packet, bytes) else bytes(packet)
-        output = expected(service, frame)
+        output = expected(service, frame, flow=self.flow_of(service, frame) if flow is None else flow)
         self.rows.append(Row(f"{service.name}: {description}", frame, "transmit", output, service.name))
 
     def dropped(self, description, reason, packet):

@@ -10,7 +10,7 @@ import pathlib
 import subprocess
 
 import pytest
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import GRE, Ether
 
@@ -111,6 +111,8 @@ def rebuilt(packet):
     packet = packet.copy()
     layer = packet
     while layer is not None:
+        if isinstance(layer, ICMP):
+            break  # what it quotes is the business of others
         if isinstance(layer, IP):
             del layer.chksum
         if isinstance(layer, UDP) and layer.dport == table.headers.GUE_PORT and layer.chksum:
