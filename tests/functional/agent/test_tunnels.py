@@ -39,7 +39,7 @@ def counted(agent):
         return sum(event["event"] == "tunnel-packets" for event in events(agent))
     before = told()
     agent.signal(signal.SIGUSR1)
-    wait_until("the agent tells its counters", lambda: told() >= before + 7)
+    wait_until("the agent tells its counters", lambda: told() >= before + 8)
     return counters(agent)
 
 
