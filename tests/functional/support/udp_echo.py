@@ -5,6 +5,7 @@ import socket
 import sys
 
 IPV6_FREEBIND = 78  # linux/in6.h; IP_FREEBIND is 15
+SO_RCVBUFFORCE = 33  # linux/socket.h; a large datagram's pieces take a page each
 
 
 def bound(address, port):
@@ -14,6 +15,7 @@ def bound(address, port):
         server.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
     else:
         server.setsockopt(socket.IPPROTO_IP, 15, 1)
+    server.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 4 << 20)
     server.bind((address, port))
     return server
 
