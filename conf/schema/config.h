@@ -5,10 +5,13 @@
 // (conf/schema/keys.cc) and in conf/fairlead.toml.
 #pragma once
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "dp/net/ip_address.h"
@@ -22,8 +25,15 @@ enum class Protocol : std::uint8_t {
 };
 enum class Forwarding : std::uint8_t {
     kL2,
-    kIpip
+    kIpip,
+    kGue,
+    kGre
 };
+// As the file, the API, the metrics and the pages spell it, in the order of the enumeration.
+inline constexpr std::array<std::string_view, 4> kForwardingWords{"l2", "ipip", "gue", "gre"};
+[[nodiscard]] constexpr std::string_view to_text(Forwarding forwarding) noexcept {
+    return kForwardingWords[static_cast<std::size_t>(forwarding)];
+}
 enum class HugePages : std::uint8_t {
     kAuto,
     kRequired,

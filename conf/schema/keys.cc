@@ -12,7 +12,6 @@ using std::chrono::milliseconds;
 constexpr std::array<std::string_view, 3> kHugePageWords{"auto", "required", "none"};
 constexpr std::array<std::string_view, 2> kIdleWords{"spin", "yield"};
 constexpr std::array<std::string_view, 2> kProtocolWords{"tcp", "udp"};
-constexpr std::array<std::string_view, 2> kForwardingWords{"l2", "ipip"};
 constexpr std::array<std::string_view, 3> kCheckWords{"none", "tcp", "http"};
 
 constexpr std::uint64_t kHourMs = 3'600'000;
@@ -299,7 +298,8 @@ constexpr std::array kServiceKeys{
                         .default_text = "l2",
                         .choices = kForwardingWords,
                         .help = "How packets reach a backend: by its Ethernet address on the same "
-                                "segment (\"l2\"), or tunnelled in IP (\"ipip\")."},
+                                "segment (\"l2\"), or tunnelled in IP (\"ipip\"), in UDP "
+                                "(\"gue\") or by GRE (\"gre\")."},
                        [](ServiceConfig& service, const Value& value) {
                            service.forwarding = as_choice<Forwarding>(value);
                        }},

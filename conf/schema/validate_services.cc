@@ -94,28 +94,41 @@ class ServicesValidator {
         }
     }
 
-    // Of an interface the kernel tells the address; where there are only vdevs, nobody does.
+    // A tunnel's source is of the backend's family. Of an interface the kernel tells the address;
+    // where there are only vdevs, nobody does.
     void check_tunnel_source(const ServiceConfig& service, const Node& node) {
-        if (service.forwarding != Forwarding::kIpip || reading_.accepted(node, "vip") == nullptr) {
+        if (service.forwarding == Forwarding::kL2 || reading_.accepted(node, "vip") == nullptr) {
             return;
         }
-        const bool is_v4 = service.vip.is_v4();
-        const std::vector<PortConfig>& ports = reading_.config.ports;
-        const bool has_source =
-            std::any_of(ports.begin(), ports.end(), [is_v4](const PortConfig& port) {
-                return port.vdev.empty() ||
-                       (port.tunnel_source && port.tunnel_source->is_v4() == is_v4) ||
-                       std::any_of(
-                           port.addresses.begin(),
-                           port.addresses.end(),
-                           [is_v4](const auto& prefix) { return prefix.address.is_v4() == is_v4; });
-            });
-        if (!ports.empty() && !has_source) {
-            problems_.add(
-                Reading::place_of(node, "forwarding"),
-                fmt::format("no [[port]] has an {} \"address\" or \"tunnel_source\" to tunnel from",
-                            family(service.vip)));
+        for (const bool is_v4 : {true, false}) {
+            const bool is_needed = service.backends.empty()
+                                       ? service.vip.is_v4() == is_v4
+                                       : std::any_of(service.backends.begin(),
+                                                     service.backends.end(),
+                                                     [is_v4](const BackendConfig& backend) {
+                                                         return backend.address.is_v4() == is_v4;
+                                                     });
+            if (is_needed && !has_tunnel_source(is_v4)) {
+                problems_.add(Reading::place_of(node, "forwarding"),
+                              fmt::format("no [[port]] has an {} \"address\" or \"tunnel_source\" "
+                                          "to tunnel from",
+                                          is_v4 ? "IPv4" : "IPv6"));
+            }
         }
+    }
+
+    [[nodiscard]] bool has_tunnel_source(bool is_v4) const {
+        const std::vector<PortConfig>& ports = reading_.config.ports;
+        return ports.empty() ||
+               std::any_of(ports.begin(), ports.end(), [is_v4](const PortConfig& port) {
+                   return port.vdev.empty() ||
+                          (port.tunnel_source && port.tunnel_source->is_v4() == is_v4) ||
+                          std::any_of(port.addresses.begin(),
+                                      port.addresses.end(),
+                                      [is_v4](const auto& prefix) {
+                                          return prefix.address.is_v4() == is_v4;
+                                      });
+               });
     }
 
     void check_health(const ServiceConfig& service, const Node& node) {
@@ -206,12 +219,15 @@ class ServicesValidator {
         if (backend.address == service.vip) {
             problems_.add(place, "this is the VIP itself: give the server's own address");
         }
-        if (backend.address.is_v4() != service.vip.is_v4()) {
-            problems_.add(place,
-                          fmt::format("an {} backend cannot serve an {} VIP by forwarding = \"{}\"",
-                                      family(backend.address),
-                                      family(service.vip),
-                                      service.forwarding == Forwarding::kL2 ? "l2" : "ipip"));
+        if (service.forwarding == Forwarding::kL2 &&
+            backend.address.is_v4() != service.vip.is_v4()) {
+            problems_.add(
+                place,
+                fmt::format("an {} backend cannot serve an {} VIP by forwarding = \"l2\", "
+                            "which sends packets on as they came; a tunnel can (\"ipip\", "
+                            "\"gue\", \"gre\")",
+                            family(backend.address),
+                            family(service.vip)));
         }
     }
 

@@ -48,7 +48,7 @@ Json service_view(daemon::Daemon& daemon, const model::Service& service, bool wi
         {"name", config.name},
         {"vip", vip_text(config)},
         {"protocol", config.protocol == conf::Protocol::kTcp ? "tcp" : "udp"},
-        {"forwarding", config.forwarding == conf::Forwarding::kL2 ? "l2" : "ipip"},
+        {"forwarding", conf::to_text(config.forwarding)},
         {"up", service.is_up()},
         {"removing", service.is_removing},
         {"fingerprint", fmt::format("{:08x}", daemon.publisher().fingerprint(config.name))},

@@ -32,8 +32,7 @@ std::string info_labels(const conf::ServiceConfig& config) {
     const std::string host = config.vip.is_v4() ? address : "[" + address + "]";
     return "," + label("vip", host + ":" + std::to_string(config.port)) +
            (config.protocol == conf::Protocol::kTcp ? ",protocol=\"tcp\"" : ",protocol=\"udp\"") +
-           (config.forwarding == conf::Forwarding::kL2 ? ",forwarding=\"l2\""
-                                                       : ",forwarding=\"ipip\"");
+           "," + label("forwarding", conf::to_text(config.forwarding));
 }
 
 std::uint64_t count_in(const model::Service& service, model::Effective state) {

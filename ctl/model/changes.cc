@@ -30,10 +30,12 @@ Result<void, Refusal> check_address(const Service& service, const IpAddress& add
         return refuse(RefusalCode::kBadRequest,
                       text_of(address) + " is the VIP itself: give the server's own address");
     }
-    if (address.is_v4() != service.config.vip.is_v4()) {
+    if (service.config.forwarding == conf::Forwarding::kL2 &&
+        address.is_v4() != service.config.vip.is_v4()) {
         return refuse(
             RefusalCode::kBadRequest,
-            text_of(address) + " is not of the VIP's family (" + text_of(service.config.vip) + ")");
+            text_of(address) + " is not of the VIP's family (" + text_of(service.config.vip) +
+                "), and l2 sends packets on as they came; a tunnel can change the family");
     }
     for (const Backend& backend : service.backends) {
         if (backend.address == address && !backend.is_removing) {

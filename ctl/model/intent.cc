@@ -217,6 +217,24 @@ void carry_over(const std::vector<publish::KnownBackend>& known,
     judge_all(wanted, now);
 }
 
+namespace {
+
+[[nodiscard]] shm::ForwardingMode mode_of(conf::Forwarding forwarding) {
+    switch (forwarding) {
+        case conf::Forwarding::kL2:
+            return shm::ForwardingMode::kL2;
+        case conf::Forwarding::kIpip:
+            return shm::ForwardingMode::kIpip;
+        case conf::Forwarding::kGue:
+            return shm::ForwardingMode::kGue;
+        case conf::Forwarding::kGre:
+            return shm::ForwardingMode::kGre;
+    }
+    return shm::ForwardingMode::kL2;
+}
+
+}  // namespace
+
 std::vector<publish::DesiredService> desired_services(const std::vector<Service>& services) {
     std::vector<publish::DesiredService> desired;
     desired.reserve(services.size());
@@ -226,8 +244,7 @@ std::vector<publish::DesiredService> desired_services(const std::vector<Service>
         out.vip = service.config.vip;
         out.port = service.config.port;
         out.protocol = service.config.protocol == conf::Protocol::kTcp ? IPPROTO_TCP : IPPROTO_UDP;
-        out.mode = service.config.forwarding == conf::Forwarding::kL2 ? shm::ForwardingMode::kL2
-                                                                      : shm::ForwardingMode::kIpip;
+        out.mode = mode_of(service.config.forwarding);
         out.backends.reserve(service.backends.size());
         for (const Backend& backend : service.backends) {
             out.backends.push_back({backend.name,

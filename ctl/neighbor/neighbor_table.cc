@@ -186,9 +186,10 @@ Resolution NeighborTable::resolve_by_kernel(const IpAddress& backend,
         }
         const PortIndex port{static_cast<std::uint8_t>(i)};
         if (route->gateway && same_segment) {
-            return {std::nullopt,
-                    text_of(backend) + " is behind the gateway " + text_of(*route->gateway) +
-                        ", and l2 reaches only the port's own segment; use ipip"};
+            return {
+                std::nullopt,
+                text_of(backend) + " is behind the gateway " + text_of(*route->gateway) +
+                    ", and l2 reaches only the port's own segment; use a tunnel (ipip, gue, gre)"};
         }
         if (fixed_mac) {
             return {publish::Link{*fixed_mac, port}, ""};

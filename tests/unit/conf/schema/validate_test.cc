@@ -127,11 +127,20 @@ backend = [{ name = "x", address = "2001:db8::1" }]
 [[service]]
 name = "b"
 vip = "[2001:db8::10]:80"
-forwarding = "ipip"
 backend = [{ name = "x", address = "192.0.2.1" }]
 )"),
-        ElementsAre("7:36 an IPv6 backend cannot serve an IPv4 VIP by forwarding = \"l2\"",
-                    "12:36 an IPv4 backend cannot serve an IPv6 VIP by forwarding = \"ipip\""));
+        ElementsAre("7:36 an IPv6 backend cannot serve an IPv4 VIP by forwarding = \"l2\", which "
+                    "sends packets on as they came; a tunnel can (\"ipip\", \"gue\", \"gre\")",
+                    "11:36 an IPv4 backend cannot serve an IPv6 VIP by forwarding = \"l2\", which "
+                    "sends packets on as they came; a tunnel can (\"ipip\", \"gue\", \"gre\")"));
+    for (const char* const tunnel : {"ipip", "gue", "gre"}) {
+        EXPECT_THAT(errors_after_head(std::string("[[service]]\nname = \"a\"\n"
+                                                  "vip = \"203.0.113.1:80\"\nforwarding = \"") +
+                                      tunnel +
+                                      "\"\nbackend = [{ name = \"x\", address = \"2001:db8::1\" }, "
+                                      "{ name = \"y\", address = \"192.0.2.1\" }]\n"),
+                    IsEmpty());
+    }
 }
 
 TEST(ValidateServices, AddressesAreOnesThatHostsHave) {
@@ -207,6 +216,23 @@ TEST(ValidateServices, AUdpServiceNamesThePortOfItsCheck) {
                 IsEmpty());
     EXPECT_THAT(errors_after_head(service + "[service.health]\ntype = \"none\"\n"), IsEmpty());
     EXPECT_THAT(errors_after_head("[defaults.health]\ntype = \"none\"\n" + service), IsEmpty());
+}
+
+TEST(ValidateServices, ATunnelNeedsASourceOfTheBackendsFamilyNotTheVips) {
+    const std::string port =
+        "[[port]]\nname = \"p\"\nvdev = \"net_null0\"\nmac = \"02:00:00:00:00:01\"\n"
+        "address = [\"192.0.2.2/24\"]\n";
+    const std::string service =
+        "[[service]]\nname = \"a\"\nvip = \"[2001:db8::10]:80\"\nforwarding = \"gue\"\n";
+    EXPECT_THAT(
+        errors_of_ports(port + service + "backend = [{ name = \"x\", address = \"10.0.4.1\" }]\n"),
+        IsEmpty());
+    EXPECT_THAT(
+        errors_of_ports(port + service +
+                        "backend = [{ name = \"x\", address = \"10.0.4.1\" }, "
+                        "{ name = \"y\", address = \"2001:db8:4::1\" }]\n"),
+        ElementsAre(
+            "11:14 no [[port]] has an IPv6 \"address\" or \"tunnel_source\" to tunnel from"));
 }
 
 TEST(ValidateServices, ATunnelNeedsASourceOfItsFamily) {

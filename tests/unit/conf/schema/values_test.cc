@@ -214,8 +214,8 @@ INSTANTIATE_TEST_SUITE_P(
                    "\"expect_status\" must be HTTP status codes such as \"200-299\" or 204, from "
                    "100 to 599, not 99"},
         WrongValue{kService,
-                   "forwarding = \"gue\"",
-                   "\"forwarding\" must be \"l2\" or \"ipip\", not \"gue\""},
+                   "forwarding = \"vxlan\"",
+                   "\"forwarding\" must be \"l2\", \"ipip\", \"gue\" or \"gre\", not \"vxlan\""},
         WrongValue{kService,
                    "protocol = \"quic\"",
                    "\"protocol\" must be \"tcp\" or \"udp\", not \"quic\""},

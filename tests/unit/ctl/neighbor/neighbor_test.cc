@@ -155,7 +155,7 @@ TEST_F(KernelTest, ANeighborIsFoundOnTheLinkAndBehindTheGateway) {
     EXPECT_EQ(wait_for_link("10.0.0.7").link->mac.bytes[4], 0x04);
     EXPECT_EQ(wait_for_link("2001:db8::7").link->mac.bytes[4], 0x06);
     EXPECT_GT(changes_, 0);
-    EXPECT_NE(table.resolve(ip("10.9.1.1"), std::nullopt, true).problem.find("use ipip"),
+    EXPECT_NE(table.resolve(ip("10.9.1.1"), std::nullopt, true).problem.find("use a tunnel"),
               std::string::npos);
     run("ip neigh replace 10.0.0.7 lladdr 02:00:00:00:04:08 dev edge");
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
