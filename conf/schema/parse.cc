@@ -6,9 +6,9 @@
 
 #include <toml++/toml.h>
 
-#include "conf/schema/nesting.h"
 #include "conf/schema/problems.h"
 #include "conf/schema/read.h"
+#include "conf/schema/unreadable.h"
 #include "conf/schema/validate.h"
 
 namespace fairlead::conf {
@@ -68,8 +68,8 @@ namespace {
 // The document, or nothing if the text is no TOML: of that there is one error, at which reading
 // ends.
 [[nodiscard]] std::optional<Node> read_toml(std::string_view text, Problems& problems) {
-    if (const std::optional<Place> deep = find_too_deep_key(text)) {
-        problems.add(*deep, fmt::format("a key of more than {} parts", kMaxKeyParts));
+    if (const std::optional<Unreadable> unreadable = find_unreadable(text)) {
+        problems.add(unreadable->place, unreadable->problem);
         return std::nullopt;
     }
     try {

@@ -1,4 +1,6 @@
-#include "conf/schema/nesting.h"
+#include "conf/schema/unreadable.h"
+
+#include <fmt/format.h>
 
 namespace fairlead::conf {
 
@@ -11,7 +13,11 @@ class Scanner {
   public:
     explicit Scanner(std::string_view text) noexcept : text_(text) {}
 
-    [[nodiscard]] std::optional<Place> first_too_deep_key() noexcept {
+    [[nodiscard]] std::optional<Unreadable> find() {
+        constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+        if (text_.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
+            at_ = kByteOrderMark.size();
+        }
         unsigned dots = 0;
         while (at_ < text_.size()) {
             const char c = text_[at_];
@@ -22,11 +28,15 @@ class Scanner {
                 case '"':
                 case '\'':
                     skip_string(c);
+                    if (is_misplaced_) {
+                        return misplaced();
+                    }
                     break;
                 case '.':
                     ++dots;
                     if (dots >= kMaxKeyParts) {
-                        return Place{line_, static_cast<std::uint32_t>(at_ - line_start_ + 1)};
+                        return Unreadable{here(),
+                                          fmt::format("a key of more than {} parts", kMaxKeyParts)};
                     }
                     ++at_;
                     break;
@@ -44,6 +54,9 @@ class Scanner {
                     ++at_;
                     break;
                 default:
+                    if (is_beyond_ascii(c)) {
+                        return misplaced();
+                    }
                     ++at_;
             }
         }
@@ -51,6 +64,18 @@ class Scanner {
     }
 
   private:
+    [[nodiscard]] static bool is_beyond_ascii(char c) noexcept {
+        return (static_cast<unsigned char>(c) & 0x80U) != 0;
+    }
+
+    [[nodiscard]] Place here() const noexcept {
+        return {line_, static_cast<std::uint32_t>(at_ - line_start_ + 1)};
+    }
+
+    [[nodiscard]] Unreadable misplaced() const {
+        return {here(), "a character that may stand in quotation marks and comments only"};
+    }
+
     void next_line() noexcept {
         ++at_;
         ++line_;
@@ -68,16 +93,23 @@ class Scanner {
         const bool is_multiline =
             at_ + 2 < text_.size() && text_[at_ + 1] == quote && text_[at_ + 2] == quote;
         at_ += is_multiline ? 3 : 1;
+        bool skips_white_space = false;
         while (at_ < text_.size()) {
             const char c = text_[at_];
+            if (skips_white_space && is_beyond_ascii(c)) {
+                is_misplaced_ = true;
+                return;
+            }
             if (c == '\n') {
                 if (!is_multiline) {
                     return;  // an error for the library
                 }
                 next_line();
-            } else if (c == '\\' && quote == '"' && at_ + 1 < text_.size() &&
-                       text_[at_ + 1] != '\n') {
-                at_ += 2;
+            } else if (c == '\\' && quote == '"') {
+                skips_white_space = is_multiline;
+                const bool is_escape = at_ + 1 < text_.size() && text_[at_ + 1] != '\n' &&
+                                       !is_beyond_ascii(text_[at_ + 1]);
+                at_ += is_escape ? 2 : 1;
             } else if (c == quote && !is_multiline) {
                 ++at_;
                 return;
@@ -103,12 +135,13 @@ class Scanner {
     std::size_t at_ = 0;
     std::uint32_t line_ = 1;
     std::size_t line_start_ = 0;
+    bool is_misplaced_ = false;
 };
 
 }  // namespace
 
-std::optional<Place> find_too_deep_key(std::string_view text) noexcept {
-    return Scanner(text).first_too_deep_key();
+std::optional<Unreadable> find_unreadable(std::string_view text) {
+    return Scanner(text).find();
 }
 
 }  // namespace fairlead::conf
