@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dp/base/ids.h"
+#include "dp/engine/capture_tap.h"
 #include "dp/engine/follow.h"
 #include "dp/engine/options.h"
 #include "dp/engine/port.h"
@@ -37,6 +38,7 @@ struct WorkerSetup {
     WorkerCounters counters;
     std::uint64_t first_tick = 0;  // of the flows' clock
     const Follow* follow = nullptr;
+    CaptureOrder* capture = nullptr;
 };
 
 class Worker {
@@ -50,7 +52,7 @@ class Worker {
 
   private:
     static constexpr std::size_t kBurst = 32;
-    static_assert(kBurst <= kMaxBurst);
+    static_assert(kBurst <= kMaxBurst && kBurst <= CaptureSession::kStagedPackets);
 
     // Packets on their way out by one port.
     struct Outbox {
@@ -61,7 +63,12 @@ class Worker {
 
     void follow_tables() noexcept;
     // Returns how many packets came.
-    std::size_t poll(const PortQueue& queue) noexcept;
+    std::size_t poll(PortIndex port) noexcept;
+    // forward_burst(), watched by a capture.
+    void forward_captured(PortIndex port,
+                          std::span<rte_mbuf* const> mbufs,
+                          std::span<Packet> packets,
+                          std::span<Verdict> verdicts) noexcept;
     void dispatch(rte_mbuf* packet, const Packet& bytes, const Verdict& verdict) noexcept;
     void send() noexcept;
     void drop(rte_mbuf* packet, DropReason reason, ServiceId service) noexcept;
@@ -79,6 +86,7 @@ class Worker {
     std::uint32_t idle_turns_ = 0;
     FlowTable flows_;
     ForwardContext context_;
+    CaptureTap tap_;
     std::vector<Outbox> outboxes_;  // by port
 };
 
