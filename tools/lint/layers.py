@@ -2,8 +2,8 @@
 """Includes obey the one direction in which folders may use each other (dp/README.md, ctl/README.md).
 
 Quoted includes are written from the root. What an outside library may be included by is checked too:
-DPDK only by dp/engine, toml++ only by conf/schema, libpcap only by ctl/capture, CLI11 only by ctl/cli and the main programs, generated
-BPF skeletons only by bpf/loader. Tests may include anything.
+DPDK only by dp/engine, toml++ only by conf/schema, libpcap only by ctl/capture, CLI11 only by ctl/cli and
+the main programs, generated BPF skeletons only by bpf/loader. Tests may include anything.
 """
 
 import re

@@ -1,4 +1,5 @@
 // The engine's end of a capture and the reader's, through the real socket and memory.
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <thread>
@@ -145,6 +146,42 @@ TEST_F(Capture, WhatFindsNoRoomIsCountedAndRoomComesBack) {
     EXPECT_GT(lost, 0U);
     EXPECT_EQ(seen + lost, sent);
     EXPECT_EQ(reader->lost(0, CapturePoint::kReceive), 0U);
+}
+
+// A worker that never waits beside a reader that never stops: every packet arrives whole or is
+// counted.
+TEST_F(Capture, NoPacketIsTornWhileAWorkerWritesOn) {
+    auto reader = start(all_points());
+    ASSERT_TRUE(reader) << reader.error().message;
+    constexpr std::uint64_t kPackets = 200'000;
+    std::thread worker([this] {
+        for (std::uint64_t i = 0; i < kPackets; ++i) {
+            std::vector<std::uint8_t> bytes(1 + i % 256, static_cast<std::uint8_t>(i));
+            drop(taps_[0], bytes, DropReason::kNoBackend);
+        }
+    });
+    std::uint64_t seen = 0;
+    std::uint64_t torn = 0;
+    const auto see = [&](const Sighting& sighting) {
+        ++seen;
+        const auto expected = static_cast<std::uint8_t>(sighting.length - 1);
+        torn += std::count(sighting.bytes.begin(), sighting.bytes.end(), expected) !=
+                        static_cast<std::ptrdiff_t>(sighting.length)
+                    ? 1U
+                    : 0U;
+        return true;
+    };
+    const auto lost = [&reader] {
+        return reader->lost(1, CapturePoint::kReceive) + reader->lost(1, CapturePoint::kDrop);
+    };
+    while (seen + lost() < 2 * kPackets) {
+        ASSERT_TRUE(reader->take(see));
+        server_->turn(now_);
+    }
+    worker.join();
+    EXPECT_EQ(torn, 0U);
+    EXPECT_EQ(seen + lost(), 2 * kPackets);
+    EXPECT_GT(seen, 10'000U);
 }
 
 TEST_F(Capture, OneAtATimeAndTheNextAfterIt) {
