@@ -209,6 +209,53 @@ class Words {
             ->option_text("FLAGS");
     }
 
+    void add_capture() {
+        CLI::App* capture = leaf(root_, "capture", Word::kCapture, "Packets to a pcapng file");
+        CaptureWords& words = command_.capture;
+        capture->add_option_function<std::vector<std::string>>(
+            "FILTER",
+            [&words](const std::vector<std::string>& parts) {
+                for (const std::string& part : parts) {
+                    words.filter += (words.filter.empty() ? "" : " ") + part;
+                }
+            },
+            "A tcpdump expression, see pcap-filter(7) [all packets]");
+        const std::vector<std::pair<std::string, shm::CapturePoint>> points{
+            {"rx", shm::CapturePoint::kReceive},
+            {"tx", shm::CapturePoint::kTransmit},
+            {"drop", shm::CapturePoint::kDrop}};
+        capture
+            ->add_option_function<std::vector<std::string>>(
+                "--point",
+                [points, &words](const std::vector<std::string>& chosen) {
+                    for (const std::string& word : chosen) {
+                        const auto found =
+                            std::find_if(points.begin(), points.end(), [&word](const auto& point) {
+                                return point.first == word;
+                            });
+                        if (found == points.end()) {
+                            throw CLI::ValidationError(
+                                "--point", fmt::format("\"{}\" is none of rx|tx|drop", word));
+                        }
+                        words.points |= shm::bit_of(found->second);
+                    }
+                },
+                "As they arrive, as they leave, those dropped with the reason; repeatable [all]")
+            ->allow_extra_args(false)  // what follows its word may be the filter
+            ->option_text("rx|tx|drop");
+        capture->add_option("--count", words.count, "End after so many [1000]")
+            ->check(CLI::Range(std::uint64_t{1}, UINT64_MAX))
+            ->option_text("N");
+        capture->add_option("--seconds", words.seconds, "End after this time [60]")
+            ->check(CLI::Range(std::uint32_t{1}, shm::kMaxCaptureSeconds))
+            ->option_text("S");
+        capture->add_option("--snaplen", words.snap_bytes, "Bytes of each packet [16384]")
+            ->check(CLI::Range(std::uint32_t{1}, shm::kMaxSnapBytes))
+            ->option_text("N");
+        capture->add_option("-w,--write", words.file, "Where to; - is standard output")
+            ->option_text("FILE");
+    }
+
     void add_rest() {
         CLI::App* health = group("health", "What the checks see");
         leaf(*health, "list", Word::kHealthList, "Every check, its state and its last result");
@@ -217,6 +264,7 @@ class Words {
         target(drops, "SERVICE", "Only this service's", false);
         drops->add_flag("--all", command_.shows_all, "Also reasons that never occurred");
         add_trace();
+        add_capture();
         CLI::App* config = group("config", "The configuration");
         target(leaf(*config, "check", Word::kConfigCheck, "Read a file as lbd would; all errors"),
                "FILE",
@@ -311,6 +359,9 @@ std::variant<Command, Finished> parse_command_line(int argc, const char* const* 
         words.root().parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return explain(words.root(), error);
+    }
+    if (command.capture.points == 0) {
+        command.capture.points = (1U << shm::kCapturePoints) - 1;
     }
     return command;
 }

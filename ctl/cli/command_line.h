@@ -9,6 +9,7 @@
 
 #include "ctl/cli/exit_code.h"
 #include "ctl/cli/terminal.h"
+#include "dp/shm/capture.h"
 
 namespace fairlead::cli {
 
@@ -30,6 +31,7 @@ enum class Word : std::uint8_t {
     kHealthList,
     kDrops,
     kTrace,
+    kCapture,
     kConfigCheck,
     kReload,
     kVersion,
@@ -46,6 +48,15 @@ struct TraceWords {
     std::string source;
     std::string destination;
     std::string flags;
+};
+
+struct CaptureWords {
+    std::string filter;        // a tcpdump expression; empty: all
+    std::uint32_t points = 0;  // shm::bit_of(), or-ed
+    std::uint64_t count = 1'000;
+    std::uint32_t seconds = 60;
+    std::uint32_t snap_bytes = shm::kMaxSnapBytes;
+    std::string file;  // "-" or empty: stdout
 };
 
 struct Command {
@@ -66,6 +77,7 @@ struct Command {
     std::optional<std::uint32_t> weight;
     bool shows_all = false;
     TraceWords trace;
+    CaptureWords capture;
 
     // How long to wait until every worker follows. lbd itself waits, for this long at most.
     [[nodiscard]] std::chrono::milliseconds for_workers() const;

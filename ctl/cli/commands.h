@@ -39,6 +39,7 @@ struct Context {
 [[nodiscard]] Outcome<ExitCode> run_health_list(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_drops(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_trace(const Context& context);
+[[nodiscard]] Outcome<ExitCode> run_capture(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_config_check(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_reload(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_version(const Context& context);

@@ -34,6 +34,8 @@ Outcome<ExitCode> dispatch(const Context& context) {
             return run_drops(context);
         case Word::kTrace:
             return run_trace(context);
+        case Word::kCapture:
+            return run_capture(context);
         case Word::kConfigCheck:
             return run_config_check(context);
         case Word::kReload:
@@ -107,7 +109,7 @@ int run(int argc, const char* const* argv, std::ostream& out, std::ostream& err)
                                  : static_cast<int>(ExitCode::kFailed);
     }
     const auto& command = std::get<Command>(parsed);
-    const bool is_local = command.word == Word::kConfigCheck;
+    const bool is_local = command.word == Word::kConfigCheck || command.word == Word::kCapture;
     const Daemon daemon(is_local ? Daemon::Where{} : find_daemon(command, err));
     const Context context{
         command, daemon, out, err, look_of(1, command.color), look_of(2, command.color)};

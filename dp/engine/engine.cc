@@ -39,6 +39,7 @@ Status Engine::State::run(const std::function<bool(milliseconds)>& wait) {
         if (tables_) {
             follow_tables();
         }
+        captures_->turn(now);
         if (now >= next_report) {
             next_report = now + kReportEvery;
             report();
@@ -116,6 +117,7 @@ void Engine::State::stop() {
         thread.join();
     }
     threads_.clear();
+    captures_.reset();
     if (!workers_.empty()) {
         report();
     }

@@ -13,6 +13,7 @@
 
 #include "bpf/loader/steer_loader.h"
 #include "dp/base/result.h"
+#include "dp/engine/capture_server.h"
 #include "dp/engine/engine.h"
 #include "dp/engine/follow.h"
 #include "dp/engine/packet_memory.h"
@@ -62,6 +63,7 @@ class Engine::State {
     std::vector<Port> ports_;
     std::vector<FragmentBucket> fragment_buckets_ = std::vector<FragmentBucket>(kFragmentBuckets);
     FragmentTable fragments_{fragment_buckets_};
+    std::unique_ptr<CaptureServer> captures_;  // outlives the workers
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::thread> threads_;
     shm::Segment tables_segment_;

@@ -204,7 +204,8 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) {
                                    .backends = telemetry_->backends(number)},
                       .fragments = &fragments_,
                       .first_tick = first_tick_,
-                      .follow = &follow_};
+                      .follow = &follow_,
+                      .capture = captures_->order(number)};
     for (const Port& port : ports_) {
         setup.ports.push_back(port.queues()[number]);
     }
@@ -220,6 +221,15 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) {
 }
 
 Status Engine::State::start_workers() {
+    std::vector<std::string> names;
+    for (const PortOptions& port : options_.ports) {
+        names.push_back(port.name);
+    }
+    auto captures = CaptureServer::open(options_.run_dir, worker_count(), std::move(names));
+    if (!captures) {
+        return Unexpected{captures.error()};
+    }
+    captures_ = std::move(*captures);
     for (std::uint32_t number = 0; number < worker_count(); ++number) {
         workers_.push_back(std::make_unique<Worker>(setup_of(number)));
     }

@@ -45,6 +45,7 @@ Worker::Worker(WorkerSetup setup)
       started_(rte_rdtsc()),
       last_house_(started_),
       flows_(setup_.flow_buckets, *setup_.counters.worker, setup_.counters.backends),
+      tap_(setup_.capture, setup_.index),
       outboxes_(setup_.ports.size()) {
     context_.flows = &flows_;
     context_.other_flows = setup_.other_flows;
@@ -60,6 +61,7 @@ void Worker::run() noexcept {
     while (!setup_.follow->is_stopping.load(std::memory_order_acquire)) {
         setup_.counters.worker->heartbeat.add(1);
         follow_tables();
+        tap_.follow();
         const std::uint64_t now = rte_rdtsc();
         if (now - last_house_ >= tsc_per_second_ / kHousePerSecond) {
             keep_house(now);
@@ -69,8 +71,8 @@ void Worker::run() noexcept {
             continue;
         }
         std::size_t received = 0;
-        for (const PortQueue& queue : setup_.ports) {
-            received += poll(queue);
+        for (std::size_t port = 0; port < setup_.ports.size(); ++port) {
+            received += poll(PortIndex{static_cast<std::uint8_t>(port)});
         }
         if (received == 0) {
             pause();
@@ -95,7 +97,8 @@ void Worker::follow_tables() noexcept {
     context_.snapshot = context_.tables->snapshot();
 }
 
-std::size_t Worker::poll(const PortQueue& queue) noexcept {
+std::size_t Worker::poll(PortIndex port) noexcept {
+    const PortQueue queue = setup_.ports[to_number(port)];
     std::array<rte_mbuf*, kBurst> received{};
     std::array<rte_mbuf*, kBurst> whole{};
     std::array<Packet, kBurst> packets;
@@ -107,6 +110,7 @@ std::size_t Worker::poll(const PortQueue& queue) noexcept {
         // Larger than a buffer: the device chained several, and one must do.
         if (packet->nb_segs > 1 && rte_pktmbuf_linearize(packet) != 0) {
             setup_.counters.worker->packets.add(1);
+            tap_.forget();
             drop(packet, DropReason::kTooBig, kNoServiceId);
             continue;
         }
@@ -118,14 +122,28 @@ std::size_t Worker::poll(const PortQueue& queue) noexcept {
         ++usable;
     }
     if (usable > 0) {
-        forward_burst(
-            context_, std::span(packets.data(), usable), std::span(verdicts.data(), usable));
+        const std::span of_burst(packets.data(), usable);
+        const std::span decided(verdicts.data(), usable);
+        if (tap_.is_on()) [[unlikely]] {
+            forward_captured(port, std::span(whole.data(), usable), of_burst, decided);
+        } else {
+            forward_burst(context_, of_burst, decided);
+        }
         for (std::size_t i = 0; i < usable; ++i) {
             dispatch(whole[i], packets[i], verdicts[i]);
         }
         send();
     }
     return count;
+}
+
+void Worker::forward_captured(PortIndex port,
+                              std::span<rte_mbuf* const> mbufs,
+                              std::span<Packet> packets,
+                              std::span<Verdict> verdicts) noexcept {
+    tap_.receive(port, mbufs, packets);
+    forward_burst(context_, packets, verdicts);
+    tap_.decide(verdicts);
 }
 
 void Worker::dispatch(rte_mbuf* packet, const Packet& bytes, const Verdict& verdict) noexcept {
@@ -164,6 +182,10 @@ void Worker::send() noexcept {
         if (outbox.count == 0) {
             continue;
         }
+        if (tap_.is_on()) [[unlikely]] {
+            tap_.leave(PortIndex{static_cast<std::uint8_t>(port)},
+                       std::span(outbox.packets.data(), outbox.count));
+        }
         const PortQueue& queue = setup_.ports[port];
         const std::uint16_t sent =
             rte_eth_tx_burst(queue.device, queue.queue, outbox.packets.data(), outbox.count);
@@ -193,6 +215,9 @@ void Worker::drop(rte_mbuf* packet, DropReason reason, ServiceId service) noexce
     if (to_number(service) < setup_.counters.services.size()) {
         setup_.counters.services[to_number(service)].dropped[static_cast<std::size_t>(reason)].add(
             1);
+    }
+    if (tap_.is_on()) [[unlikely]] {
+        tap_.lose(packet, reason);
     }
     rte_pktmbuf_free(packet);
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dp/base/ids.h"
+#include "dp/engine/capture_tap.h"
 #include "dp/engine/follow.h"
 #include "dp/engine/options.h"
 #include "dp/engine/port.h"
@@ -40,6 +41,7 @@ struct WorkerSetup {
     FragmentTable* fragments = nullptr;  // of all workers
     std::uint64_t first_tick = 0;        // of the flows' clock
     const Follow* follow = nullptr;
+    CaptureOrder* capture = nullptr;
 };
 
 class Worker {
@@ -53,7 +55,7 @@ class Worker {
 
   private:
     static constexpr std::size_t kBurst = 32;
-    static_assert(kBurst <= kMaxBurst);
+    static_assert(kBurst <= kMaxBurst && kBurst <= CaptureSession::kStagedPackets);
 
     // Packets on their way out by one port.
     struct Outbox {
@@ -64,7 +66,12 @@ class Worker {
 
     void follow_tables() noexcept;
     // Returns how many packets came.
-    std::size_t poll(const PortQueue& queue) noexcept;
+    std::size_t poll(PortIndex port) noexcept;
+    // forward_burst(), watched by a capture.
+    void forward_captured(PortIndex port,
+                          std::span<rte_mbuf* const> mbufs,
+                          std::span<Packet> packets,
+                          std::span<Verdict> verdicts) noexcept;
     void dispatch(rte_mbuf* packet, const Packet& bytes, const Verdict& verdict) noexcept;
     void send() noexcept;
     void hold(rte_mbuf* packet, const Packet& bytes) noexcept;
@@ -86,6 +93,7 @@ class Worker {
     FlowTable flows_;
     ForwardContext context_;
     HeldPackets held_;
+    CaptureTap tap_;
     std::vector<Outbox> outboxes_;  // by port
 };
 

@@ -2,8 +2,8 @@
 """Includes obey the one direction in which folders may use each other (dp/README.md, ctl/README.md).
 
 Quoted includes are written from the root. What an outside library may be included by is checked too:
-DPDK only by dp/engine, toml++ only by conf/schema, CLI11 only by ctl/cli and the main programs, generated
-BPF skeletons only by bpf/loader. Tests may include anything.
+DPDK only by dp/engine, toml++ only by conf/schema, libpcap only by ctl/capture, CLI11 only by ctl/cli and
+the main programs, generated BPF skeletons only by bpf/loader. Tests may include anything.
 """
 
 import re
@@ -35,6 +35,7 @@ OUTSIDE = [
     (re.compile(r"^rte_\w+\.h$"), "DPDK", re.compile(r"^(dp/engine|tests)/")),
     (re.compile(r"^toml(\+\+|plusplus)?(/|\.h)"), "toml++", re.compile(r"^(conf/schema|tests)/")),
     (re.compile(r"^CLI/"), "CLI11", re.compile(r"^(ctl/cli/|ctl/\w*main\.cc$|dp/\w*main\.cc$|tests/)")),
+    (re.compile(r"^pcap"), "libpcap", re.compile(r"^(ctl/capture|tests)/")),
     (re.compile(r"\.skel\.h$"), "a generated BPF skeleton", re.compile(r"^(bpf/loader|tests)/")),
 ]
 

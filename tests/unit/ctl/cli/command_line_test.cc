@@ -116,6 +116,31 @@ TEST(CommandLine, TraceTakesAFiveTuple) {
     EXPECT_NE(usage_error("trace tcp 10.0.0.1:1"), "");
 }
 
+TEST(CommandLine, CaptureTakesAFilterOfSeveralWords) {
+    const Command all = command("capture");
+    EXPECT_EQ(all.word, Word::kCapture);
+    EXPECT_EQ(all.capture.points, 7U);
+    EXPECT_EQ(all.capture.count, 1'000U);
+    EXPECT_EQ(all.capture.seconds, 60U);
+    const CaptureWords some =
+        command(
+            "capture --point rx --point drop tcp port 80 --count 5 --seconds 2 --snaplen 60 -w -")
+            .capture;
+    EXPECT_EQ(some.filter, "tcp port 80");
+    EXPECT_EQ(some.points,
+              shm::bit_of(shm::CapturePoint::kReceive) | shm::bit_of(shm::CapturePoint::kDrop));
+    EXPECT_EQ(some.count, 5U);
+    EXPECT_EQ(some.seconds, 2U);
+    EXPECT_EQ(some.snap_bytes, 60U);
+    EXPECT_EQ(some.file, "-");
+    for (const char* line : {"capture --point up",
+                             "capture --count 0",
+                             "capture --seconds 3601",
+                             "capture --snaplen 20000"}) {
+        EXPECT_NE(usage_error(line), "") << line;
+    }
+}
+
 TEST(CommandLine, AMistypedWordGetsTheNearest) {
     EXPECT_NE(usage_error("backend drian a/b").find("did you mean \"drain\"?"), std::string::npos);
     EXPECT_NE(usage_error("statsu").find("did you mean \"status\"?"), std::string::npos);

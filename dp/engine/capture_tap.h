@@ -1,0 +1,87 @@
+// A worker's end of a capture: copies packets where the loop shows them to it.
+//
+// The control thread orders by a pointer; each worker takes it over at the top of its loop and
+// acknowledges it, so that the control thread knows when nobody uses a session any more. Without a
+// capture a worker compares one pointer a turn, and takes one branch a burst.
+//
+// In a burst: receive() first, before anything is changed, then decide() with the verdicts, then
+// leave() and lose() for what is sent and what cannot be. No clock but the TSC, no allocation, no
+// lock, no system call. Thread: follow() to lose(), the worker.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+
+#include "dp/base/cache_line.h"
+#include "dp/engine/capture_session.h"
+#include "dp/forward/pipeline.h"
+
+struct rte_mbuf;
+
+namespace fairlead::engine {
+
+// What the control thread and one worker tell each other.
+struct alignas(kCacheLineBytes) CaptureOrder {
+    // Stored with release by the control thread once the session is whole, and to nullptr to end
+    // it; acquired by the worker.
+    std::atomic<CaptureSession*> session{nullptr};
+    // Stored with release by the worker, which no longer uses another one; acquired by the control
+    // thread before it frees that.
+    std::atomic<CaptureSession*> followed{nullptr};
+};
+
+class CaptureTap {
+  public:
+    CaptureTap(CaptureOrder* order, WorkerIndex worker) : order_(order), worker_(worker) {}
+
+    void follow() noexcept {
+        CaptureSession* const ordered = order_->session.load(std::memory_order_acquire);
+        if (ordered != session_) [[unlikely]] {
+            take_over(ordered);
+        }
+    }
+    [[nodiscard]] bool is_on() const noexcept { return session_ != nullptr; }
+
+    // All of these require is_on(). A burst has arrived on `port`; `mbufs` tells its packets apart
+    // later, and stays valid until the burst is sent.
+    void receive(PortIndex port,
+                 std::span<rte_mbuf* const> mbufs,
+                 std::span<const Packet> packets) noexcept;
+    void decide(std::span<const Verdict> verdicts) noexcept;
+    // These are about to be sent by `port`.
+    void leave(PortIndex port, std::span<rte_mbuf* const> mbufs) noexcept;
+    // A packet that is not sent after all.
+    void lose(const rte_mbuf* mbuf, DropReason reason) noexcept;
+
+    // The last burst is over, and its packets may be others by now.
+    void forget() noexcept { mbufs_ = {}; }
+
+  private:
+    void take_over(CaptureSession* session) noexcept;
+    void write(shm::CapturePoint point,
+               PortIndex port,
+               DropReason reason,
+               std::span<const std::uint8_t> bytes,
+               std::uint32_t length) noexcept;
+    void write_drop(std::size_t number, DropReason reason) noexcept;
+    [[nodiscard]] std::size_t number_of(const rte_mbuf* mbuf) const noexcept;
+
+    // A packet of the burst, as it arrived.
+    struct Arrived {
+        std::uint32_t length = 0;
+        bool is_wanted = false;  // by the filter
+    };
+
+    CaptureOrder* order_;
+    WorkerIndex worker_;
+    CaptureSession* session_ = nullptr;
+    CaptureWriter* writer_ = nullptr;
+    std::uint8_t* staging_ = nullptr;
+    PortIndex port_{};
+    std::span<rte_mbuf* const> mbufs_;
+    std::array<Arrived, CaptureSession::kStagedPackets> arrived_{};
+};
+
+}  // namespace fairlead::engine
