@@ -24,6 +24,15 @@ enum class Forwarding : std::uint8_t {
     kL2,
     kIpip
 };
+enum class IcmpEcho : std::uint8_t {
+    kWhenUp,
+    kAlways,
+    kNever
+};
+enum class Unmatched : std::uint8_t {
+    kDrop,
+    kReject
+};
 enum class HugePages : std::uint8_t {
     kAuto,
     kRequired,
@@ -69,6 +78,8 @@ struct ServiceConfig {
     std::uint16_t port = 0;
     Protocol protocol = Protocol::kTcp;
     Forwarding forwarding = Forwarding::kL2;
+    IcmpEcho icmp_echo = IcmpEcho::kWhenUp;
+    Unmatched unmatched = Unmatched::kDrop;
     HealthConfig health;
     std::vector<BackendConfig> backends;
 };

@@ -217,6 +217,22 @@ void carry_over(const std::vector<publish::KnownBackend>& known,
     judge_all(wanted, now);
 }
 
+namespace {
+
+[[nodiscard]] publish::EchoPolicy echo_policy(conf::IcmpEcho echo) {
+    switch (echo) {
+        case conf::IcmpEcho::kWhenUp:
+            return publish::EchoPolicy::kWhenUp;
+        case conf::IcmpEcho::kAlways:
+            return publish::EchoPolicy::kAlways;
+        case conf::IcmpEcho::kNever:
+            break;
+    }
+    return publish::EchoPolicy::kNever;
+}
+
+}  // namespace
+
 std::vector<publish::DesiredService> desired_services(const std::vector<Service>& services) {
     std::vector<publish::DesiredService> desired;
     desired.reserve(services.size());
@@ -228,6 +244,8 @@ std::vector<publish::DesiredService> desired_services(const std::vector<Service>
         out.protocol = service.config.protocol == conf::Protocol::kTcp ? IPPROTO_TCP : IPPROTO_UDP;
         out.mode = service.config.forwarding == conf::Forwarding::kL2 ? shm::ForwardingMode::kL2
                                                                       : shm::ForwardingMode::kIpip;
+        out.echo = echo_policy(service.config.icmp_echo);
+        out.rejects_unmatched = service.config.unmatched == conf::Unmatched::kReject;
         out.backends.reserve(service.backends.size());
         for (const Backend& backend : service.backends) {
             out.backends.push_back({backend.name,

@@ -68,8 +68,9 @@ void Worker::run() noexcept {
             continue;
         }
         std::size_t received = 0;
-        for (const PortQueue& queue : setup_.ports) {
-            received += poll(queue);
+        for (std::size_t port = 0; port < setup_.ports.size(); ++port) {
+            context_.receiving_port = PortIndex{static_cast<std::uint8_t>(port)};
+            received += poll(setup_.ports[port]);
         }
         if (received == 0) {
             pause();
@@ -179,6 +180,7 @@ void Worker::drop(rte_mbuf* packet, DropReason reason, ServiceId service) noexce
 void Worker::keep_house(std::uint64_t now) noexcept {
     const std::uint64_t ticks = (now - started_) / (kSecondsPerFlowTick * tsc_per_second_);
     context_.now = FlowTick{setup_.first_tick + ticks};
+    context_.now_ms = now / (tsc_per_second_ / 1'000);
     if (ticks > kMaxIdleTicks && context_.other_flows.size() > setup_.lasting_other_flows) {
         context_.other_flows = context_.other_flows.first(setup_.lasting_other_flows);
     }

@@ -1,6 +1,8 @@
 #include "dp/forward/exceptions.h"
 
 #include "dp/forward/icmp.h"
+#include "dp/forward/icmp_error.h"
+#include "dp/forward/reject.h"
 
 namespace fairlead {
 
@@ -14,6 +16,15 @@ void handle_exception(ForwardContext& context,
     switch (verdict.reason) {
         case DropReason::kUnsupportedProtocol:
             handle_icmp(context, packet, facts, verdict);
+            return;
+        case DropReason::kNoService:
+            answer_no_service(context, packet, facts, verdict);
+            return;
+        case DropReason::kTooBig:
+            answer_too_big(context, packet, facts, verdict);
+            return;
+        case DropReason::kTtlExpired:
+            answer_ttl_expired(context, packet, facts, verdict);
             return;
         default:
             return;

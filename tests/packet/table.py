@@ -46,6 +46,8 @@ class Service:
     protocol: str
     forwarding: str
     backends: tuple
+    icmp_echo: str = "when-up"
+    unmatched: str = "drop"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +62,8 @@ class Port:
 class Row:
     description: str
     frame: bytes
-    verdict: str  # "transmit", "kernel", or the reason of a drop as its metric names it
-    output: bytes = None  # of what is transmitted
+    verdict: str  # "transmit", "kernel", "reply:KIND", or the reason of a drop as its metric names it
+    output: bytes = None  # of what is transmitted, or of the reply
     service: str = None
 
 
@@ -87,6 +89,8 @@ SERVICES = (
     Service("notify6", "2001:db8::11", 514, "udp", "ipip", _one(8, v6=True)),
     Service("credit", "203.0.113.12", 8443, "tcp", "ipip", _one(20) + _one(21) + _one(22)),
     Service("credit6", "2001:db8::12", 8443, "udp", "l2", _one(23, True) + _one(24, True) + _one(25, True)),
+    Service("quiet", "203.0.113.13", 8080, "tcp", "l2", _one(30), "never", "reject"),
+    Service("quiet6", "2001:db8::13", 8080, "tcp", "l2", _one(31, True), "never", "reject"),
 )
 BY_NAME = {service.name: service for service in SERVICES}
 SINGLE = tuple(service for service in SERVICES if len(service.backends) == 1)
@@ -187,9 +191,6 @@ def add_forwarded(table):
         fits = EDGE.mtu - overhead(service) - header_bytes(service)
         table.forwarded("a byte less than the MTU", service, frame_to(service, b"m" * (fits - 1)))
         table.forwarded("exactly the MTU", service, frame_to(service, b"m" * fits))
-        table.dropped(
-            f"{service.name}: a byte more than the MTU", "too_big", frame_to(service, b"m" * (fits + 1))
-        )
         table.forwarded(
             "padding of a frame of exactly the MTU", service, bytes(frame_to(service, b"m" * fits)) + b"\0" * 4
         )
@@ -200,9 +201,7 @@ def add_ttl(table):
         field = "hlim" if is_v6(service) else "ttl"
         for ttl in (0, 1, 2, 128, 255):
             packet = frame_to(service, b"ttl", ip={field: ttl})
-            if service.forwarding == "ipip" and ttl <= 1:
-                table.dropped(f"{service.name}: {field} {ttl}", "ttl_expired", packet)
-            else:
+            if service.forwarding == "l2" or ttl > 1:  # the others: reply_rows.py
                 table.forwarded(f"{field} {ttl}", service, packet)
 
 
@@ -320,7 +319,6 @@ def add_bad_v4(table):
     table.dropped("middle fragment", "fragment", frame_to(service, b"f" * 32, ip={"flags": "MF", "frag": 8}))
     table.dropped("last fragment", "fragment", frame_to(service, b"f" * 32, ip={"flags": 0, "frag": 1}))
     table.dropped("fragment at the last offset", "fragment", frame_to(service, ip={"flags": 0, "frag": 8191}))
-    table.dropped("ICMP echo to a VIP", "echo_refused", ether() / ip_to(service) / ICMP())
     table.dropped("GRE to a VIP", "unsupported_protocol", ether() / ip_to(service, proto=47) / Raw(b"\0" * 24))
     reserved = ether() / ip_to(service, proto=255) / Raw(b"\0" * 24)
     table.dropped("protocol 255 to a VIP", "unsupported_protocol", reserved)
@@ -357,17 +355,17 @@ def add_bad_v6(table):
     for name, more in (("IPv6 fragment", 1), ("atomic fragment", 0)):
         header = IPv6ExtHdrFragment(offset=0, m=more, id=1)
         table.dropped(name, "fragment", ether() / ip_to(service) / header / tcp)
-    table.dropped("ICMPv6 echo to a VIP", "echo_refused", ether() / ip_to(service) / ICMPv6EchoRequest())
     table.dropped("no next header", "unsupported_protocol", ether() / ip_to(service, nh=59))
 
 
 def add_no_service(table):
-    for service in SINGLE:
+    silent = tuple(service for service in SINGLE if service.unmatched == "drop")
+    for service in silent:
         port = {"dport": service.port + 1}
         table.dropped(f"{service.name}: no such port", "no_service", frame_to(service, transport=port))
         table.dropped(f"{service.name}: port 0", "no_service", frame_to(service, transport={"dport": 0}))
     other = {"tcp": UDP, "udp": TCP}
-    for service in SINGLE:
+    for service in silent:
         transport = other[service.protocol](sport=1, dport=service.port)
         table.dropped(f"{service.name}: the other protocol", "no_service", ether() / ip_to(service) / transport)
 
