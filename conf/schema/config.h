@@ -34,6 +34,15 @@ inline constexpr std::array<std::string_view, 4> kForwardingWords{"l2", "ipip", 
 [[nodiscard]] constexpr std::string_view to_text(Forwarding forwarding) noexcept {
     return kForwardingWords[static_cast<std::size_t>(forwarding)];
 }
+enum class IcmpEcho : std::uint8_t {
+    kWhenUp,
+    kAlways,
+    kNever
+};
+enum class Unmatched : std::uint8_t {
+    kDrop,
+    kReject
+};
 enum class HugePages : std::uint8_t {
     kAuto,
     kRequired,
@@ -79,6 +88,8 @@ struct ServiceConfig {
     std::uint16_t port = 0;
     Protocol protocol = Protocol::kTcp;
     Forwarding forwarding = Forwarding::kL2;
+    IcmpEcho icmp_echo = IcmpEcho::kWhenUp;
+    Unmatched unmatched = Unmatched::kDrop;
     HealthConfig health;
     std::vector<BackendConfig> backends;
 };

@@ -12,6 +12,8 @@ using std::chrono::milliseconds;
 constexpr std::array<std::string_view, 3> kHugePageWords{"auto", "required", "none"};
 constexpr std::array<std::string_view, 2> kIdleWords{"spin", "yield"};
 constexpr std::array<std::string_view, 2> kProtocolWords{"tcp", "udp"};
+constexpr std::array<std::string_view, 3> kIcmpEchoWords{"when-up", "always", "never"};
+constexpr std::array<std::string_view, 2> kUnmatchedWords{"drop", "reject"};
 constexpr std::array<std::string_view, 3> kCheckWords{"none", "tcp", "http"};
 
 constexpr std::uint64_t kHourMs = 3'600'000;
@@ -302,6 +304,27 @@ constexpr std::array kServiceKeys{
                                 "(\"gue\") or by GRE (\"gre\")."},
                        [](ServiceConfig& service, const Value& value) {
                            service.forwarding = as_choice<Forwarding>(value);
+                       }},
+    Key<ServiceConfig>{{.name = "icmp_echo",
+                        .kind = ValueKind::kChoice,
+                        .default_text = "when-up",
+                        .choices = kIcmpEchoWords,
+                        .help = "Whether pings of the VIP are answered: while this service takes "
+                                "new flows (\"when-up\"), \"always\" or \"never\". Where services "
+                                "share a VIP, it answers if one of them would."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.icmp_echo = as_choice<IcmpEcho>(value);
+                       }},
+    Key<ServiceConfig>{{.name = "unmatched",
+                        .kind = ValueKind::kChoice,
+                        .default_text = "drop",
+                        .choices = kUnmatchedWords,
+                        .help = "What a packet to a port of the VIP without a service gets: "
+                                "nothing (\"drop\"), or a TCP reset or ICMP port unreachable "
+                                "(\"reject\"). Where services share a VIP, one that says "
+                                "\"reject\" is enough."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.unmatched = as_choice<Unmatched>(value);
                        }},
 };
 

@@ -104,6 +104,29 @@ void write_lookups(TextWriter& out, std::span<const shm::WorkerBlock> workers) {
     }
 }
 
+// The balancer's own answers.
+void write_replies(TextWriter& out, std::span<const shm::WorkerBlock> workers) {
+    using Counters = std::array<shm::Counter, kReplyKindCount>;
+    const auto write =
+        [&](std::string_view name, std::string_view help, Counters shm::WorkerBlock::*counters) {
+            out.family(name, Type::kCounter, help);
+            for (std::size_t kind = 1; kind < kReplyKindCount; ++kind) {
+                std::uint64_t total = 0;
+                for (const shm::WorkerBlock& worker : workers) {
+                    total += (worker.*counters)[kind].get();
+                }
+                out.sample("{" + label("kind", kReplyKindNames[kind]), "", total);
+            }
+        };
+    write("fairlead_replies_total",
+          "Packets that the engine answered itself, by kind.",
+          &shm::WorkerBlock::replies);
+    write("fairlead_suppressed_replies_total",
+          "Answers that the engine's rate limit held back, by kind; also drops of the reason "
+          "reply_rate_limited.",
+          &shm::WorkerBlock::suppressed_replies);
+}
+
 void write_drops(TextWriter& out, std::span<const shm::WorkerBlock> workers) {
     out.family("fairlead_dropped_packets_total",
                Type::kCounter,
@@ -146,6 +169,7 @@ void write_workers(TextWriter& out, daemon::Daemon& daemon) {
                    ",cpu=\"" + std::to_string(workers[i].cpu.get()) + "\"",
                    static_cast<double>(workers[i].busy_ns.get()) / 1e9);
     }
+    write_replies(out, workers);
     write_drops(out, workers);
 }
 

@@ -122,6 +122,12 @@ class Comparison {
         if (was.forwarding != is.forwarding) {
             say("changed forwarding of service " + is.name);
         }
+        if (was.icmp_echo != is.icmp_echo) {
+            say("changed icmp_echo of service " + is.name);
+        }
+        if (was.unmatched != is.unmatched) {
+            say("changed unmatched of service " + is.name);
+        }
         if (!same_health(was.health, is.health)) {
             say("changed health check of service " + is.name);
         }

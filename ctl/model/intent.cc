@@ -233,6 +233,18 @@ namespace {
     return shm::ForwardingMode::kL2;
 }
 
+[[nodiscard]] publish::EchoPolicy echo_policy(conf::IcmpEcho echo) {
+    switch (echo) {
+        case conf::IcmpEcho::kWhenUp:
+            return publish::EchoPolicy::kWhenUp;
+        case conf::IcmpEcho::kAlways:
+            return publish::EchoPolicy::kAlways;
+        case conf::IcmpEcho::kNever:
+            break;
+    }
+    return publish::EchoPolicy::kNever;
+}
+
 }  // namespace
 
 std::vector<publish::DesiredService> desired_services(const std::vector<Service>& services) {
@@ -245,6 +257,8 @@ std::vector<publish::DesiredService> desired_services(const std::vector<Service>
         out.port = service.config.port;
         out.protocol = service.config.protocol == conf::Protocol::kTcp ? IPPROTO_TCP : IPPROTO_UDP;
         out.mode = mode_of(service.config.forwarding);
+        out.echo = echo_policy(service.config.icmp_echo);
+        out.rejects_unmatched = service.config.unmatched == conf::Unmatched::kReject;
         out.backends.reserve(service.backends.size());
         for (const Backend& backend : service.backends) {
             out.backends.push_back({backend.name,

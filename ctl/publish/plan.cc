@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <map>
 #include <set>
 #include <string_view>
 
@@ -67,6 +68,14 @@ namespace {
     record.ring_entries = ring.slot ? shm::kRingEntries : 0;
     record.ring_fingerprint = ring.fingerprint;
     return record;
+}
+
+// What this service wants of its VIP at this moment, as bits of shm::VipPolicy.
+[[nodiscard]] std::uint8_t vip_policy_of(const DesiredService& service, const PublishedRing& ring) {
+    const bool answers = service.echo == EchoPolicy::kAlways ||
+                         (service.echo == EchoPolicy::kWhenUp && ring.slot.has_value());
+    return static_cast<std::uint8_t>((answers ? shm::kAnswersEcho : 0) |
+                                     (service.rejects_unmatched ? shm::kRejectsUnmatched : 0));
 }
 
 // Puts a record into the first free bucket of its probe sequence.
@@ -220,16 +229,19 @@ Status PublisherState::plan_snapshot(const DesiredTables& desired,
                                      Plan& plan,
                                      std::uint64_t lowest) {
     std::vector<shm::ServiceRecord> records;
-    std::set<IpAddress> vips;
+    std::map<IpAddress, std::size_t> marks;  // by position in `records`
     for (std::size_t i = 0; i < desired.services.size(); ++i) {
-        records.push_back(record_of(desired.services[i], plan.service_ids[i], plan.rings[i].ring));
-        if (vips.insert(desired.services[i].vip).second) {
-            shm::ServiceRecord mark{};
-            mark.vip = desired.services[i].vip;
+        const DesiredService& service = desired.services[i];
+        records.push_back(record_of(service, plan.service_ids[i], plan.rings[i].ring));
+        const auto [mark_place, is_new] = marks.emplace(service.vip, records.size());
+        if (is_new) {
+            shm::ServiceRecord& mark = records.emplace_back();
+            mark.vip = service.vip;
             mark.protocol = shm::kVipMark;
             mark.id = kNoServiceId;
-            records.push_back(mark);
         }
+        std::uint8_t& policy = records[mark_place->second].vip_policy;
+        policy = static_cast<std::uint8_t>(policy | vip_policy_of(service, plan.rings[i].ring));
     }
     plan.buckets = hash_table(records);
     if (plan.buckets.empty()) {

@@ -42,12 +42,23 @@ struct DesiredBackend {
     std::int64_t health_since_ns = 0;
 };
 
+// When a service wants pings of its VIP answered.
+enum class EchoPolicy : std::uint8_t {
+    kWhenUp,  // while its ring has a backend
+    kAlways,
+    kNever
+};
+
 struct DesiredService {
     std::string name;
     IpAddress vip;
     std::uint16_t port = 0;
     std::uint8_t protocol = 0;  // IPPROTO_TCP or IPPROTO_UDP
     shm::ForwardingMode mode = shm::ForwardingMode::kL2;
+    // Of the VIP: services that share it are asked all, and one that would answer, or reject, is
+    // enough.
+    EchoPolicy echo = EchoPolicy::kWhenUp;
+    bool rejects_unmatched = false;
     std::vector<DesiredBackend> backends;
 };
 

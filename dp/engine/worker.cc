@@ -72,7 +72,8 @@ void Worker::run() noexcept {
         }
         std::size_t received = 0;
         for (std::size_t port = 0; port < setup_.ports.size(); ++port) {
-            received += poll(PortIndex{static_cast<std::uint8_t>(port)});
+            context_.receiving_port = PortIndex{static_cast<std::uint8_t>(port)};
+            received += poll(context_.receiving_port);
         }
         if (received == 0) {
             pause();

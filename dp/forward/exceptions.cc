@@ -3,6 +3,8 @@
 #include "dp/forward/extension.h"
 #include "dp/forward/fragment.h"
 #include "dp/forward/icmp.h"
+#include "dp/forward/icmp_error.h"
+#include "dp/forward/reject.h"
 
 namespace fairlead {
 
@@ -25,6 +27,15 @@ void handle_exception(ForwardContext& context,
             return;
         case DropReason::kUnsupportedProtocol:
             handle_icmp(context, packet, facts, verdict);
+            return;
+        case DropReason::kNoService:
+            answer_no_service(context, packet, facts, verdict);
+            return;
+        case DropReason::kTooBig:
+            answer_too_big(context, packet, facts, verdict);
+            return;
+        case DropReason::kTtlExpired:
+            answer_ttl_expired(context, packet, facts, verdict);
             return;
         default:
             return;

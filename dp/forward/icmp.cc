@@ -2,6 +2,7 @@
 
 #include "dp/base/read_once.h"
 #include "dp/flow/flow_hash.h"
+#include "dp/forward/echo.h"
 #include "dp/forward/reply.h"
 #include "dp/forward/rewrite.h"
 #include "dp/forward/select.h"
@@ -126,7 +127,7 @@ void handle_icmp(ForwardContext& context,
                           verdict);
             return;
         case IcmpKind::kEchoRequest:
-            verdict.reason = DropReason::kEchoRefused;
+            answer_echo(context, packet, *view, message, verdict);
             return;
         case IcmpKind::kOther:
             verdict.reason = DropReason::kIcmpType;

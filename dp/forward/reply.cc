@@ -13,7 +13,6 @@ constexpr std::uint8_t kReplyTtl = 64;
     return is_v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
 }
 
-// Not fragmented, so its Identification may be 0 (RFC 6864, 4.1).
 void write_v4(std::uint8_t* start, const ReplyHeader& header, std::size_t payload_bytes) noexcept {
     auto& ip = header_at<Ipv4Header>(start);
     ip = {};
@@ -21,7 +20,8 @@ void write_v4(std::uint8_t* start, const ReplyHeader& header, std::size_t payloa
     ip.tos = header.tos;
     ip.total_length.set(
         Be16::from_host(static_cast<std::uint16_t>(sizeof(Ipv4Header) + payload_bytes)));
-    ip.flags_and_offset.set(kIpv4DontFragment);
+    ip.identification.set(header.identification);
+    ip.flags_and_offset.set(header.may_be_fragmented ? Be16{} : kIpv4DontFragment);
     ip.ttl = kReplyTtl;
     ip.protocol = header.protocol;
     ip.source.set(header.source.v4());
@@ -50,9 +50,12 @@ std::span<std::uint8_t> ip_packet_of(const Packet& packet, bool is_v6) noexcept 
     return {ip, bytes};
 }
 
-bool has_room(const Packet& packet, const std::uint8_t* payload_start, bool is_v6) noexcept {
+bool has_room(const Packet& packet,
+              const std::uint8_t* payload_start,
+              std::size_t bytes,
+              bool is_v6) noexcept {
     const auto before = static_cast<std::size_t>(payload_start - packet.data) + packet.headroom;
-    return before >= sizeof(EthernetHeader) + ip_header_bytes(is_v6);
+    return before >= sizeof(EthernetHeader) + ip_header_bytes(is_v6) + bytes;
 }
 
 bool may_reply(ForwardContext& context,
@@ -77,11 +80,11 @@ bool may_reply(ForwardContext& context,
 
 void send_reply(ForwardContext& context,
                 Packet& packet,
+                const EthernetHeader& came,
                 std::span<std::uint8_t> payload,
                 const ReplyHeader& header,
                 ReplyKind kind,
                 Verdict& verdict) noexcept {
-    const EthernetHeader came = header_at<EthernetHeader>(packet.data);
     const bool is_v6 = !header.source.is_v4();
     std::uint8_t* const ip = payload.data() - ip_header_bytes(is_v6);
     is_v6 ? write_v6(ip, header, payload.size()) : write_v4(ip, header, payload.size());

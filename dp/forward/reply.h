@@ -14,6 +14,7 @@
 
 #include "dp/forward/classify.h"
 #include "dp/forward/pipeline.h"
+#include "dp/net/headers.h"
 
 namespace fairlead {
 
@@ -26,7 +27,9 @@ struct ReplyHeader {
     IpAddress source;
     IpAddress destination;
     std::uint8_t protocol = 0;
-    std::uint8_t tos = 0;  // or traffic class
+    std::uint8_t tos = 0;            // or traffic class
+    bool may_be_fragmented = false;  // IPv4: Don't Fragment is clear
+    Be16 identification;             // IPv4; matters only then (RFC 6864, 4.1)
 };
 
 // Whether a reply of this kind may be sent for this packet; it is paid for then. Otherwise the
@@ -36,18 +39,21 @@ struct ReplyHeader {
                              ReplyKind kind,
                              Verdict& verdict) noexcept;
 
+// Whether `payload_start` may have `bytes` and the two headers of a reply in front of it.
+[[nodiscard]] bool has_room(const Packet& packet,
+                            const std::uint8_t* payload_start,
+                            std::size_t bytes,
+                            bool is_v6) noexcept;
+
 // Makes the frame that leaves: Ethernet and IP header in front of `payload`, which lies in the
-// packet's buffer. Requires may_reply(), and room for the two headers before payload (has_room()).
+// packet's buffer and may have overwritten the Ethernet header, of which `came` is a copy. Requires
+// may_reply() and has_room().
 void send_reply(ForwardContext& context,
                 Packet& packet,
+                const EthernetHeader& came,
                 std::span<std::uint8_t> payload,
                 const ReplyHeader& header,
                 ReplyKind kind,
                 Verdict& verdict) noexcept;
-
-// Whether `payload` may begin at `payload_start`, headers included.
-[[nodiscard]] bool has_room(const Packet& packet,
-                            const std::uint8_t* payload_start,
-                            bool is_v6) noexcept;
 
 }  // namespace fairlead

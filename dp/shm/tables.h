@@ -149,6 +149,13 @@ enum class ForwardingMode : std::uint8_t {
 inline constexpr std::uint8_t kEmptyBucket = 0;
 inline constexpr std::uint8_t kVipMark = 255;
 
+// What the balancer answers for a VIP by itself. Bits of ServiceRecord::vip_policy, in the VIP's
+// mark alone: several services may share a VIP, and the daemon has worked out what holds for all.
+enum VipPolicy : std::uint8_t {
+    kAnswersEcho = 1,      // pings are answered at this moment
+    kRejectsUnmatched = 2  // what no service takes is refused aloud
+};
+
 struct alignas(kCacheLineBytes) ServiceRecord {
     IpAddress vip;
     Be16 port;
@@ -158,8 +165,9 @@ struct alignas(kCacheLineBytes) ServiceRecord {
     std::uint32_t ring = 0;          // slot in the pool of rings
     std::uint32_t ring_entries = 0;  // 0: no backend is in
     std::uint32_t ring_fingerprint =
-        0;  // the same on every balancer with the same set of (name, weight)
-    std::array<std::uint8_t, 28> reserved{};
+        0;                        // the same on every balancer with the same set of (name, weight)
+    std::uint8_t vip_policy = 0;  // VipPolicy
+    std::array<std::uint8_t, 27> reserved{};
 };
 static_assert(sizeof(ServiceRecord) == kCacheLineBytes);
 static_assert(offsetof(ServiceRecord, id) == 20 && offsetof(ServiceRecord, ring) == 24);
@@ -279,6 +287,7 @@ inline constexpr std::uint32_t kTablesFingerprint =
                     offsetof(ServiceRecord, id),
                     offsetof(ServiceRecord, ring),
                     offsetof(ServiceRecord, ring_entries),
+                    offsetof(ServiceRecord, vip_policy),
                     offsetof(BackendRecord, service),
                     offsetof(BackendRecord, address),
                     offsetof(SnapshotHeader, bucket_mask),

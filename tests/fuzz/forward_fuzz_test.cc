@@ -45,6 +45,7 @@ std::vector<Bytes> seed_corpus() {
             }
         }
     }
+    corpus.push_back(testing::make_frame({.destination = "203.0.113.11", .ttl = 1}));
     for (const bool is_v6 : {false, true}) {
         const char* const vip = is_v6 ? "2001:db8::10" : "203.0.113.10";
         const char* const client = is_v6 ? "2001:db8:c::7" : "198.51.100.7";
@@ -168,6 +169,14 @@ struct Burst {
         for (std::size_t i = 0; i < packets.size(); ++i) {
             const Packet& packet = packets[i];
             const std::size_t moved = headroom[i] - packet.headroom;
+            if (verdicts[i].reply != ReplyKind::kNone) {
+                ASSERT_EQ(verdicts[i].action, Action::kTransmit);
+                ASSERT_EQ(packet.data - packet.headroom, blocks[i].data());
+                ASSERT_LE(packet.headroom + packet.length, blocks[i].size());
+                // Never more than an error's headers beyond what asked for it.
+                ASSERT_LE(packet.length, originals[i].size() + 48);
+                continue;
+            }
             if (verdicts[i].action == Action::kTransmit) {
                 ASSERT_EQ(verdicts[i].reason, DropReason::kNone);
                 ASSERT_TRUE(moved == 0 || moved == 20 || moved == 40);
@@ -205,11 +214,16 @@ void expect_sound_ip(const Packet& packet) {
 TEST(ForwardFuzz, AMillionBrokenPackets) {
     LendingRig rig;
     Mutator mutator(1);
+    for (const char* vip : {"203.0.113.10", "2001:db8::10"}) {
+        rig.tables.vip_mark(testing::address(vip)).vip_policy =
+            shm::kAnswersEcho | shm::kRejectsUnmatched;
+    }
     std::vector<std::uint64_t> seen(kDropReasonCount);
     std::uint64_t sent = 0;
     for (int round = 0; round < 1'000'000 / 32; ++round) {
         Burst burst(mutator, 32);
         rig.context.now = FlowTick{static_cast<std::uint64_t>(round) / 8};
+        rig.context.now_ms = static_cast<std::uint64_t>(round) * 10;
         forward_burst(rig.context, burst.packets, burst.verdicts);
         ASSERT_NO_FATAL_FAILURE(burst.expect_sound());
         for (std::size_t i = 0; i < burst.packets.size(); ++i) {
@@ -234,12 +248,16 @@ TEST(ForwardFuzz, AMillionBrokenPackets) {
                                     kExtensionHeader,
                                     kUnsupportedProtocol,
                                     kNoService,
-                                    kTtlExpired,
                                     kNoHeadroom,
                                     kBadIcmpChecksum,
                                     kBadIcmpQuote,
                                     kIcmpType}) {
         EXPECT_GT(seen[static_cast<std::size_t>(reason)], 100U) << text_of(reason).metric;
+    }
+    for (const ReplyKind kind :
+         {ReplyKind::kTimeExceeded, ReplyKind::kUnreachable, ReplyKind::kReset, ReplyKind::kEcho}) {
+        const auto index = static_cast<std::size_t>(kind);
+        EXPECT_GT(rig.worker().replies[index].get(), 100U) << kReplyKindNames[index];
     }
     EXPECT_GT(sent, 50'000U);
     EXPECT_EQ(rig.worker().packets.get(), 1'000'000U);

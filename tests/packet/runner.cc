@@ -7,10 +7,12 @@
 //      "services": [{"vip", "port", "protocol", "mode", "ring": [0, 1]}],
 //      "backends": [{"service": 0, "address", "mac", "flags": "published linked keeps admits"}]}
 //     {"frame": "hex", "headroom": 64}
-//  -> {"action": "transmit", "reason": "none", "backend": 3, "frame": "hex"}
+//  -> {"action": "transmit", "reason": "none", "reply": "none", "backend": 3, "frame": "hex"}
 //     {"advance_ms": 5}                offers what was held, in the order of its coming
 //  -> [{"number": 7, "action": ...}]   those that leave; number: of the frame, from 0
-//  -> {"packets": 1, "kernel": 0, "dropped": {"truncated": 1}}
+//  -> {"packets": 1, "kernel": 0, "dropped": {"truncated": 1}, "replies": {"echo": 1}}
+//
+// A service may say "answers_echo" and "rejects_unmatched" for its VIP.
 #include <algorithm>
 #include <cstdio>
 #include <exception>
@@ -89,6 +91,10 @@ void fill(TablesImage& tables, const Json& config) {
         const auto mode = mode_of(one.at("mode").get<std::string>());
         const auto ring = one.at("ring").get<std::vector<std::uint16_t>>();
         tables.add_service(key, mode, ServiceId{id}, id, ring);
+        std::uint8_t& policy = tables.vip_mark(key.vip).vip_policy;
+        policy = static_cast<std::uint8_t>(
+            policy | (one.value("answers_echo", false) ? shm::kAnswersEcho : 0) |
+            (one.value("rejects_unmatched", false) ? shm::kRejectsUnmatched : 0));
         ++id;
     }
     std::uint16_t index = 0;
@@ -125,14 +131,22 @@ void fill(TablesImage& tables, const Json& config) {
             dropped[std::string(kDropReasonTexts[reason].metric)] = count;
         }
     }
+    Json replies = Json::object();
+    for (std::size_t kind = 0; kind < kReplyKindCount; ++kind) {
+        if (const std::uint64_t count = rig.worker().replies[kind].get(); count != 0) {
+            replies[std::string(kReplyKindNames[kind])] = count;
+        }
+    }
     return {{"packets", rig.worker().packets.get()},
             {"kernel", rig.worker().kernel_packets.get()},
-            {"dropped", dropped}};
+            {"dropped", dropped},
+            {"replies", replies}};
 }
 
 [[nodiscard]] Json answer_of(const Verdict& verdict, const Packet& packet) {
     return {{"action", name_of(verdict.action)},
             {"reason", text_of(verdict.reason).metric},
+            {"reply", kReplyKindNames[static_cast<std::size_t>(verdict.reply)]},
             {"backend", to_number(verdict.backend)},
             {"frame", to_hex(Bytes(packet.data, packet.data + packet.length))}};
 }

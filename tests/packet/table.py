@@ -38,6 +38,8 @@ class Service:
     protocol: str
     forwarding: str
     backends: tuple
+    icmp_echo: str = "when-up"
+    unmatched: str = "drop"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Port:
 class Row:
     description: str
     frame: bytes
-    verdict: str  # "transmit", "kernel", or the reason of a drop as its metric names it
-    output: bytes = None  # of what is transmitted
+    verdict: str  # "transmit", "kernel", "reply:KIND", or the reason of a drop as its metric names it
+    output: bytes = None  # of what is transmitted, or of the reply
     service: str = None
 
 
@@ -89,6 +91,8 @@ SERVICES = (
     ),
     Service("credit", "203.0.113.12", 8443, "tcp", "ipip", _one(20) + _one(21) + _one(22)),
     Service("credit6", "2001:db8::12", 8443, "udp", "l2", _one(23, True) + _one(24, True) + _one(25, True)),
+    Service("quiet", "203.0.113.13", 8080, "tcp", "l2", _one(30), "never", "reject"),
+    Service("quiet6", "2001:db8::13", 8080, "tcp", "l2", _one(31, True), "never", "reject"),
 )
 BY_NAME = {service.name: service for service in SERVICES}
 SINGLE = tuple(service for service in SERVICES if len(service.backends) == 1)
@@ -213,9 +217,6 @@ def add_forwarded(table):
         fits = EDGE.mtu - overhead(service) - header_bytes(service)
         table.forwarded("a byte less than the MTU", service, frame_to(service, b"m" * (fits - 1)))
         table.forwarded("exactly the MTU", service, frame_to(service, b"m" * fits))
-        table.dropped(
-            f"{service.name}: a byte more than the MTU", "too_big", frame_to(service, b"m" * (fits + 1))
-        )
         table.forwarded(
             "padding of a frame of exactly the MTU", service, bytes(frame_to(service, b"m" * fits)) + b"\0" * 4
         )
@@ -226,9 +227,7 @@ def add_ttl(table):
         field = "hlim" if is_v6(service) else "ttl"
         for ttl in (0, 1, 2, 128, 255):
             packet = frame_to(service, b"ttl", ip={field: ttl})
-            if service.forwarding != "l2" and ttl <= 1:
-                table.dropped(f"{service.name}: {field} {ttl}", "ttl_expired", packet)
-            else:
+            if service.forwarding == "l2" or ttl > 1:  # the others: reply_rows.py
                 table.forwarded(f"{field} {ttl}", service, packet)
 
 
@@ -342,7 +341,6 @@ def add_bad_v4(table):
     table.dropped("source is the VIP", "martian_source", frame_to(service, ip={"src": service.vip}))
     for source in ("1.0.0.1", "126.255.255.255", "128.0.0.1", "223.255.255.254", "10.1.2.3"):
         table.forwarded(f"source {source}", service, frame_to(service, ip={"src": source}))
-    table.dropped("ICMP echo to a VIP", "echo_refused", ether() / ip_to(service) / ICMP())
     table.dropped("GRE to a VIP", "unsupported_protocol", ether() / ip_to(service, proto=47) / Raw(b"\0" * 24))
     reserved = ether() / ip_to(service, proto=255) / Raw(b"\0" * 24)
     table.dropped("protocol 255 to a VIP", "unsupported_protocol", reserved)
@@ -367,17 +365,17 @@ def add_bad_v6(table):
     table.dropped("IPv6 source is the VIP", "martian_source", frame_to(service, ip={"src": service.vip}))
     for source in ("::2", "64:ff9b::c633:6407", "fd12::1", "2002:c633:6407::1"):
         table.forwarded(f"source {source}", service, frame_to(service, ip={"src": source}))
-    table.dropped("ICMPv6 echo to a VIP", "echo_refused", ether() / ip_to(service) / ICMPv6EchoRequest())
     table.dropped("no next header", "unsupported_protocol", ether() / ip_to(service, nh=59))
 
 
 def add_no_service(table):
-    for service in SINGLE:
+    silent = tuple(service for service in SINGLE if service.unmatched == "drop")
+    for service in silent:
         port = {"dport": service.port + 1}
         table.dropped(f"{service.name}: no such port", "no_service", frame_to(service, transport=port))
         table.dropped(f"{service.name}: port 0", "no_service", frame_to(service, transport={"dport": 0}))
     other = {"tcp": UDP, "udp": TCP}
-    for service in SINGLE:
+    for service in silent:
         transport = other[service.protocol](sport=1, dport=service.port)
         table.dropped(f"{service.name}: the other protocol", "no_service", ether() / ip_to(service) / transport)
 

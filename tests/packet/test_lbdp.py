@@ -22,6 +22,7 @@ from scapy.packet import Raw
 
 import fragments
 import icmp_rows
+import reply_rows
 import table
 from oracle import maglev
 
@@ -59,6 +60,8 @@ name = "{name}"
 vip = "{vip}"
 protocol = "{protocol}"
 forwarding = "{forwarding}"
+icmp_echo = "{icmp_echo}"
+unmatched = "{unmatched}"
 """
 BACKEND = """
   [[service.backend]]
@@ -74,7 +77,8 @@ def config(directory, listen):
                        listen=listen)
     for service in table.SERVICES:
         vip = f"[{service.vip}]:{service.port}" if table.is_v6(service) else f"{service.vip}:{service.port}"
-        text += SERVICE.format(name=service.name, vip=vip, protocol=service.protocol, forwarding=service.forwarding)
+        text += SERVICE.format(name=service.name, vip=vip, protocol=service.protocol, forwarding=service.forwarding,
+                               icmp_echo=service.icmp_echo, unmatched=service.unmatched)
         for backend in service.backends:
             text += BACKEND.format(name=backend.name, address=backend.address, mac=backend.mac)
     return text
@@ -160,7 +164,7 @@ def run():
 
 def test_the_table_through_lbd_and_lbdp(run):
     """Every frame that leaves is the oracle's, in the order in which they came; every other one is counted."""
-    rows = table.rows() + icmp_rows.rows()
+    rows = table.rows() + icmp_rows.rows() + reply_rows.rows()
     result = run([row.frame for row in rows])
     assert result.exit_code == 0 and result.seconds_to_stop < 2
 

@@ -15,6 +15,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import GRE, Ether
 
 import icmp_rows
+import reply_rows
 import table
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ RUNNER = BUILD / "tests" / "packet" / "packet_runner"
 READY = "published linked keeps admits"
 RING_SIZE = 1021
 
-ROWS = table.rows() + icmp_rows.rows()
+ROWS = table.rows() + icmp_rows.rows() + reply_rows.rows()
 
 
 def ring_of(backends):
@@ -45,6 +46,8 @@ def tables(**changes):
             "port": service.port,
             "protocol": service.protocol,
             "mode": service.forwarding,
+            "answers_echo": service.icmp_echo != "never",
+            "rejects_unmatched": service.unmatched == "reject",
             "ring": changes.get("ring", [first + slot for slot in ring_of(len(service.backends))]),
         })
     port = {
@@ -73,6 +76,9 @@ def run(config, frames, headroom=64):
 
 
 def verdict_of(answer):
+    if answer["reply"] != "none":
+        assert answer["action"] == "transmit"
+        return f"reply:{answer['reply']}"
     return answer["reason"] if answer["action"] == "drop" else answer["action"]
 
 
@@ -98,6 +104,8 @@ def test_every_row_is_counted_once(judged):
     assert counters["packets"] == len(ROWS)
     assert counters["kernel"] == verdicts.pop("kernel")
     del verdicts["transmit"]
+    replies = {kind: verdicts.pop(kind) for kind in list(verdicts) if kind.startswith("reply:")}
+    assert counters["replies"] == {kind[len("reply:"):]: count for kind, count in replies.items()}
     assert counters["dropped"] == dict(verdicts)
 
 

@@ -58,6 +58,19 @@ void write_v6(Bytes& frame, const FrameSpec& spec) {
     ip.destination = address(spec.destination).bytes();
 }
 
+void write_transport_checksum(Bytes& frame, std::size_t start, std::uint8_t protocol, bool is_v4) {
+    const std::span segment = std::span(frame).subspan(start);
+    const auto bytes = static_cast<std::uint32_t>(segment.size());
+    const std::uint8_t* const ip = frame.data() + kEthernetBytes;
+    const std::uint64_t sum =
+        sum_bytes(segment) + (is_v4
+                                  ? sum_pseudo_header(header_at<Ipv4Header>(ip), bytes, protocol)
+                                  : sum_pseudo_header(header_at<Ipv6Header>(ip), bytes, protocol));
+    const Be16 checksum = Be16::from_raw(static_cast<std::uint16_t>(~fold_checksum(sum)));
+    protocol == kProtocolTcp ? header_at<TcpHeader>(segment.data()).checksum.set(checksum)
+                             : header_at<UdpHeader>(segment.data()).checksum.set(checksum);
+}
+
 }  // namespace
 
 Bytes make_frame(const FrameSpec& spec) {
@@ -76,6 +89,7 @@ Bytes make_frame(const FrameSpec& spec) {
         frame[frame.size() - spec.payload_bytes + i] = static_cast<std::uint8_t>(i);
     }
     is_v4 ? write_v4(frame, spec) : write_v6(frame, spec);
+    write_transport_checksum(frame, kEthernetBytes + ip_bytes, spec.protocol, is_v4);
     return frame;
 }
 

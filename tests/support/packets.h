@@ -22,8 +22,7 @@ struct FrameSpec {
     std::size_t option_bytes = 0;  // of IPv4, a multiple of 4
 };
 
-// The family is that of the addresses. The transport checksum is left 0: nothing on the way reads
-// it.
+// The family is that of the addresses. All checksums are right.
 [[nodiscard]] Bytes make_frame(const FrameSpec& spec);
 
 // An ICMP or ICMPv6 message by the family of the addresses, with right checksums.

@@ -45,6 +45,10 @@ class TablesImage {
                                     ServiceId id,
                                     std::uint32_t ring_slot,
                                     std::span<const std::uint16_t> ring);
+    // The mark of a VIP that has a service.
+    [[nodiscard]] shm::ServiceRecord& vip_mark(const IpAddress& vip) {
+        return bucket_for({vip, 0, shm::kVipMark});
+    }
     void set_backend(BackendIndex index,
                      ServiceId service,
                      const IpAddress& address,

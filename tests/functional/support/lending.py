@@ -37,6 +37,7 @@ idle = "yield"
 [[port]]
 name = "edge"
 interface = "eth0"
+{port_keys}
 
 [api]
 listen = "127.0.0.1:9480"
@@ -56,6 +57,7 @@ name = "{name}"
 vip = "{vip}"
 protocol = "{protocol}"
 forwarding = "{forwarding}"
+{service_keys}
 """
 BACKEND = """
   [[service.backend]]
@@ -66,13 +68,15 @@ BACKEND = """
 
 
 def config(lab, services=None, backends=None, weights=None, cpus="0-1", hugepages="auto",
-           interval="300ms", timeout="250ms"):
-    """The configuration's text. `services` is a subset of SERVICES, `weights` {backend: weight}."""
+           interval="300ms", timeout="250ms", port_keys="", service_keys=""):
+    """The configuration's text. `services` is a subset of SERVICES, `weights` {backend: weight}; the keys are lines
+    for the port and for every service."""
     text = HEAD.format(directory=lab.balancer.directory, cpus=cpus, hugepages=hugepages,
-                       interval=interval, timeout=timeout)
+                       interval=interval, timeout=timeout, port_keys=port_keys)
     for name, vip, port, protocol, forwarding in services or SERVICES:
         endpoint = f"[{vip}]:{port}" if ":" in vip else f"{vip}:{port}"
-        text += SERVICE.format(name=name, vip=endpoint, protocol=protocol, forwarding=forwarding)
+        text += SERVICE.format(name=name, vip=endpoint, protocol=protocol, forwarding=forwarding,
+                               service_keys=service_keys)
         for backend in lab.backends if backends is None else backends:
             address = backend.addresses[6 if ":" in vip else 4]
             text += BACKEND.format(name=backend.name, address=address, weight=(weights or {}).get(backend.name, 10))

@@ -55,6 +55,30 @@ class PublisherTest : public testing::Test {
     std::vector<shm::Segment> segments_;
 };
 
+TEST_F(PublisherTest, AVipAnswersIfOneServiceOnItWouldAndRejectsIfOneDoes) {
+    Publisher& publisher = start();
+    DesiredTables tables = make_tables(1);
+    DesiredService other = tables.services[0];
+    other.name = "other";
+    other.port = 80;
+    other.backends.clear();
+    tables.services.push_back(other);
+    const auto policy = [&] {
+        EXPECT_TRUE(publisher.publish(tables));
+        return reader().snapshot().find(other.vip, Be16{}, shm::kVipMark)->vip_policy;
+    };
+    EXPECT_EQ(policy(), shm::kAnswersEcho) << "portal has a backend";
+    tables.services[0].backends[0].ring_weight = 0;
+    EXPECT_EQ(policy(), 0) << "no ring has a backend";
+    tables.services[1].echo = EchoPolicy::kAlways;
+    EXPECT_EQ(policy(), shm::kAnswersEcho);
+    tables.services[0].backends[0].ring_weight = 1;
+    tables.services[0].echo = EchoPolicy::kNever;
+    tables.services[1].echo = EchoPolicy::kWhenUp;
+    tables.services[1].rejects_unmatched = true;
+    EXPECT_EQ(policy(), shm::kRejectsUnmatched) << "the service that would answer has no backend";
+}
+
 TEST_F(PublisherTest, WhatIsPublishedIsWhatTheEngineFinds) {
     Publisher& publisher = start();
     const DesiredTables tables = make_tables(3);

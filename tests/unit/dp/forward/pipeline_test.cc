@@ -57,11 +57,10 @@ TEST(Pipeline, CountsPacketsAndBytesAsReceived) {
     EXPECT_EQ(rig.worker().packets.get(), 5U);
     EXPECT_EQ(rig.worker().kernel_packets.get(), 1U);
     EXPECT_EQ(rig.dropped(DropReason::kNoService), 1U);
-    EXPECT_EQ(rig.dropped(DropReason::kTtlExpired), 1U);
+    EXPECT_EQ(rig.dropped(DropReason::kTtlExpired), 0U);
+    EXPECT_EQ(rig.worker().replies[static_cast<std::size_t>(ReplyKind::kTimeExceeded)].get(), 1U);
     EXPECT_EQ(rig.service(kApi).received_packets.get(), 3U);
     EXPECT_EQ(rig.service(kApi).received_bytes.get(), 60U + 60U + 54U);
-    EXPECT_EQ(rig.service(kApi).dropped[static_cast<std::size_t>(DropReason::kTtlExpired)].get(),
-              1U);
     EXPECT_EQ(rig.service(kApi).new_flows.get(), 1U);
     EXPECT_EQ(rig.backend(backend).forwarded_packets.get(), 2U);
     EXPECT_EQ(rig.backend(backend).forwarded_bytes.get(), 120U);
