@@ -4,6 +4,7 @@
 
 #include "dp/base/read_once.h"
 #include "dp/forward/reply.h"
+#include "dp/forward/tunnel.h"
 #include "dp/net/checksum.h"
 #include "dp/net/ip_view.h"
 #include "dp/net/parse.h"
@@ -79,14 +80,6 @@ void send_error(ForwardContext& context,
                              .protocol = view.is_v6 ? kProtocolIcmpv6 : kProtocolIcmp,
                              .tos = view.is_v6 ? std::uint8_t{0} : kErrorTos};
     send_reply(context, packet, ethernet, message, header, error.kind, verdict);
-}
-
-// Bytes that the tunnel adds.
-[[nodiscard]] std::uint32_t tunnel_overhead(shm::ForwardingMode mode, bool is_v6) noexcept {
-    if (mode == shm::ForwardingMode::kIpip) {
-        return is_v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
-    }
-    return 0;
 }
 
 // The largest packet that the verdict's backend can be sent; 0: the tables do not say.
