@@ -12,9 +12,9 @@ namespace {
 
 constexpr int kUsage = 2;
 constexpr const char* kExamples =
-    "Forwarded by ipip:  lbagent --interface eth0 --vip 203.0.113.10 --balancer 10.0.1.2\n"
-    "Forwarded by l2:    lbagent --interface eth0 --vip 203.0.113.10 --no-tunnel\n"
-    "After a kill -9:    lbagent --remove";
+    "Forwarded by a tunnel:  lbagent --interface eth0 --vip 203.0.113.10 --balancer 10.0.1.2\n"
+    "Forwarded by l2:        lbagent --interface eth0 --vip 203.0.113.10 --no-tunnel\n"
+    "After a kill -9:        lbagent --remove";
 
 int start(const fairlead::agent::Arguments& arguments) {
     const auto settings = fairlead::agent::check(arguments);
@@ -46,12 +46,17 @@ int parse_and_start(int argc, char** argv) {
         ->type_name("ADDRESS[/PREFIX]");
     app.add_flag(
         "--no-tunnel", arguments.no_tunnel, "take no tunnels: all services are forwarded by l2");
+    app.add_option("--mss",
+                   arguments.mss,
+                   "the largest segment that the tunnels carry, of IPv4; IPv6 gets 20 less. By "
+                   "default the interface's MTU less the largest tunnel header")
+        ->type_name("BYTES");
     app.add_option("--run-dir", run_dir, "where the lock and the state are kept")
         ->type_name("DIR")
         ->capture_default_str();
     auto* removal =
         app.add_flag("--remove", is_removal, "take back what a killed lbagent left, and end");
-    for (const char* other : {"--interface", "--vip", "--balancer", "--no-tunnel"}) {
+    for (const char* other : {"--interface", "--vip", "--balancer", "--no-tunnel", "--mss"}) {
         removal->excludes(other);
     }
     try {

@@ -21,6 +21,7 @@
 #include "ctl/agent/drop_report.h"
 #include "ctl/agent/host_setup.h"
 #include "ctl/agent/local_addresses.h"
+#include "ctl/agent/mss_clamp.h"
 #include "ctl/agent/privilege.h"
 #include "ctl/agent/run_lock.h"
 #include "dp/base/log.h"
@@ -90,14 +91,34 @@ Result<DecapLoader> start_decap(const Settings& settings,
     return loader;
 }
 
+// What a backend that takes tunnels keeps attached.
+struct Tunnels {
+    DecapLoader decap;
+    MssClamp clamp;
+};
+
+Result<Tunnels> start_tunnels(const Settings& settings,
+                              const HostSetup& host,
+                              unsigned interface_index) {
+    Result<DecapLoader> decap = start_decap(settings, host, interface_index);
+    if (!decap) {
+        return fail(decap.error().message);
+    }
+    Result<MssClamp> clamp = MssClamp::start(settings, interface_index, to_keys(settings.vips));
+    if (!clamp) {
+        return fail(clamp.error().message);
+    }
+    return Tunnels{std::move(*decap), std::move(*clamp)};
+}
+
 // The program between its setup and its end.
 class Running {
   public:
     Running(const Settings& settings,
             HostSetup& host,
-            std::optional<DecapLoader>& decap,
+            std::optional<Tunnels>& tunnels,
             unsigned interface_index)
-        : settings_(settings), host_(host), decap_(decap), interface_index_(interface_index) {}
+        : settings_(settings), host_(host), tunnels_(tunnels), interface_index_(interface_index) {}
 
     // Returns the exit code.
     int loop(int signal_fd, AddressEvents& events);
@@ -113,14 +134,14 @@ class Running {
 
     const Settings& settings_;
     HostSetup& host_;
-    std::optional<DecapLoader>& decap_;
+    std::optional<Tunnels>& tunnels_;
     unsigned interface_index_;
     DropReport drops_;
 };
 
 int Running::loop(int signal_fd, AddressEvents& events) {
     std::array<pollfd, 2> sources = {pollfd{signal_fd, POLLIN, 0}, pollfd{events.fd(), POLLIN, 0}};
-    const int timeout_ms = decap_ ? static_cast<int>(kLookInterval.count()) : -1;
+    const int timeout_ms = tunnels_ ? static_cast<int>(kLookInterval.count()) : -1;
     while (true) {
         if (poll(sources.data(), sources.size(), timeout_ms) < 0 && errno != EINTR) {
             log_error("poll-failed", {{"reason", std::generic_category().message(errno)}});
@@ -153,25 +174,29 @@ void Running::follow_addresses() {
     if (const Status status = host_.restore_missing_vips(settings_); !status) {
         log_error("vip-not-restored", {{"reason", status.error().message}});
     }
-    if (!decap_) {
+    if (!tunnels_) {
         return;
     }
+    if (const Status status = tunnels_->clamp.follow_mtu(); !status) {
+        log_error("mss-limit-not-updated", {{"reason", status.error().message}});
+    }
     const Result<std::vector<IpAddress>> endpoints = host_.tunnel_endpoints(settings_);
-    const Status status =
-        endpoints ? decap_->set_endpoints(to_keys(*endpoints)) : fail(endpoints.error().message);
+    const Status status = endpoints ? tunnels_->decap.set_endpoints(to_keys(*endpoints))
+                                    : fail(endpoints.error().message);
     if (!status) {
         log_error("endpoints-not-updated", {{"reason", status.error().message}});
     }
 }
 
 void Running::report_drops() {
-    const Result<DecapCounters> counters = decap_ ? decap_->counters() : fail("no program");
+    const Result<DecapCounters> counters =
+        tunnels_ ? tunnels_->decap.counters() : fail("no program");
     if (!counters) {
         return;
     }
     for (const DropReport::Line& line : drops_.observe(*counters, DropReport::Clock::now())) {
         const DecapOutcomeText text = decap_outcome_text(line.reason);
-        if (const auto source = decap_->refused_source();
+        if (const auto source = tunnels_->decap.refused_source();
             line.reason == DECAP_SOURCE_NOT_ALLOWED && source) {
             log_warning("tunnel-dropped",
                         {{"reason", text.name},
@@ -190,7 +215,8 @@ void Running::report_drops() {
 }
 
 void Running::log_counters() const {
-    const Result<DecapCounters> counters = decap_ ? decap_->counters() : fail("no program");
+    const Result<DecapCounters> counters =
+        tunnels_ ? tunnels_->decap.counters() : fail("no program");
     if (!counters) {
         return;
     }
@@ -199,6 +225,7 @@ void Running::log_counters() const {
                  {{"outcome", decap_outcome_text(static_cast<decap_outcome>(index)).name},
                   {"packets", counters->at(index)}});
     }
+    tunnels_->clamp.log_counters();
 }
 
 // The signals come by a descriptor instead of interrupting.
@@ -251,12 +278,12 @@ int run(const Settings& settings) {
     if (const Status status = host->apply(settings); !status) {
         return failed(status.error().message);
     }
-    std::optional<DecapLoader> decap;
+    std::optional<Tunnels> tunnels;
     int exit_code = 0;
     if (settings.takes_tunnels()) {
-        Result<DecapLoader> started = start_decap(settings, *host, interface_index);
+        Result<Tunnels> started = start_tunnels(settings, *host, interface_index);
         if (started) {
-            decap.emplace(std::move(*started));
+            tunnels.emplace(std::move(*started));
         } else {
             exit_code = failed(started.error().message);
         }
@@ -264,9 +291,9 @@ int run(const Settings& settings) {
     if (exit_code == 0) {
         notify_service_manager("READY=1");
         log_info("ready", {{"interface", settings.interface_name}, {"vips", settings.vips.size()}});
-        exit_code = Running(settings, *host, decap, interface_index).loop(*signal_fd, *events);
+        exit_code = Running(settings, *host, tunnels, interface_index).loop(*signal_fd, *events);
     }
-    decap.reset();
+    tunnels.reset();
     if (const Status status = host->undo(); !status) {
         return failed(status.error().message);
     }
@@ -282,6 +309,7 @@ int remove_leftovers(const std::filesystem::path& run_dir) {
     if (!lock) {
         return failed(lock.error().message);
     }
+    remove_clamps();
     Result<HostSetup> host = HostSetup::open(run_dir);
     if (!host) {
         return failed(host.error().message);

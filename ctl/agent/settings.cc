@@ -17,6 +17,9 @@ constexpr unsigned kV6Bits = 128;
 // A shorter prefix than these opens the host to tunnels from most of the Internet.
 constexpr unsigned kShortestV4Prefix = 8;
 constexpr unsigned kShortestV6Prefix = 16;
+// Of --mss: what every IPv4 host takes (RFC 9293, 3.7.1), and what the largest Ethernet frames do.
+constexpr unsigned kSmallestMss = 536;
+constexpr unsigned kLargestMss = 9176;
 
 // Why no service can have this address; empty if one can (RFC 6890; RFC 4291, 2.4).
 std::string_view why_no_vip(const IpAddress& address) {
@@ -106,6 +109,16 @@ void check_tunnels(const Arguments& arguments,
             {"--balancer is missing: name each address that tunnels come from, or say "
              "--no-tunnel if all services are forwarded by l2"});
     }
+    if (arguments.no_tunnel && arguments.mss) {
+        errors.push_back({"--no-tunnel takes no tunnels, so --mss means nothing with it"});
+    }
+    if (arguments.mss && (*arguments.mss < kSmallestMss || *arguments.mss > kLargestMss)) {
+        errors.push_back(
+            {fmt::format("--mss {} is no size of a segment; from {} to {} are possible",
+                         *arguments.mss,
+                         kSmallestMss,
+                         kLargestMss)});
+    }
     for (const AddressPrefix& balancer : settings.balancers) {
         for (const IpAddress& vip : settings.vips) {
             if (balancer.address == vip) {
@@ -124,6 +137,7 @@ Result<Settings, std::vector<Error>> check(const Arguments& arguments) {
     Settings settings;
     std::vector<Error> errors;
     settings.interface_name = arguments.interface_name;
+    settings.mss = arguments.mss;
     settings.run_dir = arguments.run_dir;
     if (settings.interface_name.empty()) {
         errors.push_back(

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ struct Arguments {
     std::vector<std::string> vips;
     std::vector<std::string> balancers;
     bool no_tunnel = false;
+    std::optional<unsigned> mss;
     std::filesystem::path run_dir;
 };
 
@@ -35,6 +37,8 @@ struct Settings {
     std::vector<IpAddress> vips;  // each once
     // From where tunnels are taken. Empty: none are, and no BPF program is needed.
     std::vector<AddressPrefix> balancers;
+    // The largest segment of IPv4 that the tunnels carry; by default the interface's MTU tells it.
+    std::optional<unsigned> mss;
     std::filesystem::path run_dir;
 
     [[nodiscard]] bool takes_tunnels() const { return !balancers.empty(); }

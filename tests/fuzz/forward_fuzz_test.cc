@@ -3,6 +3,7 @@
 // build: each packet stands in a heap block of exactly headroom and frame, the tables in one of
 // exactly their size.
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <random>
 #include <vector>
@@ -179,7 +180,9 @@ struct Burst {
             }
             if (verdicts[i].action == Action::kTransmit) {
                 ASSERT_EQ(verdicts[i].reason, DropReason::kNone);
-                ASSERT_TRUE(moved == 0 || moved == 20 || moved == 40);
+                // What the modes add over IPv4, over IPv6, and l2.
+                constexpr std::array<std::size_t, 7> kAdded{0, 20, 24, 32, 40, 44, 52};
+                ASSERT_NE(std::ranges::find(kAdded, moved), kAdded.end()) << moved;
                 ASSERT_LE(packet.length, originals[i].size() + moved);
                 ASSERT_GE(packet.length, kIp + 20 + moved);
                 continue;
@@ -261,6 +264,53 @@ TEST(ForwardFuzz, AMillionBrokenPackets) {
     }
     EXPECT_GT(sent, 50'000U);
     EXPECT_EQ(rig.worker().packets.get(), 1'000'000U);
+}
+
+// Every service of the rig by this mode, to backends of this family.
+void tunnel_everything(LendingRig& rig, shm::ForwardingMode mode, bool to_v6) {
+    const auto add = [&rig, mode](
+                         const char* vip, std::uint16_t port, std::uint8_t protocol, ServiceId id) {
+        std::vector<std::uint16_t> ring(251);
+        for (std::size_t slot = 0; slot < ring.size(); ++slot) {
+            ring[slot] = static_cast<std::uint16_t>(2 * to_number(id) + slot % 2);
+        }
+        rig.tables.add_service(
+            {testing::address(vip), port, protocol}, mode, id, to_number(id), ring);
+    };
+    add("203.0.113.10", 443, kProtocolTcp, testing::kPortal);
+    add("203.0.113.11", 443, kProtocolUdp, testing::kApi);
+    add("2001:db8::10", 443, kProtocolTcp, testing::kPortal6);
+    add("2001:db8::11", 514, kProtocolUdp, testing::kNotify6);
+    for (std::uint16_t index = 0; index < 8; ++index) {
+        rig.tables.backend(BackendIndex{index}).address =
+            testing::address(to_v6 ? "fd00:4::1" : "10.0.4.1");
+    }
+}
+
+TEST(ForwardFuzz, BrokenPacketsThroughEveryTunnel) {
+    for (const auto mode :
+         {shm::ForwardingMode::kIpip, shm::ForwardingMode::kGue, shm::ForwardingMode::kGre}) {
+        for (const bool to_v6 : {false, true}) {
+            LendingRig rig;
+            tunnel_everything(rig, mode, to_v6);
+            Mutator mutator(6);
+            std::uint64_t sent = 0;
+            for (int round = 0; round < 100'000 / 32; ++round) {
+                Burst burst(mutator, 32);
+                forward_burst(rig.context, burst.packets, burst.verdicts);
+                ASSERT_NO_FATAL_FAILURE(burst.expect_sound());
+                for (std::size_t i = 0; i < burst.packets.size(); ++i) {
+                    if (burst.verdicts[i].action != Action::kTransmit) {
+                        continue;
+                    }
+                    ++sent;
+                    ASSERT_EQ(burst.packets[i].data[12], to_v6 ? 0x86 : 0x08);
+                    ASSERT_NO_FATAL_FAILURE(expect_sound_ip(burst.packets[i]));
+                }
+            }
+            EXPECT_GT(sent, 2'000U) << static_cast<int>(mode) << to_v6;
+        }
+    }
 }
 
 // Writes random bytes, words and near misses over `bytes`.

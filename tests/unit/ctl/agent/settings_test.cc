@@ -131,6 +131,24 @@ TEST(AgentSettings, AVipIsNoBalancer) {
     EXPECT_THAT(mistakes(arguments), ElementsAre(HasSubstr("as VIP and as balancer")));
 }
 
+TEST(AgentSettings, AnMssIsOneThatASegmentCanHave) {
+    for (const unsigned mss : {0U, 535U, 9'177U, 70'000U}) {
+        Arguments arguments = good();
+        arguments.mss = mss;
+        EXPECT_THAT(mistakes(arguments), ElementsAre(HasSubstr("from 536 to 9176"))) << mss;
+    }
+    for (const unsigned mss : {536U, 1'400U, 9'176U}) {
+        Arguments arguments = good();
+        arguments.mss = mss;
+        EXPECT_THAT(mistakes(arguments), SizeIs(0)) << mss;
+    }
+    Arguments arguments = good();
+    arguments.balancers.clear();
+    arguments.no_tunnel = true;
+    arguments.mss = 1'400;
+    EXPECT_THAT(mistakes(arguments), ElementsAre(HasSubstr("--mss means nothing")));
+}
+
 TEST(AgentSettings, LoIsNotWhereTrafficArrives) {
     Arguments arguments = good();
     arguments.interface_name = "lo";

@@ -1,0 +1,198 @@
+#include "bpf/loader/clamp_loader.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "bpf/loader/tc_filters.h"
+
+#include "clamp.skel.h"
+
+namespace fairlead {
+namespace {
+
+constexpr std::uint32_t kPriority = 0xFA1D;
+// What the handle says of the qdisc: it was there, or it was made for the filter and goes with it.
+constexpr std::uint32_t kQdiscWasThere = 1;
+constexpr std::uint32_t kQdiscIsOurs = 2;
+constexpr std::array<std::uint32_t, 2> kHandles{kQdiscIsOurs, kQdiscWasThere};
+
+constexpr std::array<std::string_view, CLAMP_OUTCOME_COUNT> kOutcomeNames{{
+#define CLAMP_NAME(name, text, meaning) text,
+    CLAMP_OUTCOMES(CLAMP_NAME)
+#undef CLAMP_NAME
+}};
+
+std::string text_of(int error_number) {
+    return std::generic_category().message(error_number);
+}
+
+struct SkeletonDeleter {
+    void operator()(clamp_bpf* skeleton) const { clamp_bpf__destroy(skeleton); }
+};
+
+bpf_tc_hook hook_of(unsigned interface_index, bpf_tc_attach_point where) {
+    bpf_tc_hook hook{};
+    hook.sz = sizeof hook;
+    hook.ifindex = static_cast<int>(interface_index);
+    hook.attach_point = where;
+    return hook;
+}
+
+bpf_tc_opts options_of(std::uint32_t handle) {
+    bpf_tc_opts options{};
+    options.sz = sizeof options;
+    options.handle = handle;
+    options.priority = kPriority;
+    return options;
+}
+
+// The handle of a filter with our priority; 0 if there is none. Where there is no filter at all,
+// libbpf is not asked, since it logs what it does not find.
+std::uint32_t present_handle(unsigned interface_index) {
+    if (!has_tc_filters(interface_index)) {
+        return 0;
+    }
+    const bpf_tc_hook hook = hook_of(interface_index, BPF_TC_EGRESS);
+    for (const std::uint32_t handle : kHandles) {
+        bpf_tc_opts options = options_of(handle);
+        if (bpf_tc_query(&hook, &options) == 0) {
+            return handle;
+        }
+    }
+    return 0;
+}
+
+bool detach(unsigned interface_index, std::uint32_t handle) {
+    const bpf_tc_hook egress = hook_of(interface_index, BPF_TC_EGRESS);
+    const bpf_tc_opts options = options_of(handle);
+    const bool is_gone = bpf_tc_detach(&egress, &options) == 0;
+    // A qdisc that somebody else has put filters on since is his.
+    if (handle == kQdiscIsOurs && !has_tc_filters(interface_index)) {
+        bpf_tc_hook both = hook_of(
+            interface_index, static_cast<bpf_tc_attach_point>(BPF_TC_INGRESS | BPF_TC_EGRESS));
+        (void)bpf_tc_hook_destroy(&both);
+    }
+    return is_gone;
+}
+
+}  // namespace
+
+std::string_view clamp_outcome_name(clamp_outcome outcome) {
+    return kOutcomeNames.at(outcome);
+}
+
+struct ClampLoader::State {
+    std::unique_ptr<clamp_bpf, SkeletonDeleter> skeleton;
+    unsigned interface_index = 0;  // 0: not attached
+    std::uint32_t handle = 0;
+
+    State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    State(State&&) = delete;
+    State& operator=(State&&) = delete;
+    ~State() {
+        if (interface_index != 0) {
+            (void)detach(interface_index, handle);
+        }
+    }
+};
+
+ClampLoader::ClampLoader(std::unique_ptr<State> state) : state_(std::move(state)) {}
+ClampLoader::ClampLoader(ClampLoader&&) noexcept = default;
+ClampLoader& ClampLoader::operator=(ClampLoader&&) noexcept = default;
+ClampLoader::~ClampLoader() = default;
+
+Result<ClampLoader> ClampLoader::load(std::span<const decap_address> vips) {
+    auto state = std::make_unique<State>();
+    state->skeleton.reset(clamp_bpf__open());
+    if (!state->skeleton) {
+        return fail(fmt::format("cannot open the BPF program clamp: {}", text_of(errno)));
+    }
+    const bpf_map* const map = state->skeleton->maps.clamp_vips;
+    const auto capacity = static_cast<std::uint32_t>(std::max<std::size_t>(vips.size(), 1));
+    if (const int error = bpf_map__set_max_entries(state->skeleton->maps.clamp_vips, capacity);
+        error != 0) {
+        return fail(fmt::format("cannot size the BPF map clamp_vips: {}", text_of(-error)));
+    }
+    if (const int error = clamp_bpf__load(state->skeleton.get()); error != 0) {
+        return fail(fmt::format("the kernel refuses the BPF program clamp: {}", text_of(-error)));
+    }
+    constexpr std::uint8_t kPresent = 1;
+    for (const decap_address& vip : vips) {
+        if (bpf_map_update_elem(bpf_map__fd(map), &vip, &kPresent, BPF_ANY) != 0) {
+            return fail(fmt::format("cannot fill the BPF map clamp_vips: {}", text_of(errno)));
+        }
+    }
+    return ClampLoader(std::move(state));
+}
+
+Status ClampLoader::set_mss(clamp_mss limits) {
+    const std::uint32_t only = 0;
+    if (bpf_map_update_elem(
+            bpf_map__fd(state_->skeleton->maps.clamp_limits), &only, &limits, BPF_ANY) != 0) {
+        return fail(fmt::format("cannot fill the BPF map clamp_limits: {}", text_of(errno)));
+    }
+    return {};
+}
+
+Status ClampLoader::attach(unsigned interface_index) {
+    bpf_tc_hook hook = hook_of(interface_index, BPF_TC_EGRESS);
+    std::uint32_t handle = present_handle(interface_index);
+    if (handle == 0) {
+        const int error = bpf_tc_hook_create(&hook);
+        if (error != 0 && error != -EEXIST) {
+            return fail(fmt::format("cannot make a clsact qdisc: {}", text_of(-error)));
+        }
+        handle = error == 0 ? kQdiscIsOurs : kQdiscWasThere;
+    }
+    bpf_tc_opts options = options_of(handle);
+    options.prog_fd = program_fd();
+    options.flags = BPF_TC_F_REPLACE;
+    if (const int error = bpf_tc_attach(&hook, &options); error != 0) {
+        return fail(fmt::format("cannot attach the BPF program clamp: {}", text_of(-error)));
+    }
+    state_->interface_index = interface_index;
+    state_->handle = handle;
+    return {};
+}
+
+Result<ClampCounters> ClampLoader::counters() const {
+    const int cpus = libbpf_num_possible_cpus();
+    if (cpus <= 0) {
+        return fail("cannot tell how many CPUs there are");
+    }
+    std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(cpus));
+    ClampCounters totals{};
+    for (std::uint32_t outcome = 0; outcome < totals.size(); ++outcome) {
+        if (bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.clamp_counters),
+                                &outcome,
+                                per_cpu.data()) != 0) {
+            return fail(fmt::format("cannot read the counters of clamp: {}", text_of(errno)));
+        }
+        for (const std::uint64_t count : per_cpu) {
+            totals.at(outcome) += count;
+        }
+    }
+    return totals;
+}
+
+bool ClampLoader::remove(unsigned interface_index) {
+    const std::uint32_t handle = present_handle(interface_index);
+    return handle != 0 && detach(interface_index, handle);
+}
+
+int ClampLoader::program_fd() const {
+    return bpf_program__fd(state_->skeleton->progs.clamp);
+}
+
+}  // namespace fairlead
