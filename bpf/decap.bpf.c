@@ -1,11 +1,11 @@
-/* Takes the balancers' tunnels apart on a backend: 4in4 and 6in6, at the driver's receive hook
- * (XDP).
+/* Takes the balancers' tunnels apart on a backend, at the driver's receive hook (XDP): IP in IP,
+ * GRE and GUE, each between any two families.
  *
  * A frame is unpacked when it is addressed to this host, comes from a balancer and holds a packet
  * for a VIP. The kernel then sees the client's own packet, and answers it directly. Other tunnel
- * packets for this host are dropped and counted: handed to the kernel, a loaded ipip or ip6_tunnel
- * module would unpack them without asking who sent them. Everything that is no tunnel for this host
- * goes to the kernel untouched.
+ * packets for this host are dropped and counted: handed to the kernel, a loaded ipip, ip6_tunnel,
+ * sit, gre or fou module would unpack them without asking who sent them. Everything that is no
+ * tunnel for this host goes to the kernel untouched.
  *
  * Fragments of a tunnel packet are dropped: XDP runs before reassembly, and the fix is a larger MTU
  * on the way. Fragments *inside* a tunnel packet are whole packets here, and the kernel reassembles
@@ -81,16 +81,16 @@ static __always_inline void remember_refused(const struct decap_address* source)
     }
 }
 
-/* Takes `header_bytes` out behind the Ethernet addresses, and sets the congestion mark of the
- * packet that comes to light. Returns 0, or -1 and the frame is spoiled. */
-static __always_inline int strip(struct xdp_md* ctx, const struct decap_tunnel* tunnel, __u8 ecn) {
+/* Takes `bytes` of headers out behind the Ethernet addresses, and sets type and congestion mark of
+ * the packet that comes to light. Returns 0, or -1 and the frame is spoiled. */
+static __always_inline int strip(struct xdp_md* ctx, __u32 bytes, __u32 family, __u8 ecn) {
     __u8 addresses[2 * ETH_ALEN];
     const __u8* old_data = (const __u8*)(long)ctx->data;
     if (old_data + sizeof addresses > (const __u8*)(long)ctx->data_end) {
         return -1;
     }
     __builtin_memcpy(addresses, old_data, sizeof addresses);
-    if (bpf_xdp_adjust_head(ctx, (int)tunnel->header_bytes) != 0) {
+    if (bpf_xdp_adjust_head(ctx, (int)bytes) != 0) {
         return -1;
     }
     __u8* data = (__u8*)(long)ctx->data;
@@ -99,10 +99,10 @@ static __always_inline int strip(struct xdp_md* ctx, const struct decap_tunnel* 
         return -1;
     }
     __builtin_memcpy(data, addresses, sizeof addresses);
-    const __u16 ethertype = tunnel->inner_family == DECAP_IPV4 ? ETH_P_IP : ETH_P_IPV6;
+    const __u16 ethertype = family == DECAP_IPV4 ? ETH_P_IP : ETH_P_IPV6;
     data[12] = (__u8)(ethertype >> 8);
     data[13] = (__u8)ethertype;
-    if (tunnel->inner_family == DECAP_IPV4) {
+    if (family == DECAP_IPV4) {
         decap_set_ecn_ipv4(inner, ecn);
     } else {
         decap_set_ecn_ipv6(inner, ecn);
@@ -132,12 +132,18 @@ int decap(struct xdp_md* ctx) {
     if (outcome != DECAP_DECAPSULATED) {
         return drop(outcome);
     }
+    const __u8* middle = data + DECAP_ETHERNET_LENGTH + decap_bounded_header(&tunnel);
+    struct decap_content content = {};
+    outcome = decap_check_middle(middle, data_end, &tunnel, &content);
+    if (outcome != DECAP_DECAPSULATED) {
+        return drop(outcome);
+    }
     struct decap_address vip = {};
     __u8 inner_ecn = 0;
-    outcome = decap_read_inner(data + DECAP_ETHERNET_LENGTH + decap_bounded_header(&tunnel),
+    outcome = decap_read_inner(middle + decap_bounded_middle(&tunnel),
                                data_end,
-                               tunnel.packet_bytes - tunnel.header_bytes,
-                               tunnel.inner_family,
+                               content.room,
+                               content.family,
                                &vip,
                                &inner_ecn);
     if (outcome != DECAP_DECAPSULATED) {
@@ -151,7 +157,7 @@ int decap(struct xdp_md* ctx) {
         return drop(DECAP_CONGESTION_UNMARKABLE);
     }
     /* Cannot fail after the checks above; if it did, the frame would be no use to the kernel. */
-    if (strip(ctx, &tunnel, (__u8)ecn) != 0) {
+    if (strip(ctx, tunnel.header_bytes + tunnel.middle_bytes, content.family, (__u8)ecn) != 0) {
         return drop(DECAP_INNER_MALFORMED);
     }
     count(DECAP_DECAPSULATED);

@@ -121,22 +121,22 @@ class Program {
 }  // namespace fairlead
 
 int main(int argc, char** argv) {
-    fairlead::daemon::Options options{
-        "/etc/fairlead/fairlead.toml", "/run/fairlead", "/var/lib/fairlead", FAIRLEAD_VERSION};
-    CLI::App app{"lbd: keeps the engine's tables: configuration, health checks, API, metrics"};
-    app.set_version_flag("--version", "lbd " FAIRLEAD_VERSION);
-    app.add_option("--config", options.config, "the configuration")->capture_default_str();
-    app.add_option("--run-dir", options.run_dir, "the socket and the shared segments")
-        ->capture_default_str();
-    app.add_option("--state-dir", options.state_dir, "what was changed at run time")
-        ->capture_default_str();
     try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : 2;
-    }
-    std::signal(SIGPIPE, SIG_IGN);  // a peer that has gone is an error of write()
-    try {
+        fairlead::daemon::Options options{
+            "/etc/fairlead/fairlead.toml", "/run/fairlead", "/var/lib/fairlead", FAIRLEAD_VERSION};
+        CLI::App app{"lbd: keeps the engine's tables: configuration, health checks, API, metrics"};
+        app.set_version_flag("--version", "lbd " FAIRLEAD_VERSION);
+        app.add_option("--config", options.config, "the configuration")->capture_default_str();
+        app.add_option("--run-dir", options.run_dir, "the socket and the shared segments")
+            ->capture_default_str();
+        app.add_option("--state-dir", options.state_dir, "what was changed at run time")
+            ->capture_default_str();
+        try {
+            app.parse(argc, argv);
+        } catch (const CLI::ParseError& error) {
+            return app.exit(error) == 0 ? 0 : 2;
+        }
+        std::signal(SIGPIPE, SIG_IGN);  // a peer that has gone is an error of write()
         return fairlead::Program(std::move(options)).run();
     } catch (const std::exception& error) {
         std::fprintf(stderr, "lbd: unexpected error: %s\n", error.what());

@@ -42,10 +42,15 @@ enum {
     OUTCOME(OUTER_FRAGMENT,                                                                        \
             "outer-fragment",                                                                      \
             "The tunnel packet was cut on the way; raise the MTU between balancer and backend.")   \
-    OUTCOME(OUTER_MALFORMED,                                                                       \
-            "outer-malformed",                                                                     \
-            "The outer header lies about its length or its checksum is wrong; look for a faulty "  \
-            "link.")                                                                               \
+    OUTCOME(                                                                                       \
+        OUTER_MALFORMED,                                                                           \
+        "outer-malformed",                                                                         \
+        "The outer headers lie about their length or a checksum is wrong or missing; look for "    \
+        "a faulty link.")                                                                          \
+    OUTCOME(UNKNOWN_TUNNEL,                                                                        \
+            "unknown-tunnel",                                                                      \
+            "GRE or GUE with a version, option or content that no balancer of this version "       \
+            "sends; bring lbagent up to the balancers' version, or look who else tunnels.")        \
     OUTCOME(INNER_MALFORMED,                                                                       \
             "inner-malformed",                                                                     \
             "What is inside is no whole IP packet of the announced version.")                      \

@@ -6,11 +6,12 @@
  * compared with data_end. No function keeps a pointer.
  *
  * The order: decap_read_outer says whether the frame is a tunnel packet at all and between whom;
- * the caller looks both up; decap_check_outer and decap_read_inner look closer; decap_merge_ecn
- * joins the two congestion marks. Only the decap_set_ecn functions change bytes.
+ * the caller looks both up; decap_check_outer, decap_check_middle and decap_read_inner look closer;
+ * decap_merge_ecn joins the two congestion marks. Only the decap_set_ecn functions change bytes.
  *
- * Sources: RFC 2003 (4in4), RFC 2473 (6in6), RFC 6040 (ECN over tunnels), RFC 1122 3.2.1.2 (a wrong
- * header checksum means silence).
+ * Sources: RFC 2003 (4in4), RFC 2473 (into IPv6), RFC 4213 (6in4), RFC 2784 (GRE),
+ * draft-ietf-intarea-gue-09 (GUE), RFC 6040 (ECN over tunnels), RFC 1122 3.2.1.2 (a wrong header
+ * checksum means silence).
  */
 #pragma once
 
@@ -27,8 +28,17 @@ enum {
     DECAP_IPV4_LENGTH = 20,  /* without options */
     DECAP_IPV4_LONGEST = 60, /* 15 words, RFC 791 3.1 */
     DECAP_IPV6_LENGTH = 40,
-    DECAP_NEXT_FRAGMENT = 44,     /* IPv6 fragment header, RFC 8200 4.5 */
+    DECAP_NEXT_FRAGMENT = 44,  /* IPv6 fragment header, RFC 8200 4.5 */
+    DECAP_FRAGMENT_LENGTH = 8, /* of that header */
+    DECAP_UDP_LENGTH = 8,
+    DECAP_GRE_LENGTH = 4,     /* without checksum, key and sequence number, RFC 2784 2.1 */
+    DECAP_GUE_LENGTH = 8 + 4, /* UDP and GUE header without extensions, GUE 3.1 */
+    DECAP_GUE_PORT = 6080,
+    /* GRE's first word: C, R, K, S and the bits of RFC 1701 that RFC 2784 2.3 says to discard for,
+     * and the version. The rest is to be ignored. */
+    DECAP_GRE_REFUSED = 0xFC07,
     DECAP_FRAGMENT_MASK = 0x3FFF, /* more-fragments and offset, RFC 791 3.1 */
+    DECAP_OFFSET_MASK = 0x1FFF,
     DECAP_ECN_MASK = 3,
     DECAP_ECN_CE = 3, /* congestion experienced, RFC 3168 5 */
     DECAP_ECN_ECT1 = 1,
@@ -41,13 +51,36 @@ struct decap_tunnel {
     struct decap_address source;
     __u32 header_bytes; /* of the outer IP header with its options */
     __u32 packet_bytes; /* of the whole outer packet, by its own header */
-    __u32 inner_family; /* that the outer header announces */
+    __u8 protocol;      /* IPPROTO_IPIP, _IPV6, _GRE or _UDP */
+    __u8 middle_bytes;  /* between outer and inner IP header, by protocol */
     __u8 ecn;
     __u8 is_fragment;
 };
 
 static __always_inline __u16 decap_load_be16(const __u8* bytes) {
     return (__u16)((__u16)bytes[0] << 8 | bytes[1]);
+}
+
+/* Whether the protocol is one of ours; `next` is where its header begins, or would begin. UDP is
+ * ours on GUE's port, which only the first fragment of a packet tells. */
+static __always_inline int decap_read_protocol(const __u8* next,
+                                               const __u8* data_end,
+                                               __u8 protocol,
+                                               int is_later_fragment,
+                                               struct decap_tunnel* tunnel) {
+    tunnel->protocol = protocol;
+    if (protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6) {
+        return 1;
+    }
+    if (protocol == IPPROTO_GRE) {
+        tunnel->middle_bytes = DECAP_GRE_LENGTH;
+        return 1;
+    }
+    if (protocol != IPPROTO_UDP || is_later_fragment || next + DECAP_UDP_LENGTH > data_end) {
+        return 0;
+    }
+    tunnel->middle_bytes = DECAP_GUE_LENGTH;
+    return decap_load_be16(next + 2) == DECAP_GUE_PORT;
 }
 
 static __always_inline int decap_read_outer_ipv4(const __u8* data,
@@ -58,19 +91,20 @@ static __always_inline int decap_read_outer_ipv4(const __u8* data,
         return 0;
     }
     const __u32 header_bytes = (__u32)(header[0] & 0xFU) * 4U;
-    if (header[0] >> 4 != 4 || header_bytes < DECAP_IPV4_LENGTH || header[9] != IPPROTO_IPIP) {
+    if (header[0] >> 4 != 4 || header_bytes < DECAP_IPV4_LENGTH) {
         return 0;
     }
+    const __u16 fragment = decap_load_be16(header + 6) & DECAP_FRAGMENT_MASK;
     tunnel->header_bytes = header_bytes;
     tunnel->packet_bytes = decap_load_be16(header + 2);
-    tunnel->inner_family = DECAP_IPV4;
     tunnel->ecn = header[1] & DECAP_ECN_MASK;
-    tunnel->is_fragment = (decap_load_be16(header + 6) & DECAP_FRAGMENT_MASK) != 0;
+    tunnel->is_fragment = fragment != 0;
     tunnel->source.family = DECAP_IPV4;
     __builtin_memcpy(tunnel->source.bytes, header + 12, 4);
     tunnel->destination.family = DECAP_IPV4;
     __builtin_memcpy(tunnel->destination.bytes, header + 16, 4);
-    return 1;
+    return decap_read_protocol(
+        header + header_bytes, data_end, header[9], (fragment & DECAP_OFFSET_MASK) != 0, tunnel);
 }
 
 static __always_inline int decap_read_outer_ipv6(const __u8* data,
@@ -80,30 +114,28 @@ static __always_inline int decap_read_outer_ipv6(const __u8* data,
     if (header + DECAP_IPV6_LENGTH > data_end || header[0] >> 4 != 6) {
         return 0;
     }
-    __u8 next_header = header[6];
-    if (next_header == DECAP_NEXT_FRAGMENT) {
-        if (header + DECAP_IPV6_LENGTH + 1 > data_end) {
-            return 0;
-        }
-        next_header = header[DECAP_IPV6_LENGTH];
-        tunnel->is_fragment = 1;
-    }
-    if (next_header != IPPROTO_IPV6) {
-        return 0;
-    }
     tunnel->header_bytes = DECAP_IPV6_LENGTH;
     tunnel->packet_bytes = DECAP_IPV6_LENGTH + (__u32)decap_load_be16(header + 4);
-    tunnel->inner_family = DECAP_IPV6;
     tunnel->ecn = (header[1] >> 4) & DECAP_ECN_MASK;
     tunnel->source.family = DECAP_IPV6;
     __builtin_memcpy(tunnel->source.bytes, header + 8, 16);
     tunnel->destination.family = DECAP_IPV6;
     __builtin_memcpy(tunnel->destination.bytes, header + 24, 16);
-    return 1;
+    const __u8* next = header + DECAP_IPV6_LENGTH;
+    if (header[6] != DECAP_NEXT_FRAGMENT) {
+        return decap_read_protocol(next, data_end, header[6], 0, tunnel);
+    }
+    if (next + DECAP_FRAGMENT_LENGTH > data_end) {
+        return 0;
+    }
+    tunnel->is_fragment = 1;
+    /* The offset is the upper 13 bits (RFC 8200 4.5). */
+    const int is_later = decap_load_be16(next + 2) >> 3 != 0;
+    return decap_read_protocol(next + DECAP_FRAGMENT_LENGTH, data_end, next[0], is_later, tunnel);
 }
 
-/* 1 and *tunnel filled, if the frame is 4in4 or 6in6; 0 if it is the kernel's. Requires *tunnel to
- * be all zero. */
+/* 1 and *tunnel filled, if the frame is IP in IP, GRE or GUE; 0 if it is the kernel's. Requires
+ * *tunnel to be all zero. */
 static __always_inline int decap_read_outer(const __u8* data,
                                             const __u8* data_end,
                                             struct decap_tunnel* tunnel) {
@@ -126,6 +158,13 @@ static __always_inline __u32 decap_bounded_header(const struct decap_tunnel* tun
     __u32 header_bytes = tunnel->header_bytes;
     __asm__ volatile("" : "+r"(header_bytes));
     return header_bytes & (DECAP_IPV4_LONGEST | 3U);
+}
+
+/* The same for the headers between the two IP headers. */
+static __always_inline __u32 decap_bounded_middle(const struct decap_tunnel* tunnel) {
+    __u32 middle_bytes = tunnel->middle_bytes;
+    __asm__ volatile("" : "+r"(middle_bytes));
+    return middle_bytes & (DECAP_GUE_LENGTH | DECAP_GRE_LENGTH);
 }
 
 /* Whether the header's sum over all of its 16-bit words is all ones (RFC 1071). Requires
@@ -154,16 +193,77 @@ static __always_inline enum decap_outcome decap_check_outer(const __u8* data,
                                                             const __u8* data_end,
                                                             __u32 frame_length,
                                                             const struct decap_tunnel* tunnel) {
-    if (tunnel->packet_bytes < tunnel->header_bytes ||
+    if (tunnel->packet_bytes < tunnel->header_bytes + tunnel->middle_bytes ||
         DECAP_ETHERNET_LENGTH + tunnel->packet_bytes > frame_length) {
         return DECAP_OUTER_MALFORMED;
     }
     /* The kernel will not see this header any more, so its checksum is checked here. */
-    if (tunnel->inner_family == DECAP_IPV4 &&
+    if (tunnel->source.family == DECAP_IPV4 &&
         !decap_checksum_is_right(data + DECAP_ETHERNET_LENGTH, data_end, tunnel->header_bytes)) {
         return DECAP_OUTER_MALFORMED;
     }
     return tunnel->is_fragment ? DECAP_OUTER_FRAGMENT : DECAP_DECAPSULATED;
+}
+
+/* What the outer packet has inside, as far as the headers before the inner one say. */
+struct decap_content {
+    __u32 family; /* enum decap_family */
+    __u32 room;   /* bytes for the inner packet */
+};
+
+static __always_inline enum decap_outcome decap_check_gre(const __u8* gre,
+                                                          struct decap_content* content) {
+    const __u16 protocol = decap_load_be16(gre + 2);
+    if ((decap_load_be16(gre) & DECAP_GRE_REFUSED) != 0 ||
+        (protocol != ETH_P_IP && protocol != ETH_P_IPV6)) {
+        return DECAP_UNKNOWN_TUNNEL;
+    }
+    content->family = protocol == ETH_P_IP ? DECAP_IPV4 : DECAP_IPV6;
+    return DECAP_DECAPSULATED;
+}
+
+/* The UDP checksum is not summed up: of what it covers, addresses, port and GUE header are compared
+ * with the only values that are let through, and inner header and payload have checksums of their
+ * own, which the kernel checks. "None" is refused over IPv6 (RFC 8200 8.1), since no balancer sends
+ * it. */
+static __always_inline enum decap_outcome decap_check_gue(const __u8* udp,
+                                                          __u32 outer_family,
+                                                          struct decap_content* content) {
+    const __u32 length = decap_load_be16(udp + 4);
+    if (length < DECAP_GUE_LENGTH || length - DECAP_GUE_LENGTH > content->room ||
+        (outer_family == DECAP_IPV6 && decap_load_be16(udp + 6) == 0)) {
+        return DECAP_OUTER_MALFORMED;
+    }
+    const __u8* gue = udp + DECAP_UDP_LENGTH;
+    const __u8 protocol = gue[1];
+    /* Version, control bit and length of extensions in one byte, then the flags of extensions. */
+    if (gue[0] != 0 || decap_load_be16(gue + 2) != 0 ||
+        (protocol != IPPROTO_IPIP && protocol != IPPROTO_IPV6)) {
+        return DECAP_UNKNOWN_TUNNEL;
+    }
+    content->family = protocol == IPPROTO_IPIP ? DECAP_IPV4 : DECAP_IPV6;
+    content->room = length - DECAP_GUE_LENGTH;
+    return DECAP_DECAPSULATED;
+}
+
+/* Reads what stands at `middle`, behind the outer IP header. Requires what decap_check_outer has
+ * checked. */
+static __always_inline enum decap_outcome decap_check_middle(const __u8* middle,
+                                                             const __u8* data_end,
+                                                             const struct decap_tunnel* tunnel,
+                                                             struct decap_content* content) {
+    content->room = tunnel->packet_bytes - tunnel->header_bytes - tunnel->middle_bytes;
+    if (tunnel->protocol == IPPROTO_GRE) {
+        return middle + DECAP_GRE_LENGTH > data_end ? DECAP_OUTER_MALFORMED
+                                                    : decap_check_gre(middle, content);
+    }
+    if (tunnel->protocol == IPPROTO_UDP) {
+        return middle + DECAP_GUE_LENGTH > data_end
+                   ? DECAP_OUTER_MALFORMED
+                   : decap_check_gue(middle, tunnel->source.family, content);
+    }
+    content->family = tunnel->protocol == IPPROTO_IPIP ? DECAP_IPV4 : DECAP_IPV6;
+    return DECAP_DECAPSULATED;
 }
 
 /* Reads where the inner packet goes, and its ECN bits: DECAPSULATED means that it is whole as far

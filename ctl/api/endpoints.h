@@ -23,6 +23,8 @@ void get_services(const Call& call, const Respond& respond);
 void get_service(const Call& call, const Respond& respond);
 void get_backends(const Call& call, const Respond& respond);
 void get_health(const Call& call, const Respond& respond);
+void get_drops(const Call& call, const Respond& respond);
+void get_trace(const Call& call, const Respond& respond);
 void get_backend(const Call& call, const Respond& respond);
 
 void add_backend(const Call& call, const Respond& respond);

@@ -36,7 +36,7 @@ class Listener {
     Listener& operator=(const Listener&) = delete;
 
     // Takes no new connections; a socket file is removed.
-    void close();
+    void close() noexcept;
 
   private:
     class State;

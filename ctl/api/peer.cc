@@ -18,7 +18,7 @@ std::string name_of(uid_t uid) {
     std::vector<char> buffer(kRecordBytes);
     passwd record{};
     passwd* found = nullptr;
-    const std::string number = "uid " + std::to_string(uid);
+    std::string number = "uid " + std::to_string(uid);
     if (::getpwuid_r(uid, &record, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
         return number;
     }

@@ -28,6 +28,19 @@ void get_health(const Call& call, const Respond& respond) {
     respond({200, to_body(health_view(call.daemon))});
 }
 
+void get_drops(const Call& call, const Respond& respond) {
+    const auto filter = call.target.query.find("service");
+    const model::Service* only = nullptr;
+    if (filter != call.target.query.end()) {
+        only = model::find_service(call.daemon.model().services(), filter->second);
+        if (only == nullptr) {
+            respond(no_service(filter->second));
+            return;
+        }
+    }
+    respond({200, to_body(drops_view(call.daemon, only))});
+}
+
 void get_services(const Call& call, const Respond& respond) {
     call.daemon.telemetry().refresh();
     Json list = Json::array();

@@ -28,6 +28,8 @@ constexpr std::array kRoutes{
     Route{"GET", "api/v1/services/{S}", get_service},
     Route{"GET", "api/v1/backends", get_backends},
     Route{"GET", "api/v1/health", get_health},
+    Route{"GET", "api/v1/drops", get_drops},
+    Route{"GET", "api/v1/trace", get_trace},
     Route{"GET", "api/v1/services/{S}/backends/{B}", get_backend},
     Route{"POST", "api/v1/services/{S}/backends", add_backend},
     Route{"PATCH", "api/v1/services/{S}/backends/{B}", patch_backend},

@@ -7,11 +7,6 @@
 namespace fairlead::api {
 namespace {
 
-template <std::size_t N>
-std::string text_in(const std::array<char, N>& field) {
-    return {field.data(), ::strnlen(field.data(), N)};
-}
-
 Json worker_view(std::size_t index, const shm::WorkerBlock& worker) {
     return {{"worker", index},
             {"cpu", worker.cpu.get()},

@@ -4,6 +4,8 @@
 // for its header.
 #pragma once
 
+#include <array>
+#include <cstring>
 #include <string>
 
 #include "ctl/daemon/daemon.h"
@@ -14,6 +16,12 @@
 namespace fairlead::api {
 
 using Json = nlohmann::json;
+
+// The text in a field of shared memory, which need not end in NUL.
+template <std::size_t N>
+[[nodiscard]] std::string text_in(const std::array<char, N>& field) {
+    return {field.data(), ::strnlen(field.data(), N)};
+}
 
 // The text of an answer. Bytes that are not UTF-8 are replaced.
 [[nodiscard]] std::string to_body(const Json& document);
@@ -28,5 +36,7 @@ using Json = nlohmann::json;
                                 const model::Backend& backend);
 [[nodiscard]] Json health_view(const daemon::Daemon& daemon);
 [[nodiscard]] Json version_view(daemon::Daemon& daemon);
+// Every drop reason with its count and sentence; of one service where `only` is one.
+[[nodiscard]] Json drops_view(daemon::Daemon& daemon, const model::Service* only);
 
 }  // namespace fairlead::api

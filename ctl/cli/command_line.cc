@@ -195,9 +195,28 @@ class Words {
         add_change(weight, false, kForwards);
     }
 
+    void add_trace() {
+        CLI::App* trace =
+            leaf(root_, "trace", Word::kTrace, "Where a packet would go, and why; sends none");
+        TraceWords& words = command_.trace;
+        trace->add_option("PROTOCOL", words.protocol, "tcp or udp")->required();
+        trace->add_option("SOURCE", words.source, "ADDRESS:PORT or [ADDRESS]:PORT of the client")
+            ->required();
+        trace->add_option("DESTINATION", words.destination, "The same of the VIP")->required();
+        trace
+            ->add_option(
+                "--flags", words.flags, "Of TCP: letters of FSRPAU, or established for an ACK [S]")
+            ->option_text("FLAGS");
+    }
+
     void add_rest() {
         CLI::App* health = group("health", "What the checks see");
         leaf(*health, "list", Word::kHealthList, "Every check, its state and its last result");
+        CLI::App* drops =
+            leaf(root_, "drops", Word::kDrops, "What was dropped, why, and what to do about it");
+        target(drops, "SERVICE", "Only this service's", false);
+        drops->add_flag("--all", command_.shows_all, "Also reasons that never occurred");
+        add_trace();
         CLI::App* config = group("config", "The configuration");
         target(leaf(*config, "check", Word::kConfigCheck, "Read a file as lbd would; all errors"),
                "FILE",

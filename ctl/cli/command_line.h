@@ -28,6 +28,8 @@ enum class Word : std::uint8_t {
     kBackendMaint,
     kBackendWeight,
     kHealthList,
+    kDrops,
+    kTrace,
     kConfigCheck,
     kReload,
     kVersion,
@@ -36,6 +38,14 @@ enum class Word : std::uint8_t {
 enum class Format : std::uint8_t {
     kTable,
     kJson
+};
+
+// The packet of `trace`, as it was written.
+struct TraceWords {
+    std::string protocol;
+    std::string source;
+    std::string destination;
+    std::string flags;
 };
 
 struct Command {
@@ -54,6 +64,8 @@ struct Command {
     bool is_forced = false;
     std::string address;
     std::optional<std::uint32_t> weight;
+    bool shows_all = false;
+    TraceWords trace;
 
     // How long to wait until every worker follows. lbd itself waits, for this long at most.
     [[nodiscard]] std::chrono::milliseconds for_workers() const;

@@ -37,6 +37,8 @@ struct Context {
 // remove, drain, ready, maint, weight; of one backend or of all of a service.
 [[nodiscard]] Outcome<ExitCode> run_backend_change(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_health_list(const Context& context);
+[[nodiscard]] Outcome<ExitCode> run_drops(const Context& context);
+[[nodiscard]] Outcome<ExitCode> run_trace(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_config_check(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_reload(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_version(const Context& context);

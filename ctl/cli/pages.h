@@ -41,6 +41,12 @@ struct Verdict {
                                        const Look& look,
                                        Clock::time_point now);
 
+// The counts as a table, then each reason's sentence. Reasons without a packet only with
+// `shows_all`.
+[[nodiscard]] std::string drops_page(const nlohmann::json& drops, bool shows_all, const Look& look);
+
+[[nodiscard]] std::string trace_page(const nlohmann::json& trace, const Look& look);
+
 // Rows of a name and what is said of it, the names in one column.
 class Facts {
   public:

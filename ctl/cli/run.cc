@@ -30,6 +30,10 @@ Outcome<ExitCode> dispatch(const Context& context) {
             return run_backend_change(context);
         case Word::kHealthList:
             return run_health_list(context);
+        case Word::kDrops:
+            return run_drops(context);
+        case Word::kTrace:
+            return run_trace(context);
         case Word::kConfigCheck:
             return run_config_check(context);
         case Word::kReload:

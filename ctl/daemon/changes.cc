@@ -118,7 +118,7 @@ Result<std::uint64_t, model::Refusal> Daemon::remove(const model::BackendKey& ke
     std::uint64_t in_force = publisher_->generation();
     if (*removed) {
         const std::string before = describe(*find(*model_, key));
-        const auto generation = commit(std::move(candidate));
+        auto generation = commit(std::move(candidate));
         if (!generation) {
             return generation;
         }

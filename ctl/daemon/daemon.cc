@@ -114,7 +114,7 @@ publish::DesiredTables Daemon::desired(const model::Model& model) const {
     return tables;
 }
 
-void Daemon::start(std::function<void()> on_ready) {
+void Daemon::start(const std::function<void()>& on_ready) {
     observe_links(*neighbors_, *model_, model::now());
     publish_observed();
     after_change();

@@ -71,7 +71,7 @@ class Daemon {
     Daemon& operator=(const Daemon&) = delete;
 
     // Begins to watch and to check; `on_ready` is called once, when the tables are in force.
-    void start(std::function<void()> on_ready);
+    void start(const std::function<void()>& on_ready);
     // Ends every watch, so that the loop can end. What is in force stays.
     void stop();
 

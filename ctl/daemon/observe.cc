@@ -9,7 +9,7 @@ bool observe_links(neighbor::NeighborTable& neighbors, model::Model& model, mode
         for (model::Backend& backend : service.backends) {
             const neighbor::Resolution found =
                 neighbors.resolve(backend.address, backend.fixed_mac, same_segment);
-            is_changed |= model.observe_link(backend, found.link, found.problem, now);
+            is_changed |= model::Model::observe_link(backend, found.link, found.problem, now);
         }
     }
     return is_changed;

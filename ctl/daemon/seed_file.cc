@@ -52,7 +52,7 @@ Result<std::uint64_t> load_seed(const std::string& path) {
     if (!text) {
         return fail("[node] seed_file: " + text.error().message);
     }
-    const Result<std::uint64_t> seed = parse_seed(*text);
+    Result<std::uint64_t> seed = parse_seed(*text);
     if (!seed) {
         return fail("[node] seed_file " + path + " holds no seed: " + seed.error().message +
                     "; copy another balancer's, or remove the file to have a new one made");

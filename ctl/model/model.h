@@ -59,10 +59,10 @@ class Model {
                         std::string_view reason,
                         Time now);
     // Nothing in `link` leaves the last known link, and `problem` says why there is no newer one.
-    bool observe_link(Backend& backend,
-                      const std::optional<publish::Link>& link,
-                      std::string_view problem,
-                      Time now);
+    static bool observe_link(Backend& backend,
+                             const std::optional<publish::Link>& link,
+                             std::string_view problem,
+                             Time now);
     // Forgets the removed backends that `is_gone` holds for, and then services that are left with
     // none.
     bool forget(const std::function<bool(const Service&, const Backend&)>& is_gone);

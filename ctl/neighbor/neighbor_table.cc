@@ -23,18 +23,19 @@ constexpr std::chrono::seconds kAskAgain{1};
 
 }  // namespace
 
-Result<std::unique_ptr<NeighborTable>> NeighborTable::open(boost::asio::any_io_executor executor,
-                                                           std::vector<conf::PortConfig> ports,
-                                                           std::function<void()> on_change) {
+Result<std::unique_ptr<NeighborTable>> NeighborTable::open(
+    const boost::asio::any_io_executor& executor,
+    std::vector<conf::PortConfig> ports,
+    std::function<void()> on_change) {
     Result<std::unique_ptr<Kernel>> kernel = Kernel::open();
     if (!kernel) {
         return Unexpected{kernel.error()};
     }
     return std::unique_ptr<NeighborTable>(new NeighborTable(
-        std::move(executor), std::move(kernel).value(), std::move(ports), std::move(on_change)));
+        executor, std::move(kernel).value(), std::move(ports), std::move(on_change)));
 }
 
-NeighborTable::NeighborTable(boost::asio::any_io_executor executor,
+NeighborTable::NeighborTable(const boost::asio::any_io_executor& executor,
                              std::unique_ptr<Kernel> kernel,
                              std::vector<conf::PortConfig> ports,
                              std::function<void()> on_change)

@@ -37,7 +37,7 @@ class NeighborTable {
     // Reads everything once. `on_change` is called from the loop when anything that may change an
     // answer has changed, at most every 10 ms. Error: netlink is not there.
     [[nodiscard]] static Result<std::unique_ptr<NeighborTable>> open(
-        boost::asio::any_io_executor executor,
+        const boost::asio::any_io_executor& executor,
         std::vector<conf::PortConfig> ports,
         std::function<void()> on_change);
 
@@ -53,7 +53,7 @@ class NeighborTable {
                                      bool same_segment);
 
   private:
-    NeighborTable(boost::asio::any_io_executor executor,
+    NeighborTable(const boost::asio::any_io_executor& executor,
                   std::unique_ptr<Kernel> kernel,
                   std::vector<conf::PortConfig> ports,
                   std::function<void()> on_change);

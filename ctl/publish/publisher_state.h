@@ -58,7 +58,7 @@ struct Plan {
 
 class PublisherState {
   public:
-    PublisherState(TablesFile file, Acknowledgements& acknowledgements, CounterSource& counters);
+    PublisherState(TablesFile tables, Acknowledgements& acks, CounterSource& totals);
 
     // Reads what a predecessor left, and raises the generation before any slot of it is reused.
     void recover();

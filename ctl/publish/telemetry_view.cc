@@ -137,6 +137,16 @@ TelemetryView::ServiceTotals TelemetryView::service_totals(ServiceId id) const {
     return totals;
 }
 
+std::array<std::uint64_t, kDropReasonCount> TelemetryView::dropped() const {
+    std::array<std::uint64_t, kDropReasonCount> sums{};
+    for (const shm::WorkerBlock& block : blocks_.first(used_blocks())) {
+        for (std::size_t reason = 0; reason < kDropReasonCount; ++reason) {
+            sums[reason] += block.dropped[reason].get();
+        }
+    }
+    return sums;
+}
+
 std::uint64_t TelemetryView::lowest() {
     static_cast<void>(refresh());
     // The daemon has stored `root` and `generation` before it looks here; an engine that joins

@@ -42,6 +42,8 @@ class TelemetryView final : public Acknowledgements, public CounterSource {
         std::array<std::uint64_t, kDropReasonCount> dropped{};
     };
     [[nodiscard]] ServiceTotals service_totals(ServiceId id) const;
+    // What all workers dropped, by reason.
+    [[nodiscard]] std::array<std::uint64_t, kDropReasonCount> dropped() const;
 
     [[nodiscard]] std::uint64_t lowest() override;
     [[nodiscard]] std::string slowest() override;

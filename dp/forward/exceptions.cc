@@ -1,7 +1,9 @@
 #include "dp/forward/exceptions.h"
 
+#include "dp/forward/cut.h"
 #include "dp/forward/extension.h"
 #include "dp/forward/fragment.h"
+#include "dp/forward/icmp.h"
 
 namespace fairlead {
 
@@ -22,6 +24,23 @@ void handle_exception(ForwardContext& context,
         case DropReason::kExtensionHeader:
             forward_past_extensions(context, packet, facts, verdict);
             return;
+        case DropReason::kUnsupportedProtocol:
+            handle_icmp(context, packet, facts, verdict);
+            return;
+        default:
+            return;
+    }
+}
+
+// What has a service and a backend, but could not leave as it was.
+void handle_unsendable(ForwardContext& context,
+                       Packet& packet,
+                       const PacketFacts& facts,
+                       Verdict& verdict) noexcept {
+    switch (verdict.reason) {
+        case DropReason::kTooBig:
+            cut_and_send(context, packet, facts, verdict);
+            return;
         default:
             return;
     }
@@ -36,6 +55,9 @@ void handle_exceptions(ForwardContext& context,
     for (std::size_t i = 0; i < packets.size(); ++i) {
         if (verdicts[i].action == Action::kDrop) [[unlikely]] {
             handle_exception(context, packets[i], facts[i], verdicts[i]);
+            if (verdicts[i].action == Action::kDrop) {
+                handle_unsendable(context, packets[i], facts[i], verdicts[i]);
+            }
         }
     }
 }

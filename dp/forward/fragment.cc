@@ -134,6 +134,7 @@ void select_first(ForwardContext& context,
     }
     FragmentEntry& entry = visit.make();
     (void)entry.pieces.add(0, piece.bytes, false);
+    entry.flow_hash = facts.hash;
     entry.backend = verdict.backend;
     entry.incarnation = static_cast<std::uint8_t>(selection.word.incarnation());
     entry.port = key.destination_port;
@@ -202,6 +203,7 @@ void forward_later(ForwardContext& context,
             facts.service = nullptr;
             return;
         }
+        facts.hash = entry->flow_hash;
         verdict.backend = entry->backend;
         entry->prolong(context.now_ms);
         if (entry->pieces.is_whole()) {

@@ -62,6 +62,7 @@ struct FragmentKey {
 struct FragmentEntry {
     FragmentKey key;
     std::uint64_t deadline_ms = 0;
+    std::uint64_t flow_hash = 0;  // of the first piece: a tunnel's entropy for all of them
     BackendIndex backend = kNoBackendIndex;
     Be16 port;                     // the service's, and its protocol: what select needs anew
     std::uint8_t protocol = 0;     // 0: the entry is empty
@@ -73,7 +74,7 @@ struct FragmentEntry {
     [[nodiscard]] bool is_empty() const noexcept { return protocol == 0; }
     void prolong(std::uint64_t now_ms) noexcept { deadline_ms = now_ms + kFragmentLifeMs; }
 };
-static_assert(sizeof(FragmentEntry) == 128);
+static_assert(sizeof(FragmentEntry) == 136);
 
 struct alignas(kCacheLineBytes) FragmentBucket {
     std::atomic<bool> is_taken = false;

@@ -14,6 +14,7 @@
 #include <span>
 
 #include "dp/flow/flow_table.h"
+#include "dp/forward/reply_limit.h"
 #include "dp/forward/verdict.h"
 #include "dp/shm/snapshot.h"
 #include "dp/shm/telemetry.h"
@@ -34,6 +35,16 @@ struct Packet {
     std::uint32_t headroom = 0;    // writable bytes before `data`
 };
 
+// A buffer for a packet that becomes several (cut.h). The caller sets the first four fields.
+struct SparePacket {
+    void* owner = nullptr;          // the caller's word for it
+    std::uint8_t* start = nullptr;  // where the Ethernet header is to begin
+    std::uint32_t room = 0;         // writable bytes from there on
+    std::uint32_t headroom = 0;     // writable bytes before it
+    Packet packet;
+    Verdict verdict;
+};
+
 // One worker's counters in `telemetry`.
 struct WorkerCounters {
     shm::WorkerBlock* worker = nullptr;
@@ -50,6 +61,10 @@ struct ForwardContext {
     FlowTick now{};                      // coarse, from the caller's clock
     std::uint64_t now_ms = 0;            // finer, of a clock that all workers share
     FragmentTable* fragments = nullptr;  // of all workers; nullptr: fragments are dropped
+    PortIndex receiving_port{};          // on which the burst came
+    ReplyLimit reply_limit;
+    std::span<SparePacket> spares;  // without any, nothing is cut
+    std::size_t spares_used = 0;    // how many of them are to be sent; the caller sets it back
 };
 
 // Requires packets.size() == verdicts.size() <= kMaxBurst; all pointers of the context set; each

@@ -1,28 +1,14 @@
 #include "dp/forward/rewrite.h"
 
-#include <algorithm>
-
 #include "dp/base/read_once.h"
+#include "dp/forward/egress.h"
+#include "dp/forward/tunnel.h"
 #include "dp/net/encap.h"
 #include "dp/net/parse.h"
 
 namespace fairlead {
 
 namespace {
-
-constexpr std::uint32_t kEthernetBytes = sizeof(EthernetHeader);
-// What fits into an IP header's length field, whatever MTU the tables claim.
-constexpr std::uint32_t kMaxIpBytes = 65'535;
-
-void write_macs(std::uint8_t* frame, shm::BackendWord word, const shm::PortRecord& port) noexcept {
-    auto& ethernet = header_at<EthernetHeader>(frame);
-    ethernet.destination = word.mac();
-    ethernet.source = port.mac;
-}
-
-[[nodiscard]] bool fits(std::uint32_t ip_bytes, const shm::PortRecord& port) noexcept {
-    return ip_bytes <= std::min(read_once(port.mtu_bytes), kMaxIpBytes);
-}
 
 [[nodiscard]] DropReason send_l2(Packet& packet,
                                  const PacketFacts& facts,
@@ -36,24 +22,6 @@ void write_macs(std::uint8_t* frame, shm::BackendWord word, const shm::PortRecor
     return DropReason::kNone;
 }
 
-// Checks what 4in4 and 6in6 have in common, in the order of rewrite.h.
-[[nodiscard]] DropReason check_tunnel(const Packet& packet,
-                                      const PacketFacts& facts,
-                                      const shm::PortRecord& port,
-                                      std::uint8_t ttl) noexcept {
-    const std::uint32_t outer_bytes = facts.is_v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
-    if ((facts.is_v6 ? port.tunnel_source_v6 : port.tunnel_source_v4) == IpAddress{}) {
-        return DropReason::kNoTunnelSource;
-    }
-    if (ttl <= 1) {
-        return DropReason::kTtlExpired;
-    }
-    if (!fits(facts.ip_bytes + outer_bytes, port)) {
-        return DropReason::kTooBig;
-    }
-    return packet.headroom < outer_bytes ? DropReason::kNoHeadroom : DropReason::kNone;
-}
-
 // The frame begins `outer_bytes` further ahead.
 void grow(Packet& packet, const PacketFacts& facts, std::uint32_t outer_bytes) noexcept {
     packet.data -= outer_bytes;
@@ -61,34 +29,37 @@ void grow(Packet& packet, const PacketFacts& facts, std::uint32_t outer_bytes) n
     packet.length = kEthernetBytes + outer_bytes + facts.ip_bytes;
 }
 
+// 4in4 and 6in6; what changes the family goes the general way.
 [[nodiscard]] DropReason send_ipip(Packet& packet,
                                    const PacketFacts& facts,
                                    const Selection& selection,
                                    const shm::PortRecord& port) noexcept {
     const IpAddress backend = selection.record->address;
     if (backend.is_v4() == facts.is_v6) {
-        return DropReason::kBadTables;
+        return send_by_tunnel(packet, facts, selection, port);
     }
     std::uint8_t* const ip = packet.data + kEthernetBytes;
     Be16 type = kEtherTypeIpv4;
     if (facts.is_v6) {
         auto& inner = header_at<Ipv6Header>(ip);
-        const DropReason reason = check_tunnel(packet, facts, port, inner.hop_limit);
+        const DropReason reason =
+            check_tunnel(packet, facts, port, {sizeof(Ipv6Header), true, inner.hop_limit});
         if (reason != DropReason::kNone) {
             return reason;
         }
         inner.hop_limit = static_cast<std::uint8_t>(inner.hop_limit - 1);
-        write_outer_v6(ip - sizeof(Ipv6Header), inner, port.tunnel_source_v6, backend);
+        write_6in6(ip - sizeof(Ipv6Header), inner, port.tunnel_source_v6, backend);
         grow(packet, facts, sizeof(Ipv6Header));
         type = kEtherTypeIpv6;
     } else {
         auto& inner = header_at<Ipv4Header>(ip);
-        const DropReason reason = check_tunnel(packet, facts, port, inner.ttl);
+        const DropReason reason =
+            check_tunnel(packet, facts, port, {sizeof(Ipv4Header), false, inner.ttl});
         if (reason != DropReason::kNone) {
             return reason;
         }
         decrement_ttl(inner);
-        write_outer_v4(ip - sizeof(Ipv4Header), inner, port.tunnel_source_v4, backend);
+        write_4in4(ip - sizeof(Ipv4Header), inner, port.tunnel_source_v4, backend);
         grow(packet, facts, sizeof(Ipv4Header));
     }
     header_at<EthernetHeader>(packet.data).type.set(type);
@@ -125,8 +96,8 @@ void rewrite_burst(const shm::Snapshot& snapshot,
             case shm::ForwardingMode::kIpip:
                 verdict.reason = send_ipip(packets[i], facts[i], selections[i], port);
                 break;
-            default:  // not from the daemon: a scribbled segment holds any number
-                verdict.reason = DropReason::kBadTables;
+            default:  // a scribbled segment holds any number, which is refused there
+                verdict.reason = send_by_tunnel(packets[i], facts[i], selections[i], port);
                 break;
         }
         if (verdict.reason == DropReason::kNone) {

@@ -2,11 +2,12 @@
 //
 //     l2     destination MAC of the backend, source MAC of the egress port, nothing else: the
 //            packet stays on the segment, so no router's work is done on it and its TTL stays
-//     ipip   TTL or hop limit lowered by one, an outer header in front (dp/net/encap.h), then MACs
+//     ipip, gre, gue
+//            TTL or hop limit lowered by one, outer headers in front (tunnel.h), then MACs
 //
-// Both cut Ethernet padding off. In this order a packet is refused: no neighbor; port out of
-// bounds; mode or address family that there is no such thing as; no tunnel source; TTL of 1 or 0
-// (ipip); larger than the egress port's MTU; no headroom. A refused packet is not changed.
+// All cut Ethernet padding off. In this order a packet is refused: no neighbor; port out of bounds;
+// mode that there is no such thing as; no tunnel source of the backend's family; TTL of 1 or 0
+// (tunnels); larger than the egress port's MTU; no headroom. A refused packet is not changed.
 #pragma once
 
 #include <span>

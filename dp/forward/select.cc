@@ -62,6 +62,24 @@ class Selector {
         return pick_from_ring(facts, place, selection, verdict);
     }
 
+    [[nodiscard]] DropReason select_related(const PacketFacts& facts,
+                                            Selection& selection,
+                                            Verdict& verdict) noexcept {
+        const FlowPlace place = flows_.find(facts.hash);
+        if (place.is_found() && accept(facts, place.entry, selection)) {
+            verdict.backend = place.entry.backend();
+            return DropReason::kNone;
+        }
+        for (const FlowTableView& other : context_.other_flows) {
+            const FlowEntry entry = other.find(facts.hash);
+            if (!entry.is_empty() && accept(facts, entry, selection)) {
+                verdict.backend = entry.backend();
+                return DropReason::kNone;
+            }
+        }
+        return look_in_ring(facts, selection, verdict);
+    }
+
     void bump_counters() noexcept {
         worker_.flow_hits.add(hits_);
         worker_.flow_misses.add(misses_);
@@ -114,10 +132,9 @@ class Selector {
         return false;
     }
 
-    [[nodiscard]] DropReason pick_from_ring(const PacketFacts& facts,
-                                            const FlowPlace& place,
-                                            Selection& selection,
-                                            Verdict& verdict) noexcept {
+    [[nodiscard]] DropReason look_in_ring(const PacketFacts& facts,
+                                          Selection& selection,
+                                          Verdict& verdict) const noexcept {
         const std::span<const std::uint16_t> ring = tables_.ring(*facts.service);
         if (ring.empty()) {
             return DropReason::kNoBackend;
@@ -135,16 +152,27 @@ class Selector {
         if (!word.has(shm::BackendWord::kPublished)) {
             return DropReason::kNoBackend;
         }
-        const ServiceId service = read_once(facts.service->id);
-        if (read_once(record->service) != service) {
+        if (read_once(record->service) != read_once(facts.service->id)) {
             return DropReason::kBadTables;
         }
         selection = {record, word};
         verdict.backend = index;
-        const NewFlow flow{facts.hash, index, word.incarnation(), FlowState::kUnproven};
+        return DropReason::kNone;
+    }
+
+    [[nodiscard]] DropReason pick_from_ring(const PacketFacts& facts,
+                                            const FlowPlace& place,
+                                            Selection& selection,
+                                            Verdict& verdict) noexcept {
+        const DropReason reason = look_in_ring(facts, selection, verdict);
+        if (reason != DropReason::kNone) {
+            return reason;
+        }
+        const NewFlow flow{
+            facts.hash, verdict.backend, selection.word.incarnation(), FlowState::kUnproven};
         // What ends with its first packet here is forwarded, but leaves nothing to remember.
         if (facts.event != FlowEvent::kClose && remember(place, flow, facts.event)) {
-            count_new_flow(service, index);
+            count_new_flow(verdict.service, verdict.backend);
         }
         return DropReason::kNone;
     }
@@ -198,6 +226,13 @@ void select_burst(ForwardContext& context,
         }
     }
     selector.bump_counters();
+}
+
+DropReason select_related(ForwardContext& context,
+                          const PacketFacts& facts,
+                          Selection& selection,
+                          Verdict& verdict) noexcept {
+    return Selector(context).select_related(facts, selection, verdict);
 }
 
 }  // namespace fairlead

@@ -32,4 +32,13 @@ void select_burst(ForwardContext& context,
                   std::span<Selection> selections,
                   std::span<Verdict> verdicts) noexcept;
 
+// The backend of a packet that only speaks of a flow, as an ICMP error does: own table, other
+// workers' tables, ring, and no entry is made, refreshed or ended, since anybody can forge such a
+// packet. Requires facts.service and facts.hash of that flow. Sets selection and verdict.backend;
+// the reason why not otherwise. Not counted as a lookup.
+[[nodiscard]] DropReason select_related(ForwardContext& context,
+                                        const PacketFacts& facts,
+                                        Selection& selection,
+                                        Verdict& verdict) noexcept;
+
 }  // namespace fairlead

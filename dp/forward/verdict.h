@@ -5,6 +5,7 @@
 
 #include "dp/base/ids.h"
 #include "dp/shm/drop_reason.h"
+#include "dp/shm/reply_kind.h"
 
 namespace fairlead {
 
@@ -19,6 +20,7 @@ struct Verdict {
     Action action = Action::kDrop;
     DropReason reason = DropReason::kNone;
     PortIndex port{};
+    ReplyKind reply = ReplyKind::kNone;  // what leaves is the balancer's own answer, no backend's
     BackendIndex backend = kNoBackendIndex;
     ServiceId service = kNoServiceId;
 };

@@ -30,6 +30,22 @@ namespace fairlead {
     return Be16::from_raw(static_cast<std::uint16_t>(~fold_checksum(sum_bytes(bytes))));
 }
 
+// The sum of IPv6's pseudo-header (RFC 8200, 8.1), to which that of the payload is added.
+[[nodiscard]] inline std::uint64_t sum_pseudo_header(const Ipv6Header& header,
+                                                     std::uint32_t payload_bytes,
+                                                     std::uint8_t protocol) noexcept {
+    return sum_bytes(header.source) + sum_bytes(header.destination) +
+           Be32::from_host(payload_bytes).raw() + Be32::from_host(protocol).raw();
+}
+
+// The same of IPv4, as TCP and UDP use it (RFC 9293, 3.1).
+[[nodiscard]] inline std::uint64_t sum_pseudo_header(const Ipv4Header& header,
+                                                     std::uint32_t payload_bytes,
+                                                     std::uint8_t protocol) noexcept {
+    return std::uint64_t{header.source.get().raw()} + header.destination.get().raw() +
+           Be32::from_host(payload_bytes).raw() + Be32::from_host(protocol).raw();
+}
+
 // Whether the checksum of an IPv4 header is right. Requires header.header_bytes() readable bytes,
 // at least 20. (A plain loop over 4-byte words: options are rare and short.)
 [[nodiscard]] inline bool has_right_checksum(const Ipv4Header& header,

@@ -1,14 +1,21 @@
-// Outer headers of the tunnels: IPv4 in IPv4 (RFC 2003) and IPv6 in IPv6 (RFC 2473).
+// Outer headers of the tunnels: IP in IP (RFC 2003, RFC 2473, RFC 4213), GRE (RFC 2784) and GUE
+// (draft-ietf-intarea-gue-09), over IPv4 and IPv6.
 //
 // The inner packet is carried unchanged, but for its TTL or hop limit, which the balancer lowers by
-// one as the router that it is (RFC 2003, 3.1; RFC 2473, 3.1). The outer header:
+// one as the router that it is (RFC 2003, 3.1; RFC 2473, 3.1). What the outer IP header takes over:
 //
-//     IPv4   ToS, Don't Fragment and Identification from the inner header, TTL 64, protocol 4.
-//            DF set inside must be set outside (RFC 2003, 3.1). The Identification is unique for
-//            (client, VIP), not for (balancer, backend): it matters only where DF is clear and a
-//            hop behind the balancer has a smaller MTU.
-//     IPv6   traffic class and flow label from the inner header, hop limit 64, next header 41. The
-//            label gives routers on the way the client's entropy (RFC 6438, 3).
+//     inner   outer   taken over
+//     IPv4    IPv4    ToS, Don't Fragment and Identification. DF set inside must be set outside
+//                     (RFC 2003, 3.1). The Identification is unique for (client, VIP), not for
+//                     (balancer, backend): it matters only where DF is clear and a hop behind the
+//                     balancer has a smaller MTU.
+//     IPv6    IPv4    traffic class as ToS. DF is set, since no router cuts an IPv6 packet (RFC
+//                     8200, 4.5), and with it any Identification will do (RFC 6864, 4.1).
+//     IPv6    IPv6    traffic class and flow label. The label gives routers on the way the client's
+//                     entropy (RFC 6438, 3).
+//     IPv4    IPv6    ToS as traffic class; the flow label comes from the flow hash.
+//
+// TTL and hop limit are 64.
 //
 // Thread: any; no state. Nothing here checks lengths or MTUs.
 #pragma once
@@ -21,18 +28,63 @@ namespace fairlead {
 
 inline constexpr std::uint8_t kOuterTtl = 64;
 
-// Writes an outer header to `outer`. Requires sizeof(Ipv4Header) writable bytes there, which must
-// not overlap `inner`, v4 addresses, and a total length of the result of at most 65,535.
+// What an outer IP header says, beside its addresses. OuterFields are made by outer_fields().
+struct OuterFields {
+    std::uint32_t payload_bytes = 0;  // all that follows the outer IP header
+    std::uint32_t flow_label = 0;     // IPv6; 20 bits
+    Be16 identification;              // IPv4
+    Be16 dont_fragment;               // IPv4; kIpv4DontFragment or 0
+    std::uint8_t tos = 0;             // or traffic class
+    std::uint8_t protocol = 0;
+};
+
+// What an inner header hands on; protocol and payload_bytes are the caller's to set. Of
+// `flow_label` the low 20 bits count, and only for IPv4, since IPv6 has its own.
+[[nodiscard]] OuterFields outer_fields(const Ipv4Header& inner, std::uint32_t flow_label) noexcept;
+[[nodiscard]] OuterFields outer_fields(const Ipv6Header& inner) noexcept;
+
+// Writes an outer header to `outer`. Requires sizeof(Ipv4Header) writable bytes there, v4
+// addresses, and at most 65,515 bytes of payload.
 void write_outer_v4(std::uint8_t* outer,
-                    const Ipv4Header& inner,
+                    const OuterFields& fields,
+                    const IpAddress& source,
+                    const IpAddress& destination) noexcept;
+// The same for IPv6: sizeof(Ipv6Header) bytes, v6 addresses, at most 65,535 bytes of payload.
+void write_outer_v6(std::uint8_t* outer,
+                    const OuterFields& fields,
                     const IpAddress& source,
                     const IpAddress& destination) noexcept;
 
-// The same for IPv6: sizeof(Ipv6Header) bytes, v6 addresses, inner packet of at most 65,535 bytes.
-void write_outer_v6(std::uint8_t* outer,
-                    const Ipv6Header& inner,
-                    const IpAddress& source,
-                    const IpAddress& destination) noexcept;
+// The outer header of 4in4 and that of 6in6 in one step, for an inner packet whose length its
+// header tells. Every packet of such a service comes here; the general form takes seven
+// instructions more for it.
+void write_4in4(std::uint8_t* outer,
+                const Ipv4Header& inner,
+                const IpAddress& source,
+                const IpAddress& destination) noexcept;
+void write_6in6(std::uint8_t* outer,
+                const Ipv6Header& inner,
+                const IpAddress& source,
+                const IpAddress& destination) noexcept;
+
+// Writes a GRE header without key, checksum and sequence number: sizeof(GreHeader) bytes.
+void write_gre(std::uint8_t* bytes, Be16 inner_type) noexcept;
+
+// Writes UDP and GUE header: kGueBytes bytes. `payload_bytes` is what follows them. The UDP
+// checksum is left 0, "none", which IPv4 allows (RFC 768).
+inline constexpr std::uint32_t kGueBytes = sizeof(UdpHeader) + sizeof(GueHeader);
+void write_gue(std::uint8_t* bytes,
+               Be16 source_port,
+               std::uint8_t inner_protocol,
+               std::uint32_t payload_bytes) noexcept;
+
+// The checksum of the UDP header that write_gue() wrote to `udp`, between v6 addresses (RFC 8200,
+// 8.1), where `inner_sum` is the one's complement sum of what follows GUE's header (inner_sum.h).
+// Requires a checksum field of 0.
+[[nodiscard]] Be16 gue_checksum(const std::uint8_t* udp,
+                                std::uint64_t inner_sum,
+                                const IpAddress& source,
+                                const IpAddress& destination) noexcept;
 
 // Lowers the TTL by one and corrects the checksum. Requires a TTL of at least 1.
 void decrement_ttl(Ipv4Header& header) noexcept;

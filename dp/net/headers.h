@@ -1,5 +1,5 @@
 // Headers as they stand on the wire: Ethernet II, IPv4 (RFC 791), IPv6 (RFC 8200), TCP (RFC 9293),
-// UDP (RFC 768).
+// UDP (RFC 768), ICMP (RFC 792), ICMPv6 (RFC 4443).
 //
 // Every struct has alignment 1, since an IP header behind a 14-byte Ethernet header is at home on
 // no boundary: fields wider than a byte are Wire<Be16> or Wire<Be32>, byte arrays with get() and
@@ -40,13 +40,16 @@ inline constexpr Be16 kEtherTypeIpv6 = Be16::from_host(0x86DD);
 // a transport header ("IPv6 Extension Header Types"); ESP is not among them, as nothing behind it
 // can be read.
 inline constexpr std::uint8_t kProtocolHopByHop = 0;
+inline constexpr std::uint8_t kProtocolIcmp = 1;
 inline constexpr std::uint8_t kProtocolIpip = 4;
 inline constexpr std::uint8_t kProtocolTcp = 6;
 inline constexpr std::uint8_t kProtocolUdp = 17;
 inline constexpr std::uint8_t kProtocolIpv6 = 41;
 inline constexpr std::uint8_t kProtocolRouting = 43;
 inline constexpr std::uint8_t kProtocolFragment = 44;
+inline constexpr std::uint8_t kProtocolGre = 47;
 inline constexpr std::uint8_t kProtocolAuthentication = 51;
+inline constexpr std::uint8_t kProtocolIcmpv6 = 58;
 inline constexpr std::uint8_t kProtocolDestinationOptions = 60;
 inline constexpr std::uint8_t kProtocolMobility = 135;
 inline constexpr std::uint8_t kProtocolHip = 139;
@@ -172,5 +175,48 @@ struct UdpHeader {
     Wire<Be16> checksum;
 };
 static_assert(sizeof(UdpHeader) == 8 && alignof(UdpHeader) == 1);
+
+// RFC 2784, 2.1: without the checksum, which is there only if its bit is set.
+struct GreHeader {
+    Wire<Be16> flags_and_version;
+    Wire<Be16> protocol;  // an Ethernet type
+};
+static_assert(sizeof(GreHeader) == 4 && alignof(GreHeader) == 1);
+
+// Generic UDP Encapsulation, version 0 (draft-ietf-intarea-gue-09, 3.1), without extension fields.
+struct GueHeader {
+    std::uint8_t version_and_length = 0;  // version 2 bits, control 1, length of extensions 5
+    std::uint8_t protocol = 0;            // an IP protocol number
+    Wire<Be16> flags;
+};
+static_assert(sizeof(GueHeader) == 4 && alignof(GueHeader) == 1);
+
+inline constexpr Be16 kGuePort = Be16::from_host(6080);
+// ICMP and ICMPv6 alike. What `rest` holds depends on the type: identifier and sequence number, a
+// next hop's MTU, or nothing.
+struct IcmpHeader {
+    std::uint8_t type = 0;
+    std::uint8_t code = 0;
+    Wire<Be16> checksum;
+    Wire<Be32> rest;
+};
+static_assert(sizeof(IcmpHeader) == 8 && alignof(IcmpHeader) == 1);
+
+inline constexpr std::uint8_t kIcmpEchoReply = 0;
+inline constexpr std::uint8_t kIcmpUnreachable = 3;
+inline constexpr std::uint8_t kIcmpEchoRequest = 8;
+inline constexpr std::uint8_t kIcmpTimeExceeded = 11;
+inline constexpr std::uint8_t kIcmpParameterProblem = 12;
+inline constexpr std::uint8_t kIcmpCodePort = 3;                 // of Destination Unreachable
+inline constexpr std::uint8_t kIcmpCodeFragmentationNeeded = 4;  // of Destination Unreachable
+
+inline constexpr std::uint8_t kIcmpv6Unreachable = 1;
+inline constexpr std::uint8_t kIcmpv6PacketTooBig = 2;
+inline constexpr std::uint8_t kIcmpv6TimeExceeded = 3;
+inline constexpr std::uint8_t kIcmpv6FirstInformational =
+    128;  // below it are errors: RFC 4443, 2.1
+inline constexpr std::uint8_t kIcmpv6EchoRequest = 128;
+inline constexpr std::uint8_t kIcmpv6EchoReply = 129;
+inline constexpr std::uint8_t kIcmpv6CodePort = 4;  // of Destination Unreachable
 
 }  // namespace fairlead

@@ -35,6 +35,12 @@ enum class DropReason : std::uint8_t {
     kFragmentOverlap,
     kFragmentNoRoom,
     kSourceRoute,
+    kNoSpareBuffer,
+    kBadIcmpChecksum,
+    kBadIcmpQuote,
+    kIcmpType,
+    kEchoRefused,
+    kReplyRateLimited,
     kCount,
 };
 
@@ -113,6 +119,23 @@ inline constexpr std::array<DropReasonText, kDropReasonCount> kDropReasonTexts{{
     {"source_route",
      "The packet asks to be routed by a list of addresses that it carries (RFC 7126, 4.3 and 4.4; "
      "RFC 8200, 4.4). Look for a hostile sender."},
+    {"no_spare_buffer",
+     "A packet that had to be fragmented found no free packet buffers for its pieces, or too small "
+     "ones. Raise the MTU of the tunnel's path, or lower the senders'."},
+    {"bad_icmp_checksum",
+     "The checksum of an ICMP message to a VIP is wrong. Look for a faulty sender or a faulty "
+     "link."},
+    {"bad_icmp_quote",
+     "An ICMP error to a VIP quotes no packet that a TCP or UDP service of that VIP can have sent. "
+     "Look for a faulty router, or for somebody who forges errors."},
+    {"icmp_type",
+     "An ICMP message to a VIP that is neither an error about a flow nor an echo request; no "
+     "service uses it."},
+    {"echo_refused",
+     "A ping of a VIP that does not answer: no service of it is up, or icmp_echo is \"never\"."},
+    {"reply_rate_limited",
+     "More packets than the limit asked for an answer of the balancer (ICMP error, echo reply, "
+     "reset). Look for a flood, or for clients that ignore Packet Too Big."},
 }};
 
 [[nodiscard]] constexpr const DropReasonText& text_of(DropReason reason) noexcept {

@@ -139,7 +139,9 @@ static_assert(offsetof(BackendRecord, service) == 8 && offsetof(BackendRecord, a
 
 enum class ForwardingMode : std::uint8_t {
     kL2 = 1,
-    kIpip = 2
+    kIpip = 2,
+    kGue = 3,
+    kGre = 4
 };
 
 // ServiceRecord::protocol is IPPROTO_TCP or IPPROTO_UDP; kVipMark says only "this address is a

@@ -18,6 +18,7 @@
 #include "dp/base/cache_line.h"
 #include "dp/shm/drop_reason.h"
 #include "dp/shm/layout.h"
+#include "dp/shm/reply_kind.h"
 #include "dp/shm/tables.h"
 
 namespace fairlead::shm {
@@ -66,7 +67,7 @@ struct alignas(kCacheLineBytes) WorkerBlock {
     // The last generation of `tables` that the worker follows; 0: none yet. Stored with release by
     // the worker, loaded with acquire by the daemon's reuse of slots (tables.h, T2).
     std::atomic<std::uint64_t> acknowledged;
-    std::array<std::uint8_t, 56> reserved0;
+    std::array<std::uint8_t, 56> reserved0{};
 
     alignas(kCacheLineBytes) Counter heartbeat;  // rises while the worker's loop turns
     Counter cpu;                                 // the core that it is pinned to
@@ -82,7 +83,10 @@ struct alignas(kCacheLineBytes) WorkerBlock {
     Counter flow_expired;
     Counter kernel_packets;  // left to the kernel: not for a VIP
     std::array<Counter, kDropReasonCount> dropped;
-    std::array<Counter, (8 - (13 + kDropReasonCount) % 8) % 8> reserved1;
+    // The balancer's own answers, and those that the rate limit held back, by ReplyKind.
+    std::array<Counter, kReplyKindCount> replies;
+    std::array<Counter, kReplyKindCount> suppressed_replies;
+    std::array<Counter, (8 - (13 + kDropReasonCount + 2 * kReplyKindCount) % 8) % 8> reserved1;
 };
 static_assert(sizeof(WorkerBlock) % kCacheLineBytes == 0);
 static_assert(offsetof(WorkerBlock, heartbeat) == kCacheLineBytes);
@@ -137,6 +141,7 @@ inline constexpr std::uint32_t kTelemetryFingerprint =
                     sizeof(BackendCounters),
                     sizeof(PortTelemetry),
                     kDropReasonCount,
+                    kReplyKindCount,
                     kMaxPorts,
                     offsetof(TelemetryHeader, workers_offset),
                     offsetof(TelemetryHeader, worker_count),
@@ -144,6 +149,7 @@ inline constexpr std::uint32_t kTelemetryFingerprint =
                     offsetof(PortTelemetry, kernel_packets),
                     offsetof(WorkerBlock, packets),
                     offsetof(WorkerBlock, dropped),
+                    offsetof(WorkerBlock, replies),
                     offsetof(ServiceCounters, dropped)});
 
 }  // namespace fairlead::shm

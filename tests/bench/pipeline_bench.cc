@@ -12,12 +12,12 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <random>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -84,8 +84,7 @@ class Buckets {
         start_ =
             ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (start_ == MAP_FAILED) {
-            std::perror("mmap");
-            std::exit(1);
+            throw std::system_error(errno, std::generic_category(), "mmap");
         }
         ::madvise(start_, bytes_, MADV_HUGEPAGE);  // without them it is slower, not wrong
     }
@@ -415,6 +414,15 @@ BENCHMARK_CAPTURE(fairlead_pipeline, l2_v6, shm::ForwardingMode::kL2, Family::kV
 BENCHMARK_CAPTURE(fairlead_pipeline, ipip_v6, shm::ForwardingMode::kIpip, Family::kV6)
     ->Arg(1)
     ->Arg(kMillion)
+    ->UseManualTime();
+BENCHMARK_CAPTURE(fairlead_pipeline, gre_v4, shm::ForwardingMode::kGre, Family::kV4)
+    ->Arg(1)
+    ->UseManualTime();
+BENCHMARK_CAPTURE(fairlead_pipeline, gue_v4, shm::ForwardingMode::kGue, Family::kV4)
+    ->Arg(1)
+    ->UseManualTime();
+BENCHMARK_CAPTURE(fairlead_pipeline, gue_v6, shm::ForwardingMode::kGue, Family::kV6)
+    ->Arg(1)
     ->UseManualTime();
 
 }  // namespace

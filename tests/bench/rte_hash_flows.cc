@@ -1,8 +1,7 @@
 #include "tests/bench/rte_hash_flows.h"
 
 #include <array>
-#include <cstdio>
-#include <cstdlib>
+#include <stdexcept>
 #include <string>
 
 #include <sys/mman.h>
@@ -37,8 +36,7 @@ void start_eal() {
             arguments[count++] = word.data();
         }
         if (rte_eal_init(static_cast<int>(count), arguments.data()) < 0) {
-            std::fprintf(stderr, "rte_eal_init: %s\n", rte_strerror(rte_errno));
-            std::exit(1);
+            throw std::runtime_error(std::string("rte_eal_init: ") + rte_strerror(rte_errno));
         }
         rte_memseg_contig_walk(want_huge_pages, nullptr);
         return true;
@@ -57,8 +55,7 @@ RteHashFlows::RteHashFlows(std::size_t capacity) {
     parameters.socket_id = SOCKET_ID_ANY;
     table_ = rte_hash_create(&parameters);
     if (table_ == nullptr) {
-        std::fprintf(stderr, "rte_hash_create: %s\n", rte_strerror(rte_errno));
-        std::exit(1);
+        throw std::runtime_error(std::string("rte_hash_create: ") + rte_strerror(rte_errno));
     }
 }
 
@@ -76,22 +73,20 @@ bool RteHashFlows::insert(const FiveTuple& key, std::uint32_t hash, std::uint64_
 
 std::uint64_t RteHashFlows::find(std::span<const FiveTuple> keys,
                                  std::span<std::uint32_t> hashes,
-                                 std::span<std::uint64_t> values) const {
-    std::array<const void*, kMaxBurst> pointers;
-    std::array<void*, kMaxBurst> found;
+                                 std::span<std::uint64_t> values) {
     for (std::size_t i = 0; i < keys.size(); ++i) {
-        pointers[i] = &keys[i];
+        pointers_[i] = &keys[i];
     }
     std::uint64_t hits = 0;
     rte_hash_lookup_with_hash_bulk_data(table_,
-                                        pointers.data(),
+                                        pointers_.data(),
                                         hashes.data(),
                                         static_cast<std::uint32_t>(keys.size()),
                                         &hits,
-                                        found.data());
+                                        found_.data());
     for (std::size_t i = 0; i < keys.size(); ++i) {
         if ((hits >> i & 1U) != 0) {
-            __builtin_memcpy(&values[i], &found[i], sizeof values[i]);
+            __builtin_memcpy(&values[i], &found_[i], sizeof values[i]);
         }
     }
     return hits;

@@ -2,6 +2,7 @@
 // since DPDK's compiler flags stay in one file. Keys are 16 bytes: IPv4 addresses, ports, protocol.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -24,8 +25,8 @@ class RteHashFlows {
   public:
     static constexpr std::size_t kMaxBurst = 64;
 
-    // Starts EAL (once a process) without a hugetlbfs, and asks for transparent huge pages. Ends
-    // the process with a message if there is no memory.
+    // Starts EAL (once a process) without a hugetlbfs, and asks for transparent huge pages.
+    // Throws std::runtime_error if there is no memory.
     explicit RteHashFlows(std::size_t capacity);
     ~RteHashFlows();
     RteHashFlows(const RteHashFlows&) = delete;
@@ -37,10 +38,13 @@ class RteHashFlows {
     // kMaxBurst.
     std::uint64_t find(std::span<const FiveTuple> keys,
                        std::span<std::uint32_t> hashes,
-                       std::span<std::uint64_t> values) const;
+                       std::span<std::uint64_t> values);
 
   private:
     rte_hash* table_ = nullptr;
+    // Kept, so that a lookup need not clear them.
+    std::array<const void*, kMaxBurst> pointers_{};
+    std::array<void*, kMaxBurst> found_{};
 };
 
 }  // namespace fairlead::bench

@@ -11,6 +11,9 @@ ETHERNET = 14
 ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 OUTER_TTL = 64
 PROTOCOL_OF_INNER = {4: 4, 6: 41}
+DONT_FRAGMENT, FRAGMENT_BITS = 0x4000, 0x3FFF
+TCP, UDP, GRE = 6, 17, 47
+GUE_PORT = 6080  # IANA, "Service Name and Transport Protocol Port Number Registry"
 
 
 def internet_checksum(data):
@@ -21,6 +24,12 @@ def internet_checksum(data):
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
+
+
+def v6_checksum(source, destination, protocol, message):
+    """RFC 8200, 8.1: the pseudo-header and the message, whose checksum field must be 0."""
+    pseudo = ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed
+    return internet_checksum(pseudo + struct.pack(">II", len(message), protocol) + message)
 
 
 def mac_bytes(text):
@@ -52,19 +61,73 @@ def one_hop_further(version, packet):
     return bytes(packet)
 
 
-def outer_header(version, inner, source, destination):
-    """RFC 2003, 3.1 (4 in 4) and RFC 2473, section 6 (6 in 6).
+def outer_header(version, inner_version, inner, source, destination, protocol=None, payload=None, flow_hash=0):
+    """RFC 2003, 3.1 (4 in 4), RFC 2473, section 6 (into 6), RFC 4213, 3.5 (6 in 4).
 
-    Of what they leave open, the project chose: ToS, traffic class and flow label as inside, Identification and
-    Don't Fragment as inside, TTL and hop limit 64.
+    Of what they leave open, the project chose: ToS and traffic class as inside, a flow label as inside or, for IPv4
+    inside, the low 20 bits of the flow hash; Identification as inside, Don't Fragment as inside, for IPv6 inside 0
+    and set; TTL and hop limit 64. `payload` is what follows the outer header, the inner packet by default.
     """
+    payload = inner if payload is None else payload
+    protocol = PROTOCOL_OF_INNER[inner_version] if protocol is None else protocol
     addresses = ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed
+    if inner_version == 6:
+        (word,) = struct.unpack_from(">I", inner)
+        tos, label, identification, flags = word >> 20 & 0xFF, word & 0xFFFFF, 0, DONT_FRAGMENT
+    else:
+        identification, flags = struct.unpack_from(">HH", inner, 4)
+        tos, label, flags = inner[1], flow_hash & 0xFFFFF, flags & DONT_FRAGMENT
     if version == 6:
-        return inner[:4] + struct.pack(">HBB", len(inner), PROTOCOL_OF_INNER[6], OUTER_TTL) + addresses
-    (inner_flags,) = struct.unpack_from(">H", inner, 6)
-    header = struct.pack(">BBH", 4 << 4 | 5, inner[1], 20 + len(inner)) + inner[4:6]
-    header += struct.pack(">HBBH", inner_flags & 0x4000, OUTER_TTL, PROTOCOL_OF_INNER[4], 0) + addresses
+        return struct.pack(">IHBB", 6 << 28 | tos << 20 | label, len(payload), protocol, OUTER_TTL) + addresses
+    header = struct.pack(">BBHHHBBH", 4 << 4 | 5, tos, 20 + len(payload), identification, flags, OUTER_TTL, protocol, 0)
+    header += addresses
     return header[:10] + struct.pack(">H", internet_checksum(header)) + header[12:]
+
+
+def pseudo_header(addresses, length, protocol):
+    """RFC 768, RFC 9293, 3.1; RFC 8200, 8.1. Both families' sum up to the same."""
+    return addresses + struct.pack(">II", length, protocol)
+
+
+def with_right_transport(version, packet):
+    """The packet with the TCP or UDP checksum that it should have; as it is where no checksum covers all of it."""
+    if version == 4:
+        start, protocol, addresses = 4 * (packet[0] & 0x0F), packet[9], packet[12:20]
+        if struct.unpack_from(">H", packet, 6)[0] & FRAGMENT_BITS:
+            return packet
+    else:
+        start, protocol, addresses = 40, packet[6], packet[8:40]
+    segment = bytearray(packet[start:])
+    at = {TCP: 16, UDP: 6}.get(protocol)
+    if at is None:
+        return packet
+    if protocol == UDP and (segment[6:8] == b"\0\0" or struct.unpack_from(">H", segment, 4)[0] != len(segment)):
+        return packet
+    segment[at : at + 2] = b"\0\0"
+    checksum = internet_checksum(pseudo_header(addresses, len(segment), protocol) + bytes(segment))
+    segment[at : at + 2] = struct.pack(">H", checksum)
+    return packet[:start] + bytes(segment)
+
+
+def gre_payload(inner_version, inner):
+    """RFC 2784, 2.1 to 2.4: no checksum, version 0, the Ethernet type of what follows."""
+    return struct.pack(">HH", 0, ETHERTYPE[inner_version]) + inner
+
+
+def gue_payload(inner_version, inner, source, destination, flow_hash):
+    """UDP (RFC 768) and GUE, draft-ietf-intarea-gue-09, 3.1: version 0, data, no extensions, a protocol number.
+
+    The source port is a dynamic one, its low 14 bits the flow hash's. No UDP checksum over IPv4; over IPv6 (RFC 8200,
+    8.1) it is that of an inner packet whose own TCP or UDP checksum is right: another one's is as wrong as its own.
+    """
+    udp = struct.pack(">HHHH", 0xC000 | flow_hash & 0x3FFF, GUE_PORT, 12 + len(inner), 0)
+    gue = struct.pack(">BBH", 0, PROTOCOL_OF_INNER[inner_version], 0)
+    if ipaddress.ip_address(destination).version == 6:
+        addresses = ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed
+        summed = udp + gue + with_right_transport(inner_version, inner)
+        checksum = internet_checksum(pseudo_header(addresses, len(summed), UDP) + summed) or 0xFFFF
+        udp = udp[:6] + struct.pack(">H", checksum)
+    return udp + gue + inner
 
 
 def forwarded_l2(frame, destination_mac, source_mac):
@@ -73,9 +136,16 @@ def forwarded_l2(frame, destination_mac, source_mac):
     return mac_bytes(destination_mac) + mac_bytes(source_mac) + frame[12:ETHERNET] + packet
 
 
-def forwarded_ipip(frame, macs, source, destination):
-    """`macs` are (destination, source) of the frame that leaves."""
-    version, packet = ip_packet(frame)
-    packet = one_hop_further(version, packet)
-    ethernet = mac_bytes(macs[0]) + mac_bytes(macs[1]) + frame[12:ETHERNET]
-    return ethernet + outer_header(version, packet, source, destination) + packet
+def forwarded_tunnel(mode, frame, macs, source, destination, flow_hash=0):
+    """`macs` are (destination, source) of the frame that leaves; `mode` is ipip, gre or gue."""
+    inner_version, inner = ip_packet(frame)
+    inner = one_hop_further(inner_version, inner)
+    version = ipaddress.ip_address(destination).version
+    protocol, payload = PROTOCOL_OF_INNER[inner_version], inner
+    if mode == "gre":
+        protocol, payload = GRE, gre_payload(inner_version, inner)
+    elif mode == "gue":
+        protocol, payload = UDP, gue_payload(inner_version, inner, source, destination, flow_hash)
+    outer = outer_header(version, inner_version, inner, source, destination, protocol, payload, flow_hash)
+    ethernet = mac_bytes(macs[0]) + mac_bytes(macs[1]) + struct.pack(">H", ETHERTYPE[version])
+    return ethernet + outer + payload

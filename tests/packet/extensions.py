@@ -25,6 +25,7 @@ from table import (
     overhead,
     patched,
     transport_to,
+    usual_hash,
     with_right_checksum,
 )
 
@@ -59,11 +60,11 @@ def add_extension_headers(table):
             ("8", (options,) * 8),
             ("256 bytes", (options_header(128),) * 2),
         ):
-            table.forwarded(f"extension headers: {name}", service, chain_to(service, *headers))
+            table.forwarded(f"extension headers: {name}", service, chain_to(service, *headers), flow=usual_hash(service))
         after = ip_to(service) / options / authentication(service) / transport_to(service)
-        table.forwarded("extension headers: authentication", service, ether() / after)
+        table.forwarded("extension headers: authentication", service, ether() / after, flow=usual_hash(service))
         padded = bytes(chain_to(service, hop)) + b"\xee" * 9
-        table.forwarded("extension headers: Ethernet padding behind them", service, padded)
+        table.forwarded("extension headers: Ethernet padding behind them", service, padded, flow=usual_hash(service))
         left = IPv6ExtHdrRouting(type=2, addresses=[service.vip])
         alert = chain_to(service, options)
         for name, reason, packet in (
@@ -83,7 +84,7 @@ def add_extension_headers(table):
             table.dropped(f"{service.name}: extension headers: {name}", reason, packet)
         fits = EDGE.mtu - overhead(service) - header_bytes(service) - 8
         longest = ether() / ip_to(service) / hop / transport_to(service) / Raw(b"m" * fits)
-        table.forwarded("extension headers: exactly the MTU", service, longest)
+        table.forwarded("extension headers: exactly the MTU", service, longest, flow=usual_hash(service))
         longer = ether() / ip_to(service) / hop / transport_to(service) / Raw(b"m" * (fits + 1))
         table.dropped(f"{service.name}: extension headers: a byte more than the MTU", "too_big", longer)
 

@@ -13,7 +13,7 @@ from scapy.layers.inet6 import IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdr
 from scapy.packet import Raw
 
 import table
-from table import BY_NAME, SINGLE, ether, expected, ip_to, is_v6, transport_to
+from table import BY_NAME, SINGLE, ether, expected, ip_to, is_v6, transport_to, usual_hash
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +43,7 @@ class Datagram:
         self.service = service
         self.number = next(Datagram.numbers) if number is None else number
         self.ip = ip or {}
+        self.flow = usual_hash(service, (ip or {}).get("src"), (transport or {}).get("sport", 40000))
         payload = bytes((17 * i + self.number) % 256 for i in range(payload_bytes))
         whole = ip_to(service) / transport_to(service, **(transport or {})) / Raw(payload)
         self.data = bytes(whole)[40 if is_v6(service) else 20 :]
@@ -66,7 +67,7 @@ class Datagram:
 
     def forwarded(self, start, end, waits=False, **options):
         frame = self.cut(start, end, **options)
-        return Piece(frame, "transmit", expected(self.service, frame), waits)
+        return Piece(frame, "transmit", expected(self.service, frame, flow=self.flow), waits)
 
     def dropped(self, reason, start, end, waits=False):
         return Piece(self.cut(start, end), reason, waits=waits)
@@ -202,7 +203,7 @@ def impossible():
         at = limit - limit % 8 - 8
         frame = d.raw(at, b"z" * (limit - at), False)
         yield Scenario(f"{service.name}: a last piece that ends where the largest datagram ends",
-                       (d.forwarded(0, 1400), Piece(frame, "transmit", expected(service, frame))))
+                       (d.forwarded(0, 1400), Piece(frame, "transmit", expected(service, frame, flow=d.flow))))
 
 
 def tiny():

@@ -77,6 +77,16 @@ SERVICES = (
     Service("api6", "2001:db8::11", 443, "tcp", "ipip", _one(6, v6=True)),
     Service("names6", "2001:db8::10", 53, "udp", "l2", _one(7, v6=True)),
     Service("notify6", "2001:db8::11", 514, "udp", "ipip", _one(8, v6=True)),
+    # Every tunnel between every two families that "api" and "notify" do not have already.
+    *(
+        Service(f"{mode}-{inner}in{outer}-{protocol}", f"203.0.113.{20 + number}" if inner == 4 else
+                f"2001:db8::{20 + number}", 8000 + number, protocol, mode, _one(40 + number, v6=outer == 6))
+        for number, (mode, inner, outer, protocol) in enumerate(
+            (mode, inner, outer, protocol)
+            for mode in ("ipip", "gre", "gue") for inner in (4, 6) for outer in (4, 6) for protocol in ("tcp", "udp")
+            if mode != "ipip" or inner != outer
+        )
+    ),
     Service("credit", "203.0.113.12", 8443, "tcp", "ipip", _one(20) + _one(21) + _one(22)),
     Service("credit6", "2001:db8::12", 8443, "udp", "l2", _one(23, True) + _one(24, True) + _one(25, True)),
 )
@@ -112,18 +122,41 @@ def frame_to(service, payload=b"", ip=None, transport=None):
     return ether() / packet_to(service, payload, ip, transport)
 
 
-def expected(service, frame, backend=None):
-    """The frame that leaves, by the oracle."""
+def hash_of(service, frame):
+    """The flow hash of a frame that is forwarded, by the oracle."""
+    _, packet = headers.ip_packet(frame)
+    start = 40 if is_v6(service) else 4 * (packet[0] & 0x0F)
+    source = ipaddress.ip_address(packet[8:24] if is_v6(service) else packet[12:16])
+    return hash_from(service, str(source), int.from_bytes(packet[start : start + 2], "big"))
+
+
+def usual_hash(service, source=None, port=40000):
+    """Of what ip_to() and transport_to() make."""
+    return hash_from(service, source or (CLIENT6 if is_v6(service) else CLIENT), port)
+
+
+def hash_from(service, source, port):
+    protocol = {"tcp": 6, "udp": 17}[service.protocol]
+    return flow_hash.flow_hash(SEED, source, service.vip, port, service.port, protocol)
+
+
+def expected(service, frame, backend=None, flow=None):
+    """The frame that leaves, by the oracle. flow: the flow hash, where the frame does not begin with the ports."""
     backend = backend or service.backends[0]
     if service.forwarding == "l2":
         return headers.forwarded_l2(frame, backend.mac, EDGE.mac)
-    source = EDGE.tunnel_source_v6 if is_v6(service) else EDGE.tunnel_source_v4
-    return headers.forwarded_ipip(frame, (backend.mac, EDGE.mac), source, backend.address)
+    source = EDGE.tunnel_source_v6 if ":" in backend.address else EDGE.tunnel_source_v4
+    macs = (backend.mac, EDGE.mac)
+    flow = hash_of(service, frame) if flow is None else flow
+    return headers.forwarded_tunnel(service.forwarding, frame, macs, source, backend.address, flow)
 
 
 def overhead(service):
     """Bytes that the tunnel adds."""
-    return 0 if service.forwarding == "l2" else (40 if is_v6(service) else 20)
+    if service.forwarding == "l2":
+        return 0
+    outer = 40 if ":" in service.backends[0].address else 20
+    return outer + {"ipip": 0, "gre": 4, "gue": 8 + 4}[service.forwarding]
 
 
 def header_bytes(service):
@@ -132,14 +165,15 @@ def header_bytes(service):
 
 
 class Table:
-    """Rows in the making."""
+    """Rows in the making. flow_of(service, frame): the flow hash."""
 
-    def __init__(self):
+    def __init__(self, flow_of=hash_of):
         self.rows = []
+        self.flow_of = flow_of
 
-    def forwarded(self, description, service, packet):
+    def forwarded(self, description, service, packet, flow=None):
         frame = packet if isinstance(packet, bytes) else bytes(packet)
-        output = expected(service, frame)
+        output = expected(service, frame, flow=self.flow_of(service, frame) if flow is None else flow)
         self.rows.append(Row(f"{service.name}: {description}", frame, "transmit", output, service.name))
 
     def dropped(self, description, reason, packet):
@@ -192,7 +226,7 @@ def add_ttl(table):
         field = "hlim" if is_v6(service) else "ttl"
         for ttl in (0, 1, 2, 128, 255):
             packet = frame_to(service, b"ttl", ip={field: ttl})
-            if service.forwarding == "ipip" and ttl <= 1:
+            if service.forwarding != "l2" and ttl <= 1:
                 table.dropped(f"{service.name}: {field} {ttl}", "ttl_expired", packet)
             else:
                 table.forwarded(f"{field} {ttl}", service, packet)
@@ -308,7 +342,7 @@ def add_bad_v4(table):
     table.dropped("source is the VIP", "martian_source", frame_to(service, ip={"src": service.vip}))
     for source in ("1.0.0.1", "126.255.255.255", "128.0.0.1", "223.255.255.254", "10.1.2.3"):
         table.forwarded(f"source {source}", service, frame_to(service, ip={"src": source}))
-    table.dropped("ICMP echo to a VIP", "unsupported_protocol", ether() / ip_to(service) / ICMP())
+    table.dropped("ICMP echo to a VIP", "echo_refused", ether() / ip_to(service) / ICMP())
     table.dropped("GRE to a VIP", "unsupported_protocol", ether() / ip_to(service, proto=47) / Raw(b"\0" * 24))
     reserved = ether() / ip_to(service, proto=255) / Raw(b"\0" * 24)
     table.dropped("protocol 255 to a VIP", "unsupported_protocol", reserved)
@@ -333,7 +367,7 @@ def add_bad_v6(table):
     table.dropped("IPv6 source is the VIP", "martian_source", frame_to(service, ip={"src": service.vip}))
     for source in ("::2", "64:ff9b::c633:6407", "fd12::1", "2002:c633:6407::1"):
         table.forwarded(f"source {source}", service, frame_to(service, ip={"src": source}))
-    table.dropped("ICMPv6 echo to a VIP", "unsupported_protocol", ether() / ip_to(service) / ICMPv6EchoRequest())
+    table.dropped("ICMPv6 echo to a VIP", "echo_refused", ether() / ip_to(service) / ICMPv6EchoRequest())
     table.dropped("no next header", "unsupported_protocol", ether() / ip_to(service, nh=59))
 
 

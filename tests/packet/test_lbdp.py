@@ -21,6 +21,7 @@ from scapy.utils import rdpcap, wrpcap
 from scapy.packet import Raw
 
 import fragments
+import icmp_rows
 import table
 from oracle import maglev
 
@@ -159,7 +160,7 @@ def run():
 
 def test_the_table_through_lbd_and_lbdp(run):
     """Every frame that leaves is the oracle's, in the order in which they came; every other one is counted."""
-    rows = table.rows()
+    rows = table.rows() + icmp_rows.rows()
     result = run([row.frame for row in rows])
     assert result.exit_code == 0 and result.seconds_to_stop < 2
 

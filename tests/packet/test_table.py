@@ -10,10 +10,11 @@ import pathlib
 import subprocess
 
 import pytest
-from scapy.layers.inet import IP
+from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.inet6 import IPv6
-from scapy.layers.l2 import Ether
+from scapy.layers.l2 import GRE, Ether
 
+import icmp_rows
 import table
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -22,7 +23,7 @@ RUNNER = BUILD / "tests" / "packet" / "packet_runner"
 READY = "published linked keeps admits"
 RING_SIZE = 1021
 
-ROWS = table.rows()
+ROWS = table.rows() + icmp_rows.rows()
 
 
 def ring_of(backends):
@@ -106,35 +107,64 @@ def test_descriptions_tell_rows_apart():
 
 
 def rebuilt(packet):
-    """The same IP packet with every IPv4 header checksum computed by scapy."""
+    """The same IP packet with every IPv4 header checksum, and a tunnel's UDP checksum, computed by scapy."""
     packet = packet.copy()
     layer = packet
     while layer is not None:
+        if isinstance(layer, ICMP):
+            break  # what it quotes is the business of others
         if isinstance(layer, IP):
             del layer.chksum
-        layer = layer.payload if isinstance(layer.payload, (IP, IPv6)) else None
+        if isinstance(layer, UDP) and layer.dport == table.headers.GUE_PORT and layer.chksum:
+            del layer.chksum
+        layer = layer.payload or None
     return bytes(packet)
 
 
+def inside(outer, service):
+    """What a tunnel packet carries, as scapy reads it; GUE, which scapy does not know, by its 4 bytes."""
+    carried = outer.payload
+    if service.forwarding == "gre":
+        assert isinstance(carried, GRE) and bytes(carried)[:2] == b"\0\0"
+        return carried.payload
+    if service.forwarding == "gue":
+        assert isinstance(carried, UDP) and carried.dport == 6080 and carried.sport >= 49152
+        assert carried.len == len(bytes(carried))
+        assert bool(carried.chksum) == isinstance(outer, IPv6), "over IPv6, and only there"
+        gue = bytes(carried.payload)
+        assert gue[:4] == bytes((0, 41 if table.is_v6(service) else 4, 0, 0))
+        return (IPv6 if table.is_v6(service) else IP)(gue[4:])
+    return carried
+
+
 def test_scapy_finds_nothing_wrong_with_what_leaves(judged):
-    seen = 0
+    seen = collections.Counter()
     for row, answer in zip(ROWS, judged[0]):
         if row.verdict != "transmit":
             continue
         frame = Ether(bytes.fromhex(answer["frame"]))
         service = table.BY_NAME[row.service]
         ip = frame.payload
-        assert type(ip) is (IPv6 if table.is_v6(service) else IP), row.description
-        assert rebuilt(ip) == bytes.fromhex(answer["frame"])[14:], row.description
+        target = service.vip if service.forwarding == "l2" else service.backends[0].address
+        assert type(ip) is (IPv6 if ":" in target else IP), row.description
+        assert ip.dst == target, row.description
+        if "wrong TCP checksum" not in row.description:
+            assert rebuilt(ip) == bytes.fromhex(answer["frame"])[14:], row.description
         assert (ip.plen + 40 if isinstance(ip, IPv6) else ip.len) == len(bytes(ip)), row.description
-        if service.forwarding == "ipip":
-            inner = ip.payload
-            assert type(inner) is type(ip), row.description
-            assert inner.dst == service.vip and ip.dst == service.backends[0].address
-        else:
-            assert ip.dst == service.vip
-        seen += 1
-    assert seen > 100
+        if service.forwarding != "l2":
+            inner = inside(ip, service)
+            assert type(inner) is (IPv6 if table.is_v6(service) else IP), row.description
+            assert inner.dst == service.vip, row.description
+        seen[service.forwarding] += 1
+    assert all(count > 100 for count in seen.values()) and len(seen) == 4
+
+
+def test_gue_spreads_flows_over_the_source_ports():
+    service = table.BY_NAME["gue-4in6-udp"]
+    frames = [bytes(table.frame_to(service, transport={"sport": port})) for port in range(1024, 2048)]
+    answers, _ = run(tables(), frames)
+    ports = {UDP(bytes.fromhex(answer["frame"])[54:62]).sport for answer in answers}
+    assert len(ports) > 950 and min(ports) >= 49152
 
 
 @pytest.mark.parametrize("name", ["credit", "credit6"])
@@ -159,10 +189,12 @@ def test_flows_spread_as_hash_and_ring_say(name):
         ({"tunnel_source_v4": ""}, ["api", "notify"], "no_tunnel_source"),
         ({"tunnel_source_v4": ""}, ["portal", "names", "api6", "notify6"], "transmit"),
         ({"tunnel_source_v6": ""}, ["api6", "notify6"], "no_tunnel_source"),
+        ({"tunnel_source_v4": ""}, ["ipip-6in4-tcp", "gre-4in4-udp", "gue-6in4-tcp"], "no_tunnel_source"),
+        ({"tunnel_source_v6": ""}, ["ipip-4in6-udp", "gre-6in6-tcp", "gue-4in6-tcp"], "no_tunnel_source"),
+        ({"tunnel_source_v4": ""}, ["ipip-4in6-udp", "gre-6in6-tcp", "gue-4in6-tcp"], "transmit"),
         ({"tunnel_source_v6": ""}, ["portal6", "names6", "api", "notify"], "transmit"),
         ({"ring": [63]}, ["portal"], "no_backend"),
         ({"ring": [64]}, ["portal"], "bad_tables"),
-        ({"ring": [0]}, ["api"], "bad_tables"),
         ({"mtu": 39}, ["portal"], "too_big"),
         ({"mtu": 40}, ["portal"], "transmit"),
     ],
@@ -174,7 +206,9 @@ def test_what_the_tables_lack_is_said(changes, names, verdict):
     assert [verdict_of(answer) for answer in answers] == [verdict] * len(names)
 
 
-@pytest.mark.parametrize("name, needed", [("portal", 0), ("names6", 0), ("api", 20), ("notify6", 40)])
+@pytest.mark.parametrize("name, needed", [
+    ("portal", 0), ("names6", 0), ("api", 20), ("notify6", 40), ("ipip-6in4-tcp", 20), ("ipip-4in6-tcp", 40),
+    ("gre-6in4-udp", 24), ("gre-4in6-udp", 44), ("gue-6in4-udp", 32), ("gue-4in6-udp", 52)])
 def test_headroom_is_needed_for_the_outer_header_only(name, needed):
     frame = bytes(table.ether() / table.packet_to(table.BY_NAME[name]))
     answers, _ = run(tables(), [frame], headroom=needed)

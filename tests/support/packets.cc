@@ -79,6 +79,39 @@ Bytes make_frame(const FrameSpec& spec) {
     return frame;
 }
 
+Bytes make_icmp_frame(const IcmpSpec& spec, std::span<const std::uint8_t> body) {
+    const bool is_v6 = !address(spec.destination).is_v4();
+    // A datagram of the right size, whose transport header the message then takes the place of.
+    Bytes frame = make_frame({.source = spec.source,
+                              .destination = spec.destination,
+                              .protocol = kProtocolUdp,
+                              .ttl = spec.ttl,
+                              .payload_bytes = body.size()});
+    const std::size_t start = frame.size() - sizeof(IcmpHeader) - body.size();
+    auto& icmp = header_at<IcmpHeader>(frame.data() + start);
+    icmp.type = spec.type;
+    icmp.code = spec.code;
+    icmp.checksum.set(Be16{});
+    icmp.rest.set(Be32::from_host(spec.rest));
+    std::ranges::copy(body, frame.begin() + static_cast<std::ptrdiff_t>(start + sizeof icmp));
+    const std::span message = std::span(frame).subspan(start);
+    std::uint64_t sum = sum_bytes(message);
+    if (is_v6) {
+        auto& ip = header_at<Ipv6Header>(frame.data() + kEthernetBytes);
+        ip.next_header = kProtocolIcmpv6;
+        sum += sum_pseudo_header(ip, static_cast<std::uint32_t>(message.size()), kProtocolIcmpv6);
+    } else {
+        header_at<Ipv4Header>(frame.data() + kEthernetBytes).protocol = kProtocolIcmp;
+        fix_ip_checksum(frame);
+    }
+    icmp.checksum.set(Be16::from_raw(static_cast<std::uint16_t>(~fold_checksum(sum))));
+    return frame;
+}
+
+std::span<const std::uint8_t> ip_of(const Bytes& frame) {
+    return std::span(frame).subspan(kEthernetBytes);
+}
+
 void fix_ip_checksum(Bytes& frame) {
     auto& ip = header_at<Ipv4Header>(frame.data() + kEthernetBytes);
     ip.checksum.set(Be16{});

@@ -26,6 +26,20 @@ struct FrameSpec {
 // it.
 [[nodiscard]] Bytes make_frame(const FrameSpec& spec);
 
+// An ICMP or ICMPv6 message by the family of the addresses, with right checksums.
+struct IcmpSpec {
+    std::string_view source = "198.51.100.7";
+    std::string_view destination = "203.0.113.10";
+    std::uint8_t type = 3;
+    std::uint8_t code = 4;
+    std::uint32_t rest = 1'400;
+    std::uint8_t ttl = 64;  // or hop limit
+};
+[[nodiscard]] Bytes make_icmp_frame(const IcmpSpec& spec, std::span<const std::uint8_t> body);
+
+// The IP packet of a frame that make_frame() made.
+[[nodiscard]] std::span<const std::uint8_t> ip_of(const Bytes& frame);
+
 // Sets the IPv4 header checksum anew after a change.
 void fix_ip_checksum(Bytes& frame);
 

@@ -39,7 +39,7 @@ def counted(agent):
         return sum(event["event"] == "tunnel-packets" for event in events(agent))
     before = told()
     agent.signal(signal.SIGUSR1)
-    wait_until("the agent tells its counters", lambda: told() >= before + 7)
+    wait_until("the agent tells its counters", lambda: told() >= before + 8)
     return counters(agent)
 
 
@@ -54,7 +54,8 @@ def test_downloads_and_uploads_through_a_tunnel_are_whole(make_lab, family):
     assert lab.balancer.link("eth0")["stats64"]["rx"]["bytes"] - back < lab.large_bytes / 2
     assert lab.client.upload(http_url(VIPS[family], "/upload/a"), lab.files / "large") in (201, 204)
     assert lab.backends[0].uploaded_sha256("a") == lab.large_sha256
-    assert lab.backends[0].requests(vip=VIPS[family]) == 2
+    # nginx writes its log when it has answered.
+    wait_until("both requests are in nginx's log", lambda: lab.backends[0].requests(vip=VIPS[family]) == 2)
     counts = counted(agent)
     assert counts.pop("decapsulated") > lab.large_bytes / 1500
     assert not any(counts.values())

@@ -71,6 +71,7 @@ def test_versions(platform):
 
 
 @pytest.mark.parametrize("words", [
+    ["drops", "nothing"],
     ["service", "show", "nothing"], ["backend", "show", "portal/nothing"], ["backend", "show", "nothing/b1"],
     ["backend", "list", "nothing"], ["backend", "list", "portal/nothing"], ["backend", "drain", "portal/nothing"],
     ["backend", "ready", "nothing/*"], ["backend", "weight", "portal/nothing", "3"],

@@ -59,7 +59,8 @@ WORDS = [["status"], ["service", "list"], ["service", "show", "web"], ["backend"
          ["backend", "show", "web/b1"], ["backend", "add", "web/b9", "--address", "10.0.0.1"],
          ["backend", "remove", "web/b1"], ["backend", "drain", "web/b1"], ["backend", "drain", "web/*"],
          ["backend", "ready", "web/b1"], ["backend", "maint", "web/b1"], ["backend", "weight", "web/b1", "3"],
-         ["health", "list"], ["reload"], ["reload", "--wait"], ["version"]]
+         ["health", "list"], ["drops"],
+         ["trace", "tcp", "10.0.0.1:1", "10.0.0.2:2"], ["reload"], ["reload", "--wait"], ["version"]]
 
 
 @pytest.mark.parametrize("words", WORDS, ids=" ".join)

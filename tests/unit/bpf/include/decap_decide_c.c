@@ -7,6 +7,7 @@
 struct DecapDecision decap_decide(const __u8* frame, __u32 size, __u32 frame_length) {
     struct DecapDecision decision;
     struct decap_tunnel tunnel;
+    struct decap_content content;
     static const __u8 nothing = 0;
     if (size == 0) {
         frame = &nothing;  // an empty frame may be a null pointer, to which nothing may be added
@@ -15,6 +16,7 @@ struct DecapDecision decap_decide(const __u8* frame, __u32 size, __u32 frame_len
     __u8 ecn = 0;
     memset(&decision, 0, sizeof decision);
     memset(&tunnel, 0, sizeof tunnel);
+    memset(&content, 0, sizeof content);
     if (!decap_read_outer(frame, end, &tunnel)) {
         return decision;
     }
@@ -26,12 +28,14 @@ struct DecapDecision decap_decide(const __u8* frame, __u32 size, __u32 frame_len
         return decision;
     }
     decision.inner_at = DECAP_ETHERNET_LENGTH + decap_bounded_header(&tunnel);
-    decision.outcome = decap_read_inner(frame + decision.inner_at,
-                                        end,
-                                        tunnel.packet_bytes - tunnel.header_bytes,
-                                        tunnel.inner_family,
-                                        &decision.vip,
-                                        &ecn);
+    decision.outcome = decap_check_middle(frame + decision.inner_at, end, &tunnel, &content);
+    if (decision.outcome != DECAP_DECAPSULATED) {
+        return decision;
+    }
+    decision.inner_at += decap_bounded_middle(&tunnel);
+    decision.family = content.family;
+    decision.outcome = decap_read_inner(
+        frame + decision.inner_at, end, content.room, content.family, &decision.vip, &ecn);
     decision.ecn = decap_merge_ecn(ecn, tunnel.ecn);
     return decision;
 }

@@ -17,6 +17,7 @@ struct DecapDecision {
     enum decap_outcome outcome; /* when is_tunnel */
     struct decap_address source, destination, vip;
     __u32 inner_at; /* when the outcome is DECAP_DECAPSULATED */
+    __u32 family;   /* likewise; of the inner packet */
     int ecn;        /* likewise; -1 if the packet has to be dropped for it */
 };
 

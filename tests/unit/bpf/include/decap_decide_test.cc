@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <random>
 #include <span>
 #include <string_view>
@@ -17,7 +18,7 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr int kRounds = 200'000;
+constexpr int kRounds = 400'000;
 constexpr std::size_t kEthernet = 14;
 
 std::uint32_t be16(std::span<const std::uint8_t> bytes, std::size_t at) {
@@ -46,35 +47,69 @@ void set_checksum(Bytes& frame, std::size_t header_at, std::size_t length) {
     put16(frame, header_at + 10, 0xFFFFU & ~sum_of(std::span(frame).subspan(header_at, length)));
 }
 
-// 4in4 with `options` bytes of options outside, and 8 bytes of content.
-Bytes frame_4in4(std::size_t options) {
-    const std::size_t outer = 20 + options;
-    Bytes frame(kEthernet + outer + 28, 1);
-    put16(frame, 12, 0x0800);
-    std::fill(frame.begin() + kEthernet, frame.end(), std::uint8_t{1});
-    frame[kEthernet] = static_cast<std::uint8_t>(0x40 | outer / 4);
-    put16(frame, kEthernet + 2, outer + 28);
-    put16(frame, kEthernet + 6, 0x4000);
-    frame[kEthernet + 9] = 4;
-    set_checksum(frame, kEthernet, outer);
-    const std::size_t inner = kEthernet + outer;
-    frame[inner] = 0x45;
-    put16(frame, inner + 2, 28);
-    set_checksum(frame, inner, 20);
+enum class Mode : std::uint8_t {
+    kIpip,
+    kGre,
+    kGue
+};
+
+void append(Bytes& frame, std::initializer_list<unsigned> bytes) {
+    for (const unsigned byte : bytes) {
+        frame.push_back(static_cast<std::uint8_t>(byte));
+    }
+}
+
+// An IP header and what it announces: `options` bytes of options where it is IPv4.
+void append_ip(
+    Bytes& frame, bool is_v6, std::size_t options, std::size_t payload, unsigned protocol) {
+    const std::size_t at = frame.size();
+    frame.resize(at + (is_v6 ? 40 : 20 + options), std::uint8_t{1});
+    if (is_v6) {
+        frame[at] = 0x60;
+        frame[at + 1] = 0;
+        put16(frame, at + 4, payload);
+        frame[at + 6] = static_cast<std::uint8_t>(protocol);
+        return;
+    }
+    frame[at] = static_cast<std::uint8_t>(0x40 | (20 + options) / 4);
+    put16(frame, at + 2, 20 + options + payload);
+    put16(frame, at + 6, 0x4000);
+    frame[at + 9] = static_cast<std::uint8_t>(protocol);
+    set_checksum(frame, at, 20 + options);
+}
+
+// A good tunnel packet with 8 bytes of content.
+Bytes good_frame(Mode mode, bool outer_is_v6, bool inner_is_v6, std::size_t options = 0) {
+    constexpr std::array<std::size_t, 3> kMiddle{0, 4, 12};
+    const std::size_t inner = (inner_is_v6 ? 40 : 20) + 8;
+    const unsigned number = inner_is_v6 ? 41 : 4;
+    const std::array<unsigned, 3> protocols{number, 47, 17};
+    Bytes frame(kEthernet, 1);
+    put16(frame, 12, outer_is_v6 ? 0x86DD : 0x0800);
+    const auto way = static_cast<std::size_t>(mode);
+    append_ip(frame, outer_is_v6, options, kMiddle.at(way) + inner, protocols.at(way));
+    if (mode == Mode::kGre) {
+        append(frame, {0, 0, inner_is_v6 ? 0x86U : 0x08U, inner_is_v6 ? 0xDDU : 0U});
+    } else if (mode == Mode::kGue) {
+        append(frame, {0xC0, 1, 0x17, 0xC0, 0, static_cast<unsigned>(12 + inner), 0x12, 0x34});
+        append(frame, {0, number, 0, 0});
+    }
+    append_ip(frame, inner_is_v6, 0, 8, 17);
+    frame.resize(frame.size() + 8, std::uint8_t{1});
     return frame;
 }
 
-Bytes frame_6in6() {
-    Bytes frame(kEthernet + 40 + 48, 1);
-    put16(frame, 12, 0x86DD);
-    for (const std::size_t at : {kEthernet, kEthernet + 40}) {
-        frame[at] = 0x60;
-        frame[at + 1] = 0;
+std::vector<Bytes> good_frames() {
+    std::vector<Bytes> frames;
+    for (const Mode mode : {Mode::kIpip, Mode::kGre, Mode::kGue}) {
+        for (const bool inner_is_v6 : {false, true}) {
+            frames.push_back(good_frame(mode, true, inner_is_v6));
+            for (const unsigned options : {0U, 4U, 40U}) {
+                frames.push_back(good_frame(mode, false, inner_is_v6, options));
+            }
+        }
     }
-    put16(frame, kEthernet + 4, 48);
-    frame[kEthernet + 6] = 41;
-    put16(frame, kEthernet + 40 + 4, 8);
-    return frame;
+    return frames;
 }
 
 // In memory that ends where the frame does.
@@ -88,11 +123,40 @@ DecapDecision decide(const Bytes& frame) {
 }
 
 TEST(DecapDecide, TheSeedsOfTheseTestsAreUnpacked) {
-    for (const Bytes& frame : {frame_4in4(0), frame_4in4(4), frame_4in4(40), frame_6in6()}) {
+    for (const Bytes& frame : good_frames()) {
         const DecapDecision decision = decide(frame);
         EXPECT_EQ(decision.is_tunnel, 1);
         EXPECT_EQ(decision.outcome, DECAP_DECAPSULATED);
     }
+}
+
+// What stands between the two IP headers, told from its bytes alone: how long it is, the family
+// that it announces, and how many bytes it leaves for the inner packet of `room`; family 0 if it is
+// not to be taken.
+struct Middle {
+    std::size_t bytes = 0;
+    unsigned family = 0;
+    std::size_t room = 0;
+};
+Middle middle_of(unsigned protocol, std::span<const std::uint8_t> bytes, bool outer_is_v6) {
+    const auto family_of = [](std::uint32_t number, std::uint32_t v4, std::uint32_t v6) {
+        return number == v4 ? 4U : number == v6 ? 6U : 0U;
+    };
+    if (protocol == 4 || protocol == 41) {
+        return {0, family_of(protocol, 4, 41), bytes.size()};
+    }
+    if (protocol == 47 && bytes.size() >= 4) {
+        const bool is_plain = (be16(bytes, 0) & 0xFC07U) == 0;
+        return {4, is_plain ? family_of(be16(bytes, 2), 0x0800, 0x86DD) : 0U, bytes.size() - 4};
+    }
+    if (protocol != 17 || bytes.size() < 12) {
+        return {};
+    }
+    const std::size_t length = be16(bytes, 4);
+    const bool is_sound = be16(bytes, 2) == 6080 && length >= 12 && length <= bytes.size() &&
+                          bytes[8] == 0 && be16(bytes, 10) == 0 &&
+                          (!outer_is_v6 || be16(bytes, 6) != 0);
+    return {12, is_sound ? family_of(bytes[9], 4, 41) : 0U, length - 12};
 }
 
 // Why a frame must not be unpacked, told from its bytes alone; empty if it may be.
@@ -103,37 +167,43 @@ std::string_view why_unsound(const Bytes& frame, const DecapDecision& decision) 
     }
     const bool is_v4 = be16(bytes, 12) == 0x0800;
     const auto outer = bytes.subspan(kEthernet);
-    const auto inner = bytes.subspan(decision.inner_at);
-    const std::size_t outer_bytes = decision.inner_at - kEthernet;
+    const std::size_t outer_bytes = is_v4 ? std::size_t{4} * (outer[0] & 0xFU) : 40;
     const std::size_t packet = is_v4 ? be16(outer, 2) : 40 + be16(outer, 4);
-    const std::size_t inner_packet = is_v4 ? be16(inner, 2) : 40 + be16(inner, 4);
-    if (packet > outer.size() || outer_bytes + inner_packet > packet) {
-        return "a length reaches too far";
+    if (packet > outer.size() || outer_bytes > packet) {
+        return "the outer length is wrong";
     }
-    if (inner[0] >> 4U != (is_v4 ? 4U : 6U) || inner_packet < (is_v4 ? 20U : 40U)) {
-        return "the inner packet is no packet";
+    if (is_v4 && (sum_of(outer.first(outer_bytes)) != 0xFFFFU || (be16(outer, 6) & 0x3FFFU) != 0)) {
+        return "the outer checksum is wrong, or it is a fragment";
     }
-    if (!is_v4) {
-        return outer[6] == 41 ? "" : "not 6in6";
+    const Middle middle =
+        middle_of(outer[is_v4 ? 9 : 6], outer.subspan(outer_bytes, packet - outer_bytes), !is_v4);
+    if (middle.family == 0 || middle.family != decision.family ||
+        decision.inner_at != kEthernet + outer_bytes + middle.bytes) {
+        return "not a tunnel that we take, or taken for another";
     }
-    if (sum_of(outer.first(outer_bytes)) != 0xFFFFU) {
-        return "the outer checksum is wrong";
+    const auto inner = bytes.subspan(decision.inner_at);
+    const std::size_t inner_packet = middle.family == 4 ? be16(inner, 2) : 40 + be16(inner, 4);
+    if (inner_packet > middle.room) {
+        return "the inner length reaches too far";
     }
-    return outer[9] == 4 && (be16(outer, 6) & 0x3FFFU) == 0 ? "" : "not 4in4, or a fragment";
+    return inner[0] >> 4U == middle.family && inner_packet >= (middle.family == 4 ? 20U : 40U)
+               ? ""
+               : "the inner packet is no packet";
 }
 
 // One of the good frames with a few bytes changed, its checksum mended or not, its end cut off or
 // not.
 Bytes hostile_frame(std::mt19937& random) {
-    static const std::array seeds = {frame_4in4(0), frame_4in4(4), frame_4in4(40), frame_6in6()};
+    static const std::vector<Bytes> seeds = good_frames();
     // The bytes that decide something are hit more often than chance would.
-    constexpr std::array<std::size_t, 14> kTelling = {
-        12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 23, 34, 36, 54};
+    constexpr std::array<std::size_t, 24> kTelling = {12, 13, 14, 15, 16, 17, 18, 19,
+                                                      20, 21, 23, 34, 35, 36, 37, 38,
+                                                      42, 43, 44, 54, 56, 58, 62, 63};
     Bytes frame = seeds.at(random() % seeds.size());
     for (unsigned change = random() % 4; change > 0; --change) {
         const bool is_telling = random() % 2 == 0;
-        const std::size_t at =
-            is_telling ? kTelling.at(random() % kTelling.size()) : random() % frame.size();
+        const std::size_t at = is_telling ? kTelling.at(random() % kTelling.size()) % frame.size()
+                                          : random() % frame.size();
         frame[at] = static_cast<std::uint8_t>(random());
     }
     const std::size_t header = std::size_t{4} * (frame[kEthernet] & 0xFU);
@@ -165,7 +235,7 @@ TEST(DecapDecide, NothingIsReadBeyondAFrameAndOnlySoundOnesAreUnpacked) {
 }
 
 TEST(DecapDecide, AFrameLengthThatPromisesMoreThanCanBeReadIsNotBelievedForHeaders) {
-    for (Bytes frame : {frame_4in4(40), frame_6in6()}) {
+    for (Bytes frame : good_frames()) {
         const std::size_t whole = frame.size();
         while (!frame.empty()) {
             frame.pop_back();

@@ -16,14 +16,10 @@ class Load : public testing::Test {
         std::string pattern = testing::TempDir() + "fairlead-load-XXXXXX";
         folder_ = mkdtemp(pattern.data());
     }
-    ~Load() override { std::filesystem::remove_all(folder_); }
-    Load(const Load&) = delete;
-    Load& operator=(const Load&) = delete;
-    Load(Load&&) = delete;
-    Load& operator=(Load&&) = delete;
+    void TearDown() override { std::filesystem::remove_all(folder_); }
 
     [[nodiscard]] std::string write(std::string_view text) const {
-        const std::string path = folder_ / "fairlead.toml";
+        std::string path = folder_ / "fairlead.toml";
         std::ofstream(path, std::ios::binary) << text;
         return path;
     }

@@ -18,6 +18,7 @@ std::variant<Command, Finished> parse(const std::string& line) {
         words.push_back(word);
     }
     std::vector<const char*> arguments;
+    arguments.reserve(words.size());
     for (const std::string& word : words) {
         arguments.push_back(word.c_str());
     }
@@ -58,6 +59,7 @@ TEST(CommandLine, EveryWordIsKnown) {
     EXPECT_EQ(command("backend halt a/b").word, Word::kBackendMaint);
     EXPECT_EQ(command("backend weight a/b 3").word, Word::kBackendWeight);
     EXPECT_EQ(command("health list").word, Word::kHealthList);
+    EXPECT_EQ(command("drops").word, Word::kDrops);
     EXPECT_EQ(command("config check f").word, Word::kConfigCheck);
     EXPECT_EQ(command("reload").word, Word::kReload);
     EXPECT_EQ(command("version").word, Word::kVersion);
@@ -95,6 +97,23 @@ TEST(CommandLine, AChangeCarriesItsOptions) {
     EXPECT_EQ(command("backend add a/b --address 10.0.0.1").weight, std::nullopt);
     EXPECT_TRUE(command("status --check").is_check);
     EXPECT_TRUE(command("reload --wait").waits);
+}
+
+TEST(CommandLine, DropsTakesAServiceAndAll) {
+    EXPECT_EQ(command("drops portal").target, "portal");
+    EXPECT_FALSE(command("drops").shows_all);
+    EXPECT_TRUE(command("drops --all").shows_all);
+    EXPECT_NE(usage_error("drops portal api"), "");
+}
+
+TEST(CommandLine, TraceTakesAFiveTuple) {
+    const Command trace = command("trace tcp [2001:db8::7]:1 [2001:db8::10]:2 --flags SA");
+    EXPECT_EQ(trace.word, Word::kTrace);
+    EXPECT_EQ(trace.trace.protocol, "tcp");
+    EXPECT_EQ(trace.trace.source, "[2001:db8::7]:1");
+    EXPECT_EQ(trace.trace.destination, "[2001:db8::10]:2");
+    EXPECT_EQ(trace.trace.flags, "SA");
+    EXPECT_NE(usage_error("trace tcp 10.0.0.1:1"), "");
 }
 
 TEST(CommandLine, AMistypedWordGetsTheNearest) {

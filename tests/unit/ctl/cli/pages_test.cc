@@ -168,6 +168,64 @@ TEST(ServicePages, ShowStateAndDrops) {
               "Ring      5f2a0001\n");
 }
 
+TEST(DropsPage, ShowsCountsAndThenWhatTheyMean) {
+    const json drops = json::parse(R"({"engine_up": true, "service": null, "drops": [
+        {"reason": "no_service", "where": "engine", "packets": 7, "sentence": "Nobody listens.",
+         "services": {}, "ports": {}},
+        {"reason": "no_backend", "where": "engine", "packets": 12, "sentence": "Nobody serves.",
+         "services": {"api": 2, "portal": 10}, "ports": {}},
+        {"reason": "too_big", "where": "engine", "packets": 0, "sentence": "Too large.",
+         "services": {}, "ports": {}},
+        {"reason": "no_socket", "where": "port", "packets": 1, "sentence": "No engine.",
+         "services": {}, "ports": {"edge": 1}}]})");
+    EXPECT_EQ(drops_page(drops, /*shows_all=*/false, Look{}),
+              "REASON      PACKETS  WHERE   OF\n"
+              "no_service        7  engine  -\n"
+              "no_backend       12  engine  api 2, portal 10\n"
+              "no_socket         1  port    edge 1\n"
+              "\n"
+              "no_service  Nobody listens.\n"
+              "no_backend  Nobody serves.\n"
+              "no_socket   No engine.\n");
+    const std::string all = drops_page(drops, /*shows_all=*/true, Look{});
+    EXPECT_NE(all.find("too_big           0  engine  -\n"), std::string::npos) << all;
+    EXPECT_NE(all.find("too_big     Too large.\n"), std::string::npos) << all;
+    EXPECT_EQ(drops_page(json::object(), true, Look{}), "Nothing was dropped.\n");
+}
+
+TEST(TracePage, FollowsThePacket) {
+    json trace = json::parse(R"({"engine_up": true, "verdict": "forward", "reason": null,
+        "sentence": "Forwarded to the backend.", "hash": "00", "flows_problem": "",
+        "packet": {"protocol": "tcp", "source": "198.51.100.7:40000",
+                   "destination": "203.0.113.10:443", "flags": "S"},
+        "service": {"name": "portal", "vip": "203.0.113.10:443", "protocol": "tcp",
+                    "forwarding": "ipip"},
+        "flows": [{"worker": 1, "state": "established", "backend": "app-1", "seconds_left": 90}],
+        "ring": {"slot": 7, "entries": 251, "backend": null}, "decided_by": "flow_table",
+        "output": {"port": "edge", "destination_mac": "02:00:00:00:04:01", "bytes": 74,
+                   "outer": {"source": "10.0.0.2", "destination": "10.0.4.1", "protocol": 4}}})");
+    trace["backend"] = backend();
+    EXPECT_EQ(trace_page(trace, Look{}),
+              "Packet   tcp 198.51.100.7:40000 to 203.0.113.10:443, flags S\n"
+              "Service  portal, 203.0.113.10:443 tcp, by ipip\n"
+              "Flow     established at worker 1, with app-1, 1m30s left without another packet\n"
+              "Ring     slot 7 of 251: (a backend that is gone)\n"
+              "Backend  portal/app-1 at 10.0.4.1, draining (admin drain, health up: admin: "
+              "upgrade), by the flow table of worker 1\n"
+              "Output   port edge, to 02:00:00:00:04:01, 74 bytes\n"
+              "Tunnel   10.0.0.2 to 10.0.4.1, protocol 4\n"
+              "Verdict  Forwarded to the backend.\n");
+    const json dropped = json::parse(R"({"engine_up": false, "verdict": "drop", "flows": [],
+        "reason": "no_service", "sentence": "Nobody listens.", "service": null, "ring": null,
+        "packet": {"protocol": "udp", "source": "a", "destination": "b", "flags": null}})");
+    EXPECT_EQ(trace_page(dropped, Look{}),
+              "Packet   udp a to b\n"
+              "Service  none\n"
+              "Verdict  dropped: no_service. Nobody listens.\n"
+              "Engine   not running: this is what it would do; until lbdp runs, packets for a VIP "
+              "are dropped\n");
+}
+
 TEST(HealthTable, ShowsWhatTheCheckSaw) {
     const json checks = json::parse(R"([{"service": "portal", "backend": "app-1", "type": "http",
         "address": "10.0.4.1:443", "state": "down", "since": "2023-11-14T22:13:00Z",

@@ -262,7 +262,7 @@ TEST(Model, AnUnknownLinkNeverTakesAKnownOneAway) {
     Model model = healthy_model();
     Backend& backend = model.services()[0].backends[0];
     const publish::Link link{*MacAddress::parse("02:00:00:00:04:01"), PortIndex{0}};
-    EXPECT_TRUE(model.observe_link(backend, link, "", at(2)));
+    EXPECT_TRUE(Model::observe_link(backend, link, "", at(2)));
     EXPECT_FALSE(model.observe_link(backend, link, "", at(3)));
     EXPECT_TRUE(model.observe_link(backend, {}, "no neighbor", at(4)));
     EXPECT_EQ(backend.link, link);

@@ -103,8 +103,8 @@ class KernelTest : public NeighborTableTest {
         run("ip route add 10.9.0.0/16 via 10.0.0.1");
     }
     static void run(const std::string& command) {
-        ASSERT_EQ(std::system(command.c_str()), 0)
-            << command;  // NOLINT(concurrency-mt-unsafe): one thread
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
+        ASSERT_EQ(std::system(command.c_str()), 0) << command;
     }
     static PortConfig edge() {
         PortConfig port;
@@ -191,7 +191,7 @@ TEST_F(KernelTest, ARealNeighborAnswersWhenItIsAskedFor) {
     EXPECT_TRUE(table_->resolve(ip("10.0.0.9"), std::nullopt, false).link);
     loop_.run_one_for(std::chrono::milliseconds(100));
     EXPECT_TRUE(table_->resolve(ip("10.0.0.9"), std::nullopt, false).link);
-    EXPECT_EQ(std::system("ip neigh show 10.0.0.9 | grep -q managed"), 0);
+    run("ip neigh show 10.0.0.9 | grep -q managed");
     run("ip netns del fl-neigh-$PPID");
     ASSERT_TRUE(resolution.link) << resolution.problem;
     EXPECT_EQ(resolution.link->mac.bytes[5], 2);

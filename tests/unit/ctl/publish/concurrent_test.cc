@@ -34,6 +34,12 @@ class SharedWorkers final : public Acknowledgements {
         return lowest;
     }
     std::string slowest() override { return "a reader"; }
+    void acknowledge(int reader, std::uint64_t generation) {
+        acknowledged_[static_cast<std::size_t>(reader)].store(generation,
+                                                              std::memory_order_release);
+    }
+
+  private:
     std::array<std::atomic<std::uint64_t>, kReaders> acknowledged_{};
 };
 
@@ -76,11 +82,11 @@ TEST(PublisherConcurrency, ReadersSeeWholeSnapshotsUnderConstantPublishing) {
     std::atomic<int> broken{0};
     std::atomic<std::uint64_t> read{0};
     std::vector<std::thread> readers;
+    readers.reserve(kReaders);
     for (int i = 0; i < kReaders; ++i) {
         readers.emplace_back([&, i] {
             while (!stop.load(std::memory_order_relaxed)) {
-                workers.acknowledged_[static_cast<std::size_t>(i)].store(tables.generation(),
-                                                                         std::memory_order_release);
+                workers.acknowledge(i, tables.generation());
                 broken += check_snapshot(tables, tables.snapshot()) < 0 ? 1 : 0;
                 ++read;
             }

@@ -154,7 +154,10 @@ TEST(Classify, Ipv4HeadersThatCannotBe) {
         {"fragment offset", changed_v4(set(7, 1)), Action::kDrop, kFragment},
         {"reserved bit alone", changed_v4(set(6, 0x80)), Action::kTransmit},
         {"don't fragment", changed_v4(set(6, 0x40)), Action::kTransmit},
-        {"ICMP", changed_v4(set(9, 1)), Action::kDrop, kUnsupportedProtocol},
+        {"a TCP segment that claims to be ICMP",
+         changed_v4(set(9, 1)),
+         Action::kDrop,
+         kBadIcmpChecksum},
         {"IP in IP", changed_v4(set(9, 4)), Action::kDrop, kUnsupportedProtocol},
     });
 }
@@ -200,7 +203,7 @@ TEST(Classify, Ipv6HeadersThatCannotBe) {
         {"payload length 0", set(5, 0), Action::kDrop, kTruncated},
         {"fragment header", set(6, 44), Action::kDrop, kFragment},
         {"no next header", set(6, 59), Action::kDrop, kUnsupportedProtocol},
-        {"ICMPv6", set(6, 58), Action::kDrop, kUnsupportedProtocol},
+        {"a TCP segment that claims to be ICMPv6", set(6, 58), Action::kDrop, kBadIcmpChecksum},
         {"ESP", set(6, 50), Action::kDrop, kUnsupportedProtocol},
     };
     for (const unsigned next : {0U, 43U, 51U, 60U, 135U, 139U, 140U}) {

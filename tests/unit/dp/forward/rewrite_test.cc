@@ -169,12 +169,6 @@ TEST(Rewrite, SaysWhatItIsShortOf) {
         rig.start();
     };
     EXPECT_EQ(reason_after({}, no_port, 64), kBadTables);
-    const auto other_family = [](LendingRig& rig) {
-        for (const BackendIndex index : {BackendIndex{2}, BackendIndex{3}}) {
-            rig.tables.backend(index).address = testing::address("fd00::9");
-        }
-    };
-    EXPECT_EQ(reason_after(kApiSpec, other_family, 64), kBadTables);
     const auto no_mode = [](LendingRig& rig) {
         rig.tables.add_service({testing::address("203.0.113.10"), 443, kProtocolTcp},
                                static_cast<shm::ForwardingMode>(77),

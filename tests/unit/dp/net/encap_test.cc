@@ -25,7 +25,7 @@ TEST(Encap, WritesTheOuterIpv4HeaderOfRfc2003) {
     auto& header = header_at<Ipv4Header>(inner.data());
     header.flags_and_offset.set(kIpv4DontFragment);
     Bytes outer(sizeof(Ipv4Header), 0xEE);
-    write_outer_v4(outer.data(), header, address("10.0.0.2"), address("10.0.4.1"));
+    write_4in4(outer.data(), header, address("10.0.0.2"), address("10.0.4.1"));
 
     const Bytes expected_start{0x45, 0xB9, 0x00, 0xA0, 0x12, 0x34, 0x40, 0x00, 0x40, 0x04};
     EXPECT_TRUE(std::equal(expected_start.begin(), expected_start.end(), outer.begin()));
@@ -38,10 +38,10 @@ TEST(Encap, WritesTheOuterIpv4HeaderOfRfc2003) {
 TEST(Encap, LeavesDontFragmentClearWhereItWasClear) {
     Bytes inner = inner_packet({});
     Bytes outer(sizeof(Ipv4Header));
-    write_outer_v4(outer.data(),
-                   header_at<Ipv4Header>(inner.data()),
-                   address("10.0.0.2"),
-                   address("10.0.4.1"));
+    write_4in4(outer.data(),
+               header_at<Ipv4Header>(inner.data()),
+               address("10.0.0.2"),
+               address("10.0.4.1"));
     EXPECT_EQ(outer[6], 0);
     EXPECT_EQ(outer[7], 0);
 }
@@ -52,15 +52,51 @@ TEST(Encap, WritesTheOuterIpv6HeaderOfRfc2473) {
                                       .tos = 0x5C,
                                       .payload_bytes = 10});
     Bytes outer(sizeof(Ipv6Header), 0xEE);
-    write_outer_v6(outer.data(),
-                   header_at<Ipv6Header>(inner.data()),
-                   address("fd00::2"),
-                   address("fd00::4:1"));
+    write_6in6(outer.data(),
+               header_at<Ipv6Header>(inner.data()),
+               address("fd00::2"),
+               address("fd00::4:1"));
     const Bytes expected_start{0x65, 0xCA, 0xBC, 0xDE, 0x00, 20 + 10 + 40, 41, 64};
     EXPECT_TRUE(std::equal(expected_start.begin(), expected_start.end(), outer.begin()));
     EXPECT_TRUE(
         std::equal(outer.begin() + 8, outer.begin() + 24, address("fd00::2").bytes().begin()));
     EXPECT_TRUE(std::equal(outer.begin() + 24, outer.end(), address("fd00::4:1").bytes().begin()));
+}
+
+TEST(Encap, AnIpv6PacketInIpv4MayNotBeFragmentedOnTheWay) {
+    const Bytes inner =
+        inner_packet({.source = "2001:db8:1::7", .destination = "2001:db8::10", .tos = 0x5C});
+    OuterFields fields = outer_fields(header_at<Ipv6Header>(inner.data()));
+    fields.payload_bytes = 60;
+    fields.protocol = kProtocolIpv6;
+    Bytes outer(sizeof(Ipv4Header), 0xEE);
+    write_outer_v4(outer.data(), fields, address("10.0.0.2"), address("10.0.4.1"));
+    const Bytes expected_start{0x45, 0x5C, 0x00, 80, 0x00, 0x00, 0x40, 0x00, 64, 41};
+    EXPECT_TRUE(std::equal(expected_start.begin(), expected_start.end(), outer.begin()));
+    EXPECT_EQ(checksum_of(outer), Be16{});
+}
+
+TEST(Encap, AnIpv4PacketInIpv6GetsTheLabelItIsGiven) {
+    const Bytes inner = inner_packet({.tos = 0xB9});
+    OuterFields fields = outer_fields(header_at<Ipv4Header>(inner.data()), 0xFFF1'2345);
+    fields.payload_bytes = 44;
+    fields.protocol = kProtocolGre;
+    Bytes outer(sizeof(Ipv6Header), 0xEE);
+    write_outer_v6(outer.data(), fields, address("fd00::2"), address("fd00::4:1"));
+    const Bytes expected_start{0x6B, 0x91, 0x23, 0x45, 0x00, 44, 47, 64};
+    EXPECT_TRUE(std::equal(expected_start.begin(), expected_start.end(), outer.begin()));
+}
+
+TEST(Encap, WritesTheGreHeaderOfRfc2784) {
+    Bytes gre(4, 0xEE);
+    write_gre(gre.data(), kEtherTypeIpv6);
+    EXPECT_EQ(gre, (Bytes{0, 0, 0x86, 0xDD}));
+}
+
+TEST(Encap, WritesUdpAndGueHeader) {
+    Bytes headers(kGueBytes, 0xEE);
+    write_gue(headers.data(), Be16::from_host(0xC123), 4, 40);
+    EXPECT_EQ(headers, (Bytes{0xC1, 0x23, 0x17, 0xC0, 0, 52, 0, 0, 0, 4, 0, 0}));
 }
 
 TEST(Encap, LoweringTheTtlKeepsTheChecksumRight) {

@@ -20,9 +20,7 @@ class SegmentTest : public testing::Test {
             (std::filesystem::temp_directory_path() / "fairlead-shm-XXXXXX").string();
         directory_ = ::mkdtemp(pattern.data());
     }
-    ~SegmentTest() override { std::filesystem::remove_all(directory_); }
-    SegmentTest(const SegmentTest&) = delete;
-    SegmentTest& operator=(const SegmentTest&) = delete;
+    void TearDown() override { std::filesystem::remove_all(directory_); }
 
     [[nodiscard]] Result<Segment> create(std::uint64_t bytes = 8192) const {
         return Segment::create(kTelemetry, directory_, bytes, "1.2.3", [](std::span<std::byte>) {});

@@ -1,0 +1,30 @@
+// What every way out of a port has in common.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "dp/base/read_once.h"
+#include "dp/forward/pipeline.h"
+#include "dp/net/parse.h"
+#include "dp/shm/tables.h"
+
+namespace fairlead {
+
+inline constexpr std::uint32_t kEthernetBytes = sizeof(EthernetHeader);
+// What fits into an IP header's length field, whatever MTU the tables claim.
+inline constexpr std::uint32_t kMaxIpBytes = 65'535;
+
+inline void write_macs(std::uint8_t* frame,
+                       shm::BackendWord word,
+                       const shm::PortRecord& port) noexcept {
+    auto& ethernet = header_at<EthernetHeader>(frame);
+    ethernet.destination = word.mac();
+    ethernet.source = port.mac;
+}
+
+[[nodiscard]] inline bool fits(std::uint32_t ip_bytes, const shm::PortRecord& port) noexcept {
+    return ip_bytes <= std::min(read_once(port.mtu_bytes), kMaxIpBytes);
+}
+
+}  // namespace fairlead

@@ -1,0 +1,53 @@
+// What the balancer answers by itself, made of the packet that asks for it.
+//
+// A reply takes the place of its packet: the new headers are written in front of what is kept, an
+// ICMP error's quote or an echo's payload, so nothing but headers is copied. It leaves by the port
+// on which the packet came, to the MAC address that sent it, which is the router for whom the
+// client is remote. No neighbor is looked up, and an answer never goes to a third place.
+//
+// Refused, so that the drop's own reason stays: a frame that was not addressed to the port's MAC
+// address (one that a switch flooded, or a broadcast: RFC 1122, 3.2.2), or without room for the
+// new headers. Over its limit (reply_limit.h): reply_rate_limited.
+#pragma once
+
+#include <span>
+
+#include "dp/forward/classify.h"
+#include "dp/forward/pipeline.h"
+
+namespace fairlead {
+
+// The IP packet inside the frame, without Ethernet padding. Requires a frame whose IP header and
+// length classify has found sound.
+[[nodiscard]] std::span<std::uint8_t> ip_packet_of(const Packet& packet, bool is_v6) noexcept;
+
+// The IP header of a reply.
+struct ReplyHeader {
+    IpAddress source;
+    IpAddress destination;
+    std::uint8_t protocol = 0;
+    std::uint8_t tos = 0;  // or traffic class
+};
+
+// Whether a reply of this kind may be sent for this packet; it is paid for then. Otherwise the
+// verdict is that of a drop.
+[[nodiscard]] bool may_reply(ForwardContext& context,
+                             const Packet& packet,
+                             ReplyKind kind,
+                             Verdict& verdict) noexcept;
+
+// Makes the frame that leaves: Ethernet and IP header in front of `payload`, which lies in the
+// packet's buffer. Requires may_reply(), and room for the two headers before payload (has_room()).
+void send_reply(ForwardContext& context,
+                Packet& packet,
+                std::span<std::uint8_t> payload,
+                const ReplyHeader& header,
+                ReplyKind kind,
+                Verdict& verdict) noexcept;
+
+// Whether `payload` may begin at `payload_start`, headers included.
+[[nodiscard]] bool has_room(const Packet& packet,
+                            const std::uint8_t* payload_start,
+                            bool is_v6) noexcept;
+
+}  // namespace fairlead

@@ -1,0 +1,74 @@
+// Tunnels of every mode between every two families: what they cost, and the packet as it enters
+// one.
+//
+//     mode   v4 outer   v6 outer   headers
+//     ipip   20         40         IP                    4in4, 6in4, 4in6, 6in6
+//     gre    24         44         IP, GRE               RFC 2784, no key, no checksum
+//     gue    32         52         IP, UDP, GUE          version 0, UDP checksum over v6 alone
+//
+// Entropy for the backend's receive queues, all from the flow hash: GUE's UDP source port, and the
+// flow label of 4in6. The UDP checksum costs the same for every length, see dp/net/inner_sum.h.
+//
+// 4in4 and 6in6 have a way of their own in rewrite.cc, which is the same but for its speed.
+#pragma once
+
+#include <cstdint>
+
+#include "dp/forward/classify.h"
+#include "dp/forward/egress.h"
+#include "dp/forward/pipeline.h"
+#include "dp/forward/select.h"
+#include "dp/net/encap.h"
+
+namespace fairlead {
+
+// The bytes that a tunnel adds to each packet; 0 for l2, and for what is no mode.
+[[nodiscard]] constexpr std::uint32_t tunnel_overhead(shm::ForwardingMode mode,
+                                                      bool backend_is_v6) noexcept {
+    const std::uint32_t ip_bytes = backend_is_v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
+    switch (mode) {
+        case shm::ForwardingMode::kL2:
+            return 0;
+        case shm::ForwardingMode::kIpip:
+            return ip_bytes;
+        case shm::ForwardingMode::kGre:
+            return ip_bytes + static_cast<std::uint32_t>(sizeof(GreHeader));
+        case shm::ForwardingMode::kGue:
+            return ip_bytes + kGueBytes;
+    }
+    return 0;
+}
+static_assert(tunnel_overhead(shm::ForwardingMode::kGue, true) <= kNeededHeadroomBytes);
+
+// Where a packet enters a tunnel.
+struct TunnelEntrance {
+    std::uint32_t overhead_bytes = 0;
+    bool outer_is_v6 = false;
+    std::uint8_t inner_ttl = 0;  // or hop limit, as received
+};
+
+// The checks of every tunnel, in the order of rewrite.h.
+[[nodiscard]] inline DropReason check_tunnel(const Packet& packet,
+                                             const PacketFacts& facts,
+                                             const shm::PortRecord& port,
+                                             const TunnelEntrance& entrance) noexcept {
+    if ((entrance.outer_is_v6 ? port.tunnel_source_v6 : port.tunnel_source_v4) == IpAddress{}) {
+        return DropReason::kNoTunnelSource;
+    }
+    if (entrance.inner_ttl <= 1) {
+        return DropReason::kTtlExpired;
+    }
+    if (!fits(facts.ip_bytes + entrance.overhead_bytes, port)) {
+        return DropReason::kTooBig;
+    }
+    return packet.headroom < entrance.overhead_bytes ? DropReason::kNoHeadroom : DropReason::kNone;
+}
+
+// Puts the packet into the tunnel of its service's mode to the selected backend, from the inner TTL
+// to the MAC addresses. A refused packet is not changed; kBadTables where the mode is none.
+[[nodiscard]] DropReason send_by_tunnel(Packet& packet,
+                                        const PacketFacts& facts,
+                                        const Selection& selection,
+                                        const shm::PortRecord& port) noexcept;
+
+}  // namespace fairlead
