@@ -203,6 +203,7 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) {
                                    .services = telemetry_->services(number),
                                    .backends = telemetry_->backends(number)},
                       .fragments = &fragments_,
+                      .pool = pools_[number],
                       .first_tick = first_tick_,
                       .follow = &follow_,
                       .capture = captures_->order(number)};

@@ -57,6 +57,7 @@ Worker::Worker(WorkerSetup setup)
 }
 
 void Worker::run() noexcept {
+    fill_spares();
     // Pairs with the control thread's release; nothing else is shared by it.
     while (!setup_.follow->is_stopping.load(std::memory_order_acquire)) {
         setup_.counters.worker->heartbeat.add(1);
@@ -133,6 +134,9 @@ std::size_t Worker::poll(PortIndex port) noexcept {
         for (std::size_t i = 0; i < usable; ++i) {
             dispatch(whole[i], packets[i], verdicts[i]);
         }
+        if (context_.spares_used != 0) [[unlikely]] {
+            dispatch_pieces();
+        }
         send();
     }
     return count;
@@ -197,6 +201,35 @@ void Worker::send() noexcept {
     }
 }
 
+void Worker::dispatch_pieces() noexcept {
+    for (std::size_t i = 0; i < context_.spares_used; ++i) {
+        SparePacket& spare = spares_[i];
+        dispatch(static_cast<rte_mbuf*>(spare.owner), spare.packet, spare.verdict);
+        spare.owner = nullptr;
+    }
+    context_.spares_used = 0;
+    fill_spares();
+}
+
+void Worker::fill_spares() noexcept {
+    std::size_t filled = 0;
+    for (SparePacket& spare : spares_) {
+        if (spare.owner == nullptr) {
+            rte_mbuf* const packet = rte_pktmbuf_alloc(setup_.pool);
+            if (packet == nullptr) {
+                continue;  // the next turn may find one
+            }
+            spare = {.owner = packet,
+                     .start = rte_pktmbuf_mtod(packet, std::uint8_t*),
+                     .room = rte_pktmbuf_tailroom(packet),
+                     .headroom = rte_pktmbuf_headroom(packet)};
+        }
+        std::swap(spare, spares_[filled]);
+        ++filled;
+    }
+    context_.spares = std::span(spares_.data(), filled);
+}
+
 void Worker::hold(rte_mbuf* packet, const Packet& bytes) noexcept {
     const Released leaving = held_.add(context_, bytes, packet);
     if (leaving.owner != nullptr) {
@@ -208,6 +241,9 @@ void Worker::offer_held() noexcept {
     held_.offer(context_, [this](const Released& released) {
         dispatch(static_cast<rte_mbuf*>(released.owner), released.packet, released.verdict);
     });
+    if (context_.spares_used != 0) {
+        dispatch_pieces();
+    }
     send();
 }
 

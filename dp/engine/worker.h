@@ -24,6 +24,7 @@
 #include "dp/forward/pipeline.h"
 
 struct rte_mbuf;
+struct rte_mempool;
 
 namespace fairlead::engine {
 
@@ -39,6 +40,7 @@ struct WorkerSetup {
     std::size_t lasting_other_flows = 0;  // how many of them are the workers'
     WorkerCounters counters;
     FragmentTable* fragments = nullptr;  // of all workers
+    rte_mempool* pool = nullptr;         // where packets come from that it makes itself
     std::uint64_t first_tick = 0;        // of the flows' clock
     const Follow* follow = nullptr;
     CaptureOrder* capture = nullptr;
@@ -74,6 +76,9 @@ class Worker {
                           std::span<Verdict> verdicts) noexcept;
     void dispatch(rte_mbuf* packet, const Packet& bytes, const Verdict& verdict) noexcept;
     void send() noexcept;
+    // Sends the pieces that forward_burst() made, and gets new buffers for the next ones.
+    void dispatch_pieces() noexcept;
+    void fill_spares() noexcept;
     void hold(rte_mbuf* packet, const Packet& bytes) noexcept;
     // Looks again at the fragments that wait for their first one.
     void offer_held() noexcept;
@@ -94,7 +99,8 @@ class Worker {
     ForwardContext context_;
     HeldPackets held_;
     CaptureTap tap_;
-    std::vector<Outbox> outboxes_;  // by port
+    std::array<SparePacket, kBurst> spares_{};  // those with a buffer first
+    std::vector<Outbox> outboxes_;              // by port
 };
 
 }  // namespace fairlead::engine

@@ -1,5 +1,6 @@
 #include "dp/forward/exceptions.h"
 
+#include "dp/forward/cut.h"
 #include "dp/forward/extension.h"
 #include "dp/forward/fragment.h"
 #include "dp/forward/icmp.h"
@@ -31,8 +32,22 @@ void handle_exception(ForwardContext& context,
         case DropReason::kNoService:
             answer_no_service(context, packet, facts, verdict);
             return;
+        default:
+            return;
+    }
+}
+
+// What has a service and a backend, but could not leave as it was.
+void handle_unsendable(ForwardContext& context,
+                       Packet& packet,
+                       const PacketFacts& facts,
+                       Verdict& verdict) noexcept {
+    switch (verdict.reason) {
         case DropReason::kTooBig:
-            answer_too_big(context, packet, facts, verdict);
+            cut_and_send(context, packet, facts, verdict);
+            if (verdict.reason == DropReason::kTooBig) {
+                answer_too_big(context, packet, facts, verdict);
+            }
             return;
         case DropReason::kTtlExpired:
             answer_ttl_expired(context, packet, facts, verdict);
@@ -51,6 +66,9 @@ void handle_exceptions(ForwardContext& context,
     for (std::size_t i = 0; i < packets.size(); ++i) {
         if (verdicts[i].action == Action::kDrop) [[unlikely]] {
             handle_exception(context, packets[i], facts[i], verdicts[i]);
+            if (verdicts[i].action == Action::kDrop) {
+                handle_unsendable(context, packets[i], facts[i], verdicts[i]);
+            }
         }
     }
 }

@@ -35,6 +35,16 @@ struct Packet {
     std::uint32_t headroom = 0;    // writable bytes before `data`
 };
 
+// A buffer for a packet that becomes several (cut.h). The caller sets the first four fields.
+struct SparePacket {
+    void* owner = nullptr;          // the caller's word for it
+    std::uint8_t* start = nullptr;  // where the Ethernet header is to begin
+    std::uint32_t room = 0;         // writable bytes from there on
+    std::uint32_t headroom = 0;     // writable bytes before it
+    Packet packet;
+    Verdict verdict;
+};
+
 // One worker's counters in `telemetry`.
 struct WorkerCounters {
     shm::WorkerBlock* worker = nullptr;
@@ -53,6 +63,8 @@ struct ForwardContext {
     FragmentTable* fragments = nullptr;  // of all workers; nullptr: fragments are dropped
     PortIndex receiving_port{};          // on which the burst came
     ReplyLimit reply_limit;
+    std::span<SparePacket> spares;  // without any, nothing is cut
+    std::size_t spares_used = 0;    // how many of them are to be sent; the caller sets it back
 };
 
 // Requires packets.size() == verdicts.size() <= kMaxBurst; all pointers of the context set; each

@@ -35,6 +35,7 @@ enum class DropReason : std::uint8_t {
     kFragmentOverlap,
     kFragmentNoRoom,
     kSourceRoute,
+    kNoSpareBuffer,
     kBadIcmpChecksum,
     kBadIcmpQuote,
     kIcmpType,
@@ -118,6 +119,9 @@ inline constexpr std::array<DropReasonText, kDropReasonCount> kDropReasonTexts{{
     {"source_route",
      "The packet asks to be routed by a list of addresses that it carries (RFC 7126, 4.3 and 4.4; "
      "RFC 8200, 4.4). Look for a hostile sender."},
+    {"no_spare_buffer",
+     "A packet that had to be fragmented found no free packet buffers for its pieces, or too small "
+     "ones. Raise the MTU of the tunnel's path, or lower the senders'."},
     {"bad_icmp_checksum",
      "The checksum of an ICMP message to a VIP is wrong. Look for a faulty sender or a faulty "
      "link."},

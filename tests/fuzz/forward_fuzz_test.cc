@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <memory>
 #include <random>
 #include <vector>
 
 #include <gtest/gtest.h>
 
+#include "dp/forward/held_packets.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
 #include "tests/support/lending_rig.h"
@@ -21,6 +23,40 @@ using testing::Bytes;
 using testing::LendingRig;
 
 constexpr std::size_t kIp = sizeof(EthernetHeader);
+
+// The first, a middle and the last piece of a datagram, all of them with the transport header's
+// bytes in front: to IPv4 as header fields, to IPv6 by a fragment header behind the IP header.
+void add_pieces(std::vector<Bytes>& corpus, const Bytes& frame) {
+    for (const unsigned place : {0x0001U, 0x0019U, 0x0030U}) {  // offset in bytes, more fragments
+        Bytes piece = frame;
+        if (frame[12] == 0x08) {
+            piece[kIp + 6] = (place & 1U) != 0 ? 0x20 : 0;
+            piece[kIp + 7] = static_cast<std::uint8_t>(place >> 3U);
+            testing::fix_ip_checksum(piece);
+        } else {
+            const std::array<std::uint8_t, 8> header{
+                piece[kIp + 6], 0, 0, static_cast<std::uint8_t>(place), 0, 0, 0, 7};
+            piece.insert(piece.begin() + kIp + 40, header.begin(), header.end());
+            piece[kIp + 6] = kProtocolFragment;
+            piece[kIp + 5] = static_cast<std::uint8_t>(piece[kIp + 5] + header.size());
+        }
+        corpus.push_back(piece);
+    }
+}
+
+void add_extension_headers(std::vector<Bytes>& corpus, const Bytes& frame) {
+    for (const std::uint8_t kind : {kProtocolHopByHop,
+                                    kProtocolRouting,
+                                    kProtocolAuthentication,
+                                    kProtocolDestinationOptions}) {
+        Bytes longer = frame;
+        const std::array<std::uint8_t, 8> header{longer[kIp + 6], 0, 1, 0, 0, 0, 0, 0};
+        longer.insert(longer.begin() + kIp + 40, header.begin(), header.end());
+        longer[kIp + 6] = kind;
+        longer[kIp + 5] = static_cast<std::uint8_t>(longer[kIp + 5] + header.size());
+        corpus.push_back(longer);
+    }
+}
 
 std::vector<Bytes> seed_corpus() {
     std::vector<Bytes> corpus;
@@ -65,6 +101,18 @@ std::vector<Bytes> seed_corpus() {
     return corpus;
 }
 
+// Pieces of these frames, and the frames with extension headers.
+std::vector<Bytes> rare_corpus(const std::vector<Bytes>& plain) {
+    std::vector<Bytes> corpus;
+    for (const Bytes& frame : plain) {
+        add_pieces(corpus, frame);
+        if (frame[12] == 0x86) {
+            add_extension_headers(corpus, frame);
+        }
+    }
+    return corpus;
+}
+
 // Sets an ICMP checksum anew where there is one, so that mutations of messages reach further.
 void fix_icmp_checksum(Bytes& frame) {
     const std::size_t header =
@@ -92,12 +140,13 @@ void fix_icmp_checksum(Bytes& frame) {
 
 class Mutator {
   public:
-    explicit Mutator(std::uint64_t seed) : random_(seed), corpus_(seed_corpus()) {}
+    explicit Mutator(std::uint64_t seed)
+        : random_(seed), corpus_(seed_corpus()), rare_(rare_corpus(corpus_)) {}
 
     [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
 
     [[nodiscard]] Bytes next() {
-        Bytes frame = corpus_[below(corpus_.size())];
+        Bytes frame = below(5) != 0 ? corpus_[below(corpus_.size())] : rare_[below(rare_.size())];
         for (std::uint64_t left = below(5); left > 0; --left) {
             mutate(frame);
         }
@@ -145,6 +194,7 @@ class Mutator {
 
     std::mt19937_64 random_;
     std::vector<Bytes> corpus_;
+    std::vector<Bytes> rare_;
 };
 
 // A burst of packets, each in a heap block of its own.
@@ -214,7 +264,44 @@ void expect_sound_ip(const Packet& packet) {
     }
 }
 
-TEST(ForwardFuzz, AMillionBrokenPackets) {
+// The packets that wait, each moved into a heap block of its own, and what became of them.
+class Waiting {
+  public:
+    void add(ForwardContext& context, const Packet& packet) {
+        auto block = std::make_unique<Bytes>(packet.headroom + packet.length);
+        std::copy_n(packet.data, packet.length, block->data() + packet.headroom);
+        Packet moved = packet;
+        moved.data = block->data() + packet.headroom;
+        take(held_.add(context, moved, block.release()));
+    }
+    void offer(ForwardContext& context) {
+        held_.offer(context, [this](const Released& released) { take(released); });
+    }
+    [[nodiscard]] std::size_t size() const { return held_.size(); }
+    [[nodiscard]] std::uint64_t sent() const { return sent_; }
+    [[nodiscard]] std::uint64_t seen(DropReason reason) const {
+        return seen_[static_cast<std::size_t>(reason)];
+    }
+
+  private:
+    void take(const Released& released) {
+        const std::unique_ptr<Bytes> block(static_cast<Bytes*>(released.owner));
+        if (block == nullptr) {
+            return;
+        }
+        ++seen_[static_cast<std::size_t>(released.verdict.reason)];
+        if (released.verdict.action == Action::kTransmit) {
+            ++sent_;
+            expect_sound_ip(released.packet);
+        }
+    }
+
+    HeldPackets held_;
+    std::vector<std::uint64_t> seen_ = std::vector<std::uint64_t>(kDropReasonCount);
+    std::uint64_t sent_ = 0;
+};
+
+TEST(ForwardFuzz, TwoMillionBrokenPackets) {
     LendingRig rig;
     Mutator mutator(1);
     for (const char* vip : {"203.0.113.10", "2001:db8::10"}) {
@@ -223,10 +310,11 @@ TEST(ForwardFuzz, AMillionBrokenPackets) {
     }
     std::vector<std::uint64_t> seen(kDropReasonCount);
     std::uint64_t sent = 0;
-    for (int round = 0; round < 1'000'000 / 32; ++round) {
+    Waiting waiting;
+    for (int round = 0; round < 2'000'000 / 32; ++round) {
         Burst burst(mutator, 32);
         rig.context.now = FlowTick{static_cast<std::uint64_t>(round) / 8};
-        rig.context.now_ms = static_cast<std::uint64_t>(round) * 10;
+        rig.context.now_ms = static_cast<std::uint64_t>(round) * 40;
         forward_burst(rig.context, burst.packets, burst.verdicts);
         ASSERT_NO_FATAL_FAILURE(burst.expect_sound());
         for (std::size_t i = 0; i < burst.packets.size(); ++i) {
@@ -234,8 +322,11 @@ TEST(ForwardFuzz, AMillionBrokenPackets) {
             if (burst.verdicts[i].action == Action::kTransmit) {
                 ++sent;
                 ASSERT_NO_FATAL_FAILURE(expect_sound_ip(burst.packets[i]));
+            } else if (burst.verdicts[i].action == Action::kHold) {
+                waiting.add(rig.context, burst.packets[i]);
             }
         }
+        waiting.offer(rig.context);
         sweep_flows(rig.context, 1);
     }
     // The mutations reach behind the first check: every reason that a packet alone can cause, and
@@ -247,7 +338,9 @@ TEST(ForwardFuzz, AMillionBrokenPackets) {
                                     kBadTotalLength,
                                     kBadIpChecksum,
                                     kMartianSource,
-                                    kFragment,
+                                    kBadFragment,
+                                    kTinyFragment,
+                                    kFragmentOverlap,
                                     kExtensionHeader,
                                     kUnsupportedProtocol,
                                     kNoService,
@@ -263,7 +356,9 @@ TEST(ForwardFuzz, AMillionBrokenPackets) {
         EXPECT_GT(rig.worker().replies[index].get(), 100U) << kReplyKindNames[index];
     }
     EXPECT_GT(sent, 50'000U);
-    EXPECT_EQ(rig.worker().packets.get(), 1'000'000U);
+    EXPECT_GT(waiting.sent(), 100U);
+    EXPECT_GT(waiting.seen(DropReason::kFragment), 100U);
+    EXPECT_EQ(rig.worker().packets.get() + waiting.size(), 2'000'000U);
 }
 
 // Every service of the rig by this mode, to backends of this family.

@@ -163,7 +163,8 @@ def add_hop(rows):
             rows.dropped(f"{service.name}: error with {field} 1, unanswered", "ttl_expired", frame)
         size = table.EDGE.mtu - table.overhead(service) - (48 if table.is_v6(service) else 28) + 1
         big = bytes(sent_by(service, b"b" * 2000))[:size]
-        rows.dropped(f"{service.name}: error larger than the MTU, unanswered", "too_big", too_big(service, quote=big))
+        frame = too_big(service, quote=big, ip={} if table.is_v6(service) else {"flags": "DF"})
+        rows.dropped(f"{service.name}: error larger than the MTU, unanswered", "too_big", frame)
 
 
 # ---- dropped --------------------------------------------------------------------------------------

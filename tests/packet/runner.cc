@@ -10,10 +10,12 @@
 //  -> {"action": "transmit", "reason": "none", "reply": "none", "backend": 3, "frame": "hex"}
 //     {"advance_ms": 5}                offers what was held, in the order of its coming
 //  -> [{"number": 7, "action": ...}]   those that leave; number: of the frame, from 0
+//     {..., "more": ["hex"]}           in an answer: the further pieces of a frame that was cut
 //  -> {"packets": 1, "kernel": 0, "dropped": {"truncated": 1}, "replies": {"echo": 1}}
 //
 // A service may say "answers_echo" and "rejects_unmatched" for its VIP.
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -158,6 +160,13 @@ class Runner {
         : rig_({.backends = 64, .buckets = 256, .rings = 64, .ring_entries = 1'021}, 1'024) {
         fill(rig_.tables, config);
         rig_.start();
+        rig_.context.spares = spares_;
+        for (SparePacket& spare : spares_) {
+            Bytes& bytes = spare_bytes_.emplace_back(kNeededHeadroomBytes + kSpareBytes);
+            spare.start = bytes.data() + kNeededHeadroomBytes;
+            spare.headroom = kNeededHeadroomBytes;
+            spare.room = kSpareBytes;
+        }
     }
 
     [[nodiscard]] Json forward(const Bytes& frame, std::uint32_t headroom) {
@@ -170,7 +179,14 @@ class Runner {
             buffer->bytes.data() + headroom, static_cast<std::uint32_t>(frame.size()), headroom};
         Verdict verdict;
         forward_burst(rig_.context, {&packet, 1}, {&verdict, 1});
-        const Json answer = answer_of(verdict, packet);
+        Json answer = answer_of(verdict, packet);
+        for (std::size_t i = 0; i < rig_.context.spares_used; ++i) {
+            const SparePacket& spare = spares_[i];
+            if (spare.verdict.action == Action::kTransmit) {
+                answer["more"].push_back(answer_of(spare.verdict, spare.packet).at("frame"));
+            }
+        }
+        rig_.context.spares_used = 0;
         if (verdict.action == Action::kHold) {
             const Released leaving = held_.add(rig_.context, packet, buffer.release());
             buffer.reset(static_cast<Buffer*>(leaving.owner));
@@ -197,7 +213,11 @@ class Runner {
         Bytes bytes;
     };
 
+    static constexpr std::uint32_t kSpareBytes = 1'600;
+
     ForwardRig rig_;
+    std::array<SparePacket, 8> spares_{};
+    std::vector<Bytes> spare_bytes_;
     HeldPackets held_;
     std::size_t next_number_ = 0;
 };

@@ -1,7 +1,9 @@
-"""udp_large.py ADDRESS PORT QUESTIONS PARALLEL SIZE... [--source ADDRESS] [--order kernel|reversed|shuffled]
+"""udp_large.py ADDRESS PORT QUESTIONS PARALLEL SIZE... [--source ADDRESS]
+             [--order kernel|reversed|shuffled]
 
 Asks udp_echo.py with datagrams of these sizes, several at a time, each from a port of its own, and compares every
-answer byte for byte. Prints {"answers": {backend: count}, "wrong": count, "lost": count, "lost_ones": [number]} as JSON.
+answer byte for byte. Prints {"answers": {backend: count}, "wrong": count, "lost": count, "lost_ones": [number]} as
+JSON.
 
 With --order the datagrams are cut by scapy and their pieces sent in that order; else by the kernel, which may
 fragment them again on the way (Don't Fragment is clear).

@@ -47,7 +47,8 @@ def fragment_drops(lab):
 
 
 def assert_all_answered(lab, found, questions):
-    assert (found["wrong"], found["lost"]) == (0, 0), (found, fragment_drops(lab), lab.router.link("balancer")["stats64"])
+    link = lab.router.link("balancer")["stats64"]
+    assert (found["wrong"], found["lost"]) == (0, 0), (found, fragment_drops(lab), link)
     assert sum(found["answers"].values()) == questions
 
 
