@@ -127,7 +127,7 @@ Result<Reader, ReaderError> Reader::start(const std::string& run_dir,
 
 Reader::~Reader() {
     if (!memory_.empty()) {
-        (void)::munmap(const_cast<std::byte*>(memory_.data()), memory_.size());
+        (void)::munmap(memory_.data(), memory_.size());
     }
     if (socket_ >= 0) {
         (void)::close(socket_);
@@ -153,11 +153,11 @@ Status Reader::map(int descriptor) {
         return fail("the engine's memory is too small");
     }
     const auto size = static_cast<std::size_t>(status.st_size);
-    const void* const start = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
+    void* const start = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
     if (start == MAP_FAILED) {
         return fail("cannot map the engine's memory: " + error_text(errno));
     }
-    memory_ = {static_cast<const std::byte*>(start), size};
+    memory_ = {static_cast<std::byte*>(start), size};
     const shm::CaptureHeader& head = header();
     const bool is_sound =
         head.lanes > 0 && head.lanes <= shm::kMaxWorkers && head.port_count <= shm::kMaxPorts &&

@@ -73,7 +73,7 @@ class Reader {
     [[nodiscard]] std::uint64_t epoch_ns_of(std::uint64_t tsc) const;
 
     int socket_ = -1;
-    std::span<const std::byte> memory_;
+    std::span<std::byte> memory_;           // its pages are read-only
     std::vector<std::uint64_t> positions_;  // read so far, by lane
     bool is_untold_ = false;                // the engine does not know them yet
 };

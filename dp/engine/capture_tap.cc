@@ -12,7 +12,7 @@ void CaptureTap::take_over(CaptureSession* session) noexcept {
     session_ = session;
     writer_ = session == nullptr ? nullptr : &session->writer(worker_);
     staging_ = session == nullptr ? nullptr : session->staging(worker_);
-    mbufs_ = {};
+    count_ = 0;
     order_->followed.store(session, std::memory_order_release);
 }
 
@@ -34,11 +34,11 @@ void CaptureTap::receive(PortIndex port,
                          std::span<rte_mbuf* const> mbufs,
                          std::span<const Packet> packets) noexcept {
     port_ = port;
-    mbufs_ = mbufs;
+    count_ = packets.size();
     const std::uint32_t snap_bytes = session_->snap_bytes();
     for (std::size_t i = 0; i < packets.size(); ++i) {
         const std::span<const std::uint8_t> bytes(packets[i].data, packets[i].length);
-        arrived_[i] = {packets[i].length, matches_filter(session_->filter(), bytes)};
+        arrived_[i] = {mbufs[i], packets[i].length, matches_filter(session_->filter(), bytes)};
         if (!arrived_[i].is_wanted) {
             continue;
         }
@@ -55,7 +55,7 @@ void CaptureTap::receive(PortIndex port,
 }
 
 void CaptureTap::write_drop(std::size_t number, DropReason reason) noexcept {
-    if (!session_->wants(shm::CapturePoint::kDrop) || number >= mbufs_.size() ||
+    if (!session_->wants(shm::CapturePoint::kDrop) || number >= count_ ||
         !arrived_[number].is_wanted) {
         return;
     }
@@ -78,7 +78,11 @@ void CaptureTap::decide(std::span<const Verdict> verdicts) noexcept {
 }
 
 std::size_t CaptureTap::number_of(const rte_mbuf* mbuf) const noexcept {
-    return static_cast<std::size_t>(std::find(mbufs_.begin(), mbufs_.end(), mbuf) - mbufs_.begin());
+    std::size_t number = 0;
+    while (number < count_ && arrived_[number].mbuf != mbuf) {
+        ++number;
+    }
+    return number;
 }
 
 void CaptureTap::leave(PortIndex port, std::span<rte_mbuf* const> mbufs) noexcept {
@@ -89,7 +93,7 @@ void CaptureTap::leave(PortIndex port, std::span<rte_mbuf* const> mbufs) noexcep
         const std::span<const std::uint8_t> bytes(rte_pktmbuf_mtod(mbuf, const std::uint8_t*),
                                                   rte_pktmbuf_data_len(mbuf));
         const std::size_t number = number_of(mbuf);
-        if ((number < mbufs_.size() && arrived_[number].is_wanted) ||
+        if ((number < count_ && arrived_[number].is_wanted) ||
             matches_filter(session_->filter(), bytes)) {
             write(shm::CapturePoint::kTransmit,
                   port,
@@ -102,7 +106,20 @@ void CaptureTap::leave(PortIndex port, std::span<rte_mbuf* const> mbufs) noexcep
 }
 
 void CaptureTap::lose(const rte_mbuf* mbuf, DropReason reason) noexcept {
-    write_drop(number_of(mbuf), reason);
+    const std::size_t number = number_of(mbuf);
+    if (number < count_) {
+        write_drop(number, reason);
+    } else if (session_->wants(shm::CapturePoint::kDrop)) {
+        const std::span<const std::uint8_t> bytes(rte_pktmbuf_mtod(mbuf, const std::uint8_t*),
+                                                  rte_pktmbuf_data_len(mbuf));
+        if (matches_filter(session_->filter(), bytes)) {
+            write(shm::CapturePoint::kDrop,
+                  port_,
+                  reason,
+                  bytes.first(std::min<std::size_t>(bytes.size(), session_->snap_bytes())),
+                  rte_pktmbuf_pkt_len(mbuf));
+        }
+    }
     writer_->publish();
 }
 

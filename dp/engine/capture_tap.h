@@ -37,6 +37,7 @@ class CaptureTap {
     CaptureTap(CaptureOrder* order, WorkerIndex worker) : order_(order), worker_(worker) {}
 
     void follow() noexcept {
+        count_ = 0;  // the last turn's bursts are over, and their packets may be others by now
         CaptureSession* const ordered = order_->session.load(std::memory_order_acquire);
         if (ordered != session_) [[unlikely]] {
             take_over(ordered);
@@ -45,18 +46,21 @@ class CaptureTap {
     [[nodiscard]] bool is_on() const noexcept { return session_ != nullptr; }
 
     // All of these require is_on(). A burst has arrived on `port`; `mbufs` tells its packets apart
-    // later, and stays valid until the burst is sent.
+    // later.
     void receive(PortIndex port,
                  std::span<rte_mbuf* const> mbufs,
                  std::span<const Packet> packets) noexcept;
     void decide(std::span<const Verdict> verdicts) noexcept;
     // These are about to be sent by `port`.
     void leave(PortIndex port, std::span<rte_mbuf* const> mbufs) noexcept;
-    // A packet that is not sent after all.
+    // A packet that is not sent after all. One that is of no burst at hand is shown as it is now.
     void lose(const rte_mbuf* mbuf, DropReason reason) noexcept;
 
-    // The last burst is over, and its packets may be others by now.
-    void forget() noexcept { mbufs_ = {}; }
+    // No burst of `port` is at hand yet, or none any more.
+    void forget(PortIndex port) noexcept {
+        port_ = port;
+        count_ = 0;
+    }
 
   private:
     void take_over(CaptureSession* session) noexcept;
@@ -70,6 +74,7 @@ class CaptureTap {
 
     // A packet of the burst, as it arrived.
     struct Arrived {
+        const rte_mbuf* mbuf = nullptr;
         std::uint32_t length = 0;
         bool is_wanted = false;  // by the filter
     };
@@ -80,8 +85,8 @@ class CaptureTap {
     CaptureWriter* writer_ = nullptr;
     std::uint8_t* staging_ = nullptr;
     PortIndex port_{};
-    std::span<rte_mbuf* const> mbufs_;
     std::array<Arrived, CaptureSession::kStagedPackets> arrived_{};
+    std::size_t count_ = 0;  // of the burst at hand
 };
 
 }  // namespace fairlead::engine

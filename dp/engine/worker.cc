@@ -112,7 +112,7 @@ std::size_t Worker::poll(PortIndex port) noexcept {
         // Larger than a buffer: the device chained several, and one must do.
         if (packet->nb_segs > 1 && rte_pktmbuf_linearize(packet) != 0) {
             setup_.counters.worker->packets.add(1);
-            tap_.forget();
+            tap_.forget(port);
             drop(packet, DropReason::kTooBig, kNoServiceId);
             continue;
         }

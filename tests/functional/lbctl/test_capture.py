@@ -73,7 +73,7 @@ def test_rx_as_it_arrived_and_tx_as_it_left(platform, capture):
     packets = taken.finish()
     received = [p for p in packets if p["frame.interface_name"] == "edge:rx"]
     sent = [p for p in packets if p["frame.interface_name"] == "edge:tx"]
-    assert len(received) == len(sent) >= 4 and len(packets) == len(received) + len(sent)
+    assert len(received) == len(sent) >= 3 and len(packets) == len(received) + len(sent)
     own_mac = platform.balancer.link("eth0")["address"]
     backend = platform.backend(name)
     for packet in received:
@@ -177,7 +177,7 @@ def test_without_an_engine_it_says_so_and_with_its_end_the_file_is_whole(platfor
     get(platform, lending.URLS["portal"], 30801)
     assert platform.balancer.lbdp.stop() == 0
     try:
-        assert len(taken.wait()) >= 4
+        assert len(taken.wait()) >= 3  # SYN, ACK, request; the engine may be gone before the FIN
         done = platform.balancer.lbctl("capture", "-w", "/dev/null", check=False)
         assert done.code == UNREACHABLE and "lbdp is not running" in done.err
     finally:

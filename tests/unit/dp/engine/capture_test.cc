@@ -67,7 +67,7 @@ class Capture : public ::testing::Test {
         tap.receive(PortIndex{1}, mbufs, {&packet, 1});
         bytes[0] = 0xEE;  // what a later stage does to it must not be seen
         tap.decide({&verdict, 1});
-        tap.forget();
+        tap.forget(PortIndex{1});
     }
     static std::vector<Sighting> take(Reader& reader) {
         std::vector<Sighting> seen;
