@@ -2,6 +2,7 @@
 
 #include "dp/forward/icmp.h"
 #include "dp/forward/icmp_error.h"
+#include "dp/forward/neighbor.h"
 #include "dp/forward/reject.h"
 
 namespace fairlead {
@@ -19,6 +20,9 @@ void handle_exception(ForwardContext& context,
             return;
         case DropReason::kNoService:
             answer_no_service(context, packet, facts, verdict);
+            return;
+        case DropReason::kBadNeighborQuestion:
+            answer_neighbor(context, packet, verdict);
             return;
         case DropReason::kTooBig:
             answer_too_big(context, packet, facts, verdict);
