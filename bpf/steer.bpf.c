@@ -2,8 +2,9 @@
  * hook (XDP).
  *
  * A frame that is addressed to this host and holds an IP packet for a VIP goes to the socket of the
- * queue on which it came; everything else goes to the kernel untouched: ARP, neighbor discovery,
- * SSH, BGP, tagged frames, frames that are cut short. While no engine polls the queue, packets for
+ * queue on which it came, and so does a question for a VIP's MAC address; everything else goes to
+ * the kernel untouched: other ARP and neighbor discovery, SSH, BGP, tagged frames, frames that are
+ * cut short. While no engine polls the queue, packets for
  * a VIP are dropped and counted, and the senders try again; the kernel never sees them, since it
  * would answer them with a reset. A socket leaves `xsks_map` by itself when its process dies.
  *
@@ -27,6 +28,14 @@ enum {
     IPV4_DESTINATION = 16,
     IPV6_HEADER_BYTES = 40,
     IPV6_DESTINATION = 24,
+    ARP_BYTES = 28, /* for IPv4 over Ethernet: RFC 826 */
+    ARP_OPERATION = 6,
+    ARP_REQUEST = 1,
+    ARP_TARGET = 24,
+    NEXT_ICMPV6 = 58,
+    SOLICITATION = 135, /* RFC 4861, 4.3 */
+    SOLICITATION_BYTES = 24,
+    SOLICITATION_TARGET = 8,
 };
 
 int (*xsk_prog_version)[1] SEC("xdp_metadata");
@@ -115,19 +124,61 @@ static __always_inline int read_destination(const __u8* data,
     return 0;
 }
 
+/* The address that an ARP request or a neighbor solicitation to a group asks for; 0 for everything
+ * else. The engine answers: a frame that this program sent itself (XDP_TX) would be lost on a veth
+ * whose peer has no program, and the engine answers on other ports too. */
+static __always_inline int read_question(const __u8* data,
+                                         const __u8* data_end,
+                                         struct steer_address* target) {
+    const struct ethhdr* ethernet = (const struct ethhdr*)data;
+    const __u8* packet = data + ETH_HLEN;
+    if (packet > data_end || !(data[0] & 1 || ethernet->h_proto == bpf_htons(ETH_P_ARP))) {
+        return 0;
+    }
+    if (ethernet->h_proto == bpf_htons(ETH_P_ARP)) {
+        if (packet + ARP_BYTES > data_end || packet[ARP_OPERATION] != 0 ||
+            packet[ARP_OPERATION + 1] != ARP_REQUEST) {
+            return 0;
+        }
+        __builtin_memset(target->bytes, 0, 10);
+        target->bytes[10] = 0xFF;
+        target->bytes[11] = 0xFF;
+        __builtin_memcpy(target->bytes + 12, packet + ARP_TARGET, 4);
+        return 1;
+    }
+    if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
+        const __u8* message = packet + IPV6_HEADER_BYTES;
+        if (message + SOLICITATION_BYTES > data_end || packet[6] != NEXT_ICMPV6 ||
+            message[0] != SOLICITATION) {
+            return 0;
+        }
+        __builtin_memcpy(target->bytes, message + SOLICITATION_TARGET, 16);
+        return 1;
+    }
+    return 0;
+}
+
+static __always_inline int to_engine(struct xdp_md* context) {
+    const int action = (int)bpf_redirect_map(&xsks_map, context->rx_queue_index, XDP_DROP);
+    count(action == XDP_REDIRECT ? STEER_ENGINE : STEER_NO_SOCKET);
+    return action;
+}
+
 SEC("xdp")
 int xsk_def_prog(struct xdp_md* context) {
     const __u8* data = (const __u8*)(long)context->data;
     const __u8* data_end = (const __u8*)(long)context->data_end;
     struct steer_address destination;
-    if (!read_destination(data, data_end, &destination) ||
-        !bpf_map_lookup_elem(&steer_vips, &destination) || !is_for_this_host(data)) {
-        count(STEER_KERNEL);
-        return XDP_PASS;
+    if (read_destination(data, data_end, &destination) &&
+        bpf_map_lookup_elem(&steer_vips, &destination) && is_for_this_host(data)) {
+        return to_engine(context);
     }
-    const int action = (int)bpf_redirect_map(&xsks_map, context->rx_queue_index, XDP_DROP);
-    count(action == XDP_REDIRECT ? STEER_ENGINE : STEER_NO_SOCKET);
-    return action;
+    if (read_question(data, data_end, &destination) &&
+        bpf_map_lookup_elem(&steer_vips, &destination)) {
+        return to_engine(context);
+    }
+    count(STEER_KERNEL);
+    return XDP_PASS;
 }
 
 char steer_license[] SEC("license") = "Dual BSD/GPL";

@@ -2,6 +2,7 @@
 
 #include "dp/base/read_once.h"
 #include "dp/flow/flow_hash.h"
+#include "dp/forward/neighbor.h"
 #include "dp/forward/options.h"
 #include "dp/forward/transport.h"
 #include "dp/net/checksum.h"
@@ -118,15 +119,23 @@ class Classifier {
             facts.is_v6 = true;
             verdict.reason = classify_v6(ip, available, facts);
         } else {
-            verdict.action = Action::kKernel;
+            leave_alone(packet, verdict);
             return;
         }
         if (facts.service == nullptr && verdict.reason == DropReason::kNone) {
-            verdict.action = Action::kKernel;
+            leave_alone(packet, verdict);
         }
     }
 
   private:
+    // Not for a VIP by its destination; but it may ask for the VIP's MAC address.
+    void leave_alone(const Packet& packet, Verdict& verdict) const noexcept {
+        if (asks_for_vip(snapshot_, packet)) [[unlikely]] {
+            verdict.reason = DropReason::kBadNeighborQuestion;
+        } else {
+            verdict.action = Action::kKernel;
+        }
+    }
     // kNone without a service: the packet is not for a VIP.
     [[nodiscard]] DropReason classify_v4(const std::uint8_t* bytes,
                                          std::uint32_t available,

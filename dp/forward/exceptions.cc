@@ -5,6 +5,7 @@
 #include "dp/forward/fragment.h"
 #include "dp/forward/icmp.h"
 #include "dp/forward/icmp_error.h"
+#include "dp/forward/neighbor.h"
 #include "dp/forward/reject.h"
 
 namespace fairlead {
@@ -31,6 +32,9 @@ void handle_exception(ForwardContext& context,
             return;
         case DropReason::kNoService:
             answer_no_service(context, packet, facts, verdict);
+            return;
+        case DropReason::kBadNeighborQuestion:
+            answer_neighbor(context, packet, verdict);
             return;
         default:
             return;

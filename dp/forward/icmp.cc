@@ -3,6 +3,7 @@
 #include "dp/base/read_once.h"
 #include "dp/flow/flow_hash.h"
 #include "dp/forward/echo.h"
+#include "dp/forward/neighbor.h"
 #include "dp/forward/reply.h"
 #include "dp/forward/rewrite.h"
 #include "dp/forward/select.h"
@@ -20,6 +21,7 @@ constexpr std::size_t kQuotedTransportBytes = 8;
 enum class IcmpKind : std::uint8_t {
     kError,
     kEchoRequest,
+    kSolicitation,
     kOther,
 };
 
@@ -27,6 +29,9 @@ enum class IcmpKind : std::uint8_t {
     if (is_v6) {
         if (icmp.type == kIcmpv6EchoRequest) {
             return IcmpKind::kEchoRequest;
+        }
+        if (icmp.type == kIcmpv6NeighborSolicitation) {
+            return IcmpKind::kSolicitation;
         }
         return icmp.type < kIcmpv6FirstInformational ? IcmpKind::kError : IcmpKind::kOther;
     }
@@ -128,6 +133,10 @@ void handle_icmp(ForwardContext& context,
             return;
         case IcmpKind::kEchoRequest:
             answer_echo(context, packet, *view, message, verdict);
+            return;
+        case IcmpKind::kSolicitation:
+            verdict.reason = DropReason::kBadNeighborQuestion;
+            answer_neighbor(context, packet, verdict);
             return;
         case IcmpKind::kOther:
             verdict.reason = DropReason::kIcmpType;

@@ -7,8 +7,6 @@ namespace fairlead {
 
 namespace {
 
-constexpr std::uint8_t kReplyTtl = 64;
-
 [[nodiscard]] std::uint32_t ip_header_bytes(bool is_v6) noexcept {
     return is_v6 ? sizeof(Ipv6Header) : sizeof(Ipv4Header);
 }
@@ -22,7 +20,7 @@ void write_v4(std::uint8_t* start, const ReplyHeader& header, std::size_t payloa
         Be16::from_host(static_cast<std::uint16_t>(sizeof(Ipv4Header) + payload_bytes)));
     ip.identification.set(header.identification);
     ip.flags_and_offset.set(header.may_be_fragmented ? Be16{} : kIpv4DontFragment);
-    ip.ttl = kReplyTtl;
+    ip.ttl = header.ttl;
     ip.protocol = header.protocol;
     ip.source.set(header.source.v4());
     ip.destination.set(header.destination.v4());
@@ -35,7 +33,7 @@ void write_v6(std::uint8_t* start, const ReplyHeader& header, std::size_t payloa
     ip.version_class_label.set(Be32::from_host(6U << 28U | std::uint32_t{header.tos} << 20U));
     ip.payload_length.set(Be16::from_host(static_cast<std::uint16_t>(payload_bytes)));
     ip.next_header = header.protocol;
-    ip.hop_limit = kReplyTtl;
+    ip.hop_limit = header.ttl;
     ip.source = header.source.bytes();
     ip.destination = header.destination.bytes();
 }

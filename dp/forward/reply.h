@@ -28,6 +28,7 @@ struct ReplyHeader {
     IpAddress destination;
     std::uint8_t protocol = 0;
     std::uint8_t tos = 0;            // or traffic class
+    std::uint8_t ttl = 64;           // or hop limit
     bool may_be_fragmented = false;  // IPv4: Don't Fragment is clear
     Be16 identification;             // IPv4; matters only then (RFC 6864, 4.1)
 };

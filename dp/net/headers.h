@@ -34,6 +34,7 @@ class Wire {
 };
 
 inline constexpr Be16 kEtherTypeIpv4 = Be16::from_host(0x0800);
+inline constexpr Be16 kEtherTypeArp = Be16::from_host(0x0806);
 inline constexpr Be16 kEtherTypeIpv6 = Be16::from_host(0x86DD);
 
 // IANA, "Assigned Internet Protocol Numbers". The extension headers are those that may stand before
@@ -217,6 +218,41 @@ inline constexpr std::uint8_t kIcmpv6FirstInformational =
     128;  // below it are errors: RFC 4443, 2.1
 inline constexpr std::uint8_t kIcmpv6EchoRequest = 128;
 inline constexpr std::uint8_t kIcmpv6EchoReply = 129;
+inline constexpr std::uint8_t kIcmpv6NeighborSolicitation = 135;
+inline constexpr std::uint8_t kIcmpv6NeighborAdvertisement = 136;
 inline constexpr std::uint8_t kIcmpv6CodePort = 4;  // of Destination Unreachable
+
+// Neighbor solicitation and advertisement (RFC 4861, 4.3 and 4.4), without options.
+struct NeighborMessage {
+    IcmpHeader icmp;
+    std::array<std::uint8_t, 16> target{};
+};
+static_assert(sizeof(NeighborMessage) == 24 && alignof(NeighborMessage) == 1);
+
+// RFC 4861, 4.6.1, for Ethernet.
+struct LinkLayerOption {
+    std::uint8_t type = 0;
+    std::uint8_t length = 0;  // in 8 bytes
+    MacAddress mac;
+};
+static_assert(sizeof(LinkLayerOption) == 8 && alignof(LinkLayerOption) == 1);
+
+// ARP for IPv4 over Ethernet (RFC 826).
+struct ArpPacket {
+    Wire<Be16> hardware_type;
+    Wire<Be16> protocol_type;
+    std::uint8_t hardware_bytes = 0;
+    std::uint8_t protocol_bytes = 0;
+    Wire<Be16> operation;
+    MacAddress sender_mac;
+    Wire<Be32> sender_ip;
+    MacAddress target_mac;
+    Wire<Be32> target_ip;
+};
+static_assert(sizeof(ArpPacket) == 28 && alignof(ArpPacket) == 1);
+
+inline constexpr Be16 kArpEthernet = Be16::from_host(1);
+inline constexpr Be16 kArpRequest = Be16::from_host(1);
+inline constexpr Be16 kArpReply = Be16::from_host(2);
 
 }  // namespace fairlead

@@ -41,6 +41,7 @@ enum class DropReason : std::uint8_t {
     kIcmpType,
     kEchoRefused,
     kReplyRateLimited,
+    kBadNeighborQuestion,
     kCount,
 };
 
@@ -136,6 +137,9 @@ inline constexpr std::array<DropReasonText, kDropReasonCount> kDropReasonTexts{{
     {"reply_rate_limited",
      "More packets than the limit asked for an answer of the balancer (ICMP error, echo reply, "
      "reset). Look for a flood, or for clients that ignore Packet Too Big."},
+    {"bad_neighbor_question",
+     "An ARP request or neighbor solicitation for a VIP that breaks the rules, or by which another "
+     "host claims the VIP. Look for a second owner of the address."},
 }};
 
 [[nodiscard]] constexpr const DropReasonText& text_of(DropReason reason) noexcept {

@@ -82,6 +82,15 @@ Bytes arp_for(const char* target) {
     put(packet, 24, std::span(address.bytes).subspan(12));
     return packet;
 }
+// A neighbor solicitation (RFC 4861, 4.3) without options, or another ICMPv6 message of that form.
+Bytes solicitation_for(const char* target, std::uint8_t type) {
+    Bytes packet = ipv6_to("ff02::1:ff00:10");
+    packet.resize(64);
+    packet[6] = 58;
+    packet[40] = type;
+    put(packet, 48, key_of(target).bytes);
+    return packet;
+}
 // What follows the type 0x8100: the tag's VLAN, the type behind it, the packet (IEEE 802.1Q, 9.3).
 Bytes tagged(std::uint16_t type, const Bytes& payload) {
     Bytes result(4 + payload.size());
@@ -101,6 +110,7 @@ struct Case {
 std::vector<Case> cases() {
     constexpr std::uint16_t kIpv4 = 0x0800;
     constexpr std::uint16_t kIpv6 = 0x86DD;
+    constexpr std::array<std::uint8_t, 6> kGroup{0x33, 0x33, 0xFF, 0, 0, 0x10};
     return {
         {"IPv4 to a VIP", ethernet(kOurMac, kIpv4, ipv4_to("203.0.113.10")), STEER_NO_SOCKET},
         {"IPv6 to a VIP", ethernet(kOurMac, kIpv6, ipv6_to("2001:db8::10")), STEER_NO_SOCKET},
@@ -121,10 +131,27 @@ std::vector<Case> cases() {
         {"to a VIP, frame to everybody",
          ethernet(kBroadcast, kIpv4, ipv4_to("203.0.113.10")),
          STEER_KERNEL},
-        {"ARP for a VIP", ethernet(kBroadcast, 0x0806, arp_for("203.0.113.10")), STEER_KERNEL},
-        {"ARP for a VIP, to us", ethernet(kOurMac, 0x0806, arp_for("203.0.113.10")), STEER_KERNEL},
-        {"neighbor solicitation for a VIP",
-         ethernet({0x33, 0x33, 0xFF, 0, 0, 0x10}, kIpv6, ipv6_to("ff02::1:ff00:10")),
+        {"ARP for a VIP", ethernet(kBroadcast, 0x0806, arp_for("203.0.113.10")), STEER_NO_SOCKET},
+        {"ARP for a VIP, to us",
+         ethernet(kOurMac, 0x0806, arp_for("203.0.113.10")),
+         STEER_NO_SOCKET},
+        {"ARP for our own address",
+         ethernet(kBroadcast, 0x0806, arp_for("10.0.0.2")),
+         STEER_KERNEL},
+        {"ARP for a VIP one byte short",
+         cut(ethernet(kBroadcast, 0x0806, arp_for("203.0.113.10")), 41),
+         STEER_KERNEL},
+        {"solicitation for a VIP",
+         ethernet(kGroup, kIpv6, solicitation_for("2001:db8::10", 135)),
+         STEER_NO_SOCKET},
+        {"solicitation for our own address",
+         ethernet(kGroup, kIpv6, solicitation_for("2001:db8::2", 135)),
+         STEER_KERNEL},
+        {"advertisement of a VIP",
+         ethernet(kGroup, kIpv6, solicitation_for("2001:db8::10", 136)),
+         STEER_KERNEL},
+        {"solicitation for a VIP one byte short",
+         cut(ethernet(kGroup, kIpv6, solicitation_for("2001:db8::10", 135)), 77),
          STEER_KERNEL},
         {"a VLAN tag before IPv4 to a VIP",
          ethernet(kOurMac, 0x8100, tagged(kIpv4, ipv4_to("203.0.113.10"))),

@@ -218,7 +218,7 @@ def add_bad_messages(rows):
         for size in (0, 4, 7):
             frame = table.ether() / table.ip_to(service, **protocol) / Raw(b"\3\4\0\0\0\0\0"[:size])
             rows.dropped(f"{service.name}: {size} bytes of ICMP", "truncated", frame)
-        kinds = (129, 133, 137, 200, 255) if table.is_v6(service) else (0, 4, 5, 9, 10, 13, 17, 255)
+        kinds = (129, 133, 136, 137, 200, 255) if table.is_v6(service) else (0, 4, 5, 9, 10, 13, 17, 255)
         for kind in kinds:
             rows.dropped(f"{service.name}: ICMP type {kind}", "icmp_type", error_to(service, kind, 0))
         martian = {"src": "ff02::1" if table.is_v6(service) else "224.0.0.1"}

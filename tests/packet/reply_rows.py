@@ -4,7 +4,7 @@ A row's verdict is "reply:" and the kind as its metric names it; its output come
 """
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP, IPOption_RR
-from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
 from scapy.packet import Raw
 
 import table
@@ -39,12 +39,14 @@ def add_too_big(rows):
         fits = table.EDGE.mtu - table.overhead(service) - table.header_bytes(service)
         for more in (1, 2, 21, 41, 480):
             frame = table.frame_to(service, b"m" * (fits + more))
-            answered(rows, f"{service.name}: {more} bytes over the MTU", "too_big", frame, too_big_reply(service, frame))
+            text = f"{service.name}: {more} bytes over the MTU"
+            answered(rows, text, "too_big", frame, too_big_reply(service, frame))
         frame = table.frame_to(service, b"m" * (fits + 1))
         padded = bytes(frame) + b"\xee" * 8
         output = too_big_reply(service, padded)
         answered(rows, f"{service.name}: over the MTU, with padding", "too_big", padded, output)
-        for name, mac in (("another host", OTHER_MAC), ("everybody", "ff:ff:ff:ff:ff:ff"), ("a group", "01:00:5e:00:00:01")):
+        elsewhere = {"another host": OTHER_MAC, "everybody": "ff:ff:ff:ff:ff:ff", "a group": "01:00:5e:00:00:01"}
+        for name, mac in elsewhere.items():
             flooded = _without(frame, dst=mac)
             rows.dropped(f"{service.name}: over the MTU, addressed to {name}", "too_big", flooded)
         if table.is_v6(service):
@@ -52,7 +54,8 @@ def add_too_big(rows):
         may = table.frame_to(service, b"m" * (fits + 1), ip={"flags": 0})
         rows.dropped(f"{service.name}: over the MTU, may be fragmented", "too_big", may)
         options = table.frame_to(service, b"m" * fits, ip={"options": [IPOption_NOP()] * 4})
-        answered(rows, f"{service.name}: over the MTU by its options", "too_big", options, too_big_reply(service, options))
+        text = f"{service.name}: over the MTU by its options"
+        answered(rows, text, "too_big", options, too_big_reply(service, options))
 
 
 # ---- the hop --------------------------------------------------------------------------------------
@@ -129,11 +132,10 @@ def add_echo_corners(rows):
     for vip, head in ((PINGED[0], 20), (PINGED[2], 40)):
         wanted = {b"\0\0", b"\xff\xff", b"\xff\xfe", b"\0\x01", b"\x08\0", b"\xf7\xff", b"\x01\0", b"\x00\xff"}
         found = {}
+        template = bytes(ping(vip, b"corner"))
         for sequence in range(0x10000):
-            if len(found) == 2 * len(wanted):
-                break
-            # The sum of ping(seq=s) moves with s, so all checksums come by; made by hand, as scapy is slow.
-            frame = sequenced(vip, head, sequence)
+            # The sum moves with the sequence number, so all checksums come by; made by hand, as scapy is slow.
+            frame = sequenced(template, vip, head, sequence)
             before = frame[14 + head + 2 : 14 + head + 4]
             if before in wanted:
                 found.setdefault(("request", before), frame)
@@ -145,11 +147,9 @@ def add_echo_corners(rows):
             answered(rows, text, "echo", frame, replies.echo_reply(frame, head))
 
 
-def sequenced(vip, head, sequence, cache={}):  # pylint: disable=dangerous-default-value
-    """ping(vip) with this sequence number and its right checksum."""
-    if vip not in cache:
-        cache[vip] = bytes(ping(vip, b"corner"))
-    frame = bytearray(cache[vip])
+def sequenced(template, vip, head, sequence):
+    """A ping with this sequence number and its right checksum."""
+    frame = bytearray(template)
     frame[14 + head + 6 : 14 + head + 8] = sequence.to_bytes(2, "big")
     frame[14 + head + 2 : 14 + head + 4] = b"\0\0"
     message = bytes(frame[14 + head :])
@@ -198,7 +198,6 @@ def add_reject(rows):
         else:
             output = replies.icmp_error(none, *unreachable)
             answered(rows, f"{service.name}: no UDP checksum", "port_unreachable", none, output)
-    assert IPv6ExtHdrDestOpt
 
 
 def rows():

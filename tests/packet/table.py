@@ -394,7 +394,7 @@ def add_left_alone(table):
     table.left_alone("from a VIP to elsewhere", ether() / IP(src=service.vip, dst=CLIENT) / TCP(sport=443))
     table.left_alone("broadcast", ether(dst="ff:ff:ff:ff:ff:ff") / IP(src="10.0.0.9", dst="255.255.255.255") / UDP())
     table.left_alone("multicast, OSPF", ether() / IP(src="10.0.0.9", dst="224.0.0.5", proto=89) / Raw(b"\0" * 44))
-    table.left_alone("ARP for a VIP", ether() / ARP(pdst=service.vip))
+    table.left_alone("ARP for this host", ether() / ARP(pdst="10.0.0.2"))
     table.left_alone("VLAN tag", ether() / Dot1Q(vlan=7) / packet_to(service))
     table.left_alone("spanning tree", Ether(dst="01:80:c2:00:00:00", src=ROUTER_MAC, type=38) / LLC() / Raw(b"\0" * 35))
     table.left_alone("LLDP", Ether(dst="01:80:c2:00:00:0e", src=ROUTER_MAC, type=0x88CC) / Raw(b"\x02\x07\x04" * 9))

@@ -22,6 +22,7 @@ from scapy.packet import Raw
 
 import fragments
 import icmp_rows
+import neighbor_rows
 import reply_rows
 import table
 from oracle import maglev
@@ -142,6 +143,12 @@ class Run:
         """The sum of a counter's series now."""
         return sum(value for (found, _), value in (metrics(self.listen) or {}).items() if found == name)
 
+    def replies(self):
+        """{kind: packets}, without those that never happened."""
+        return {re.search('kind="(.*)"', labels).group(1): int(value)
+                for (name, labels), value in self.metrics.items()
+                if name == "fairlead_replies_total" and value > 0}
+
     def dropped(self):
         """{reason: packets}, without those that never happened."""
         return {re.search('reason="(.*)"', labels).group(1): int(value)
@@ -164,7 +171,7 @@ def run():
 
 def test_the_table_through_lbd_and_lbdp(run):
     """Every frame that leaves is the oracle's, in the order in which they came; every other one is counted."""
-    rows = table.rows() + icmp_rows.rows() + reply_rows.rows()
+    rows = table.rows() + icmp_rows.rows() + reply_rows.rows() + neighbor_rows.rows()
     result = run([row.frame for row in rows])
     assert result.exit_code == 0 and result.seconds_to_stop < 2
 
@@ -176,6 +183,8 @@ def test_the_table_through_lbd_and_lbdp(run):
 
     verdicts = collections.Counter("too_big" if row in too_long else row.verdict for row in rows)
     del verdicts["transmit"]
+    replies = {verdict[len("reply:"):]: verdicts.pop(verdict) for verdict in list(verdicts) if "reply:" in verdict}
+    assert result.replies() == replies
     # Behind a capture file there is no kernel.
     verdicts["no_kernel_path"] = verdicts.pop("kernel")
     assert result.dropped() == dict(verdicts)

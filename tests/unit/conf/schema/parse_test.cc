@@ -55,6 +55,8 @@ name = "web"
 vip = "[2001:db8::10]:443"
 protocol = "tcp"
 forwarding = "ipip"
+icmp_echo = "never"
+unmatched = "reject"
   [[service.health]]
   type = "http"
   timeout = "250ms"
@@ -95,6 +97,8 @@ forwarding = "ipip"
     EXPECT_EQ(service.port, 443);
     EXPECT_EQ(service.protocol, Protocol::kTcp);
     EXPECT_EQ(service.forwarding, Forwarding::kIpip);
+    EXPECT_EQ(service.icmp_echo, IcmpEcho::kNever);
+    EXPECT_EQ(service.unmatched, Unmatched::kReject);
     EXPECT_EQ(service.health.type, CheckType::kHttp);
     EXPECT_EQ(service.health.interval, milliseconds(2000)) << "from [defaults.health]";
     EXPECT_EQ(service.health.timeout, milliseconds(250));
@@ -130,6 +134,8 @@ TEST(Parse, FillsInTheDefaults) {
     const ServiceConfig& service = config.services[0];
     EXPECT_EQ(service.protocol, Protocol::kTcp);
     EXPECT_EQ(service.forwarding, Forwarding::kL2);
+    EXPECT_EQ(service.icmp_echo, IcmpEcho::kWhenUp);
+    EXPECT_EQ(service.unmatched, Unmatched::kDrop);
     EXPECT_EQ(service.health.type, CheckType::kTcp);
     EXPECT_EQ(service.health.interval, milliseconds(1000));
     EXPECT_EQ(service.health.timeout, milliseconds(500));
