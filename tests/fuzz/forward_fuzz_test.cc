@@ -395,7 +395,8 @@ TEST(ForwardFuzz, BrokenPacketsThroughEveryTunnel) {
                 forward_burst(rig.context, burst.packets, burst.verdicts);
                 ASSERT_NO_FATAL_FAILURE(burst.expect_sound());
                 for (std::size_t i = 0; i < burst.packets.size(); ++i) {
-                    if (burst.verdicts[i].action != Action::kTransmit) {
+                    if (burst.verdicts[i].action != Action::kTransmit ||
+                        burst.verdicts[i].reply != ReplyKind::kNone) {
                         continue;
                     }
                     ++sent;

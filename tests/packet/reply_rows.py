@@ -4,7 +4,7 @@ A row's verdict is "reply:" and the kind as its metric names it; its output come
 """
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP, IPOption_RR
-from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrHopByHop
 from scapy.packet import Raw
 
 import table
@@ -50,9 +50,11 @@ def add_too_big(rows):
             flooded = _without(frame, dst=mac)
             rows.dropped(f"{service.name}: over the MTU, addressed to {name}", "too_big", flooded)
         if table.is_v6(service):
+            behind = table.transport_to(service) / Raw(b"m" * (fits - 7))
+            longer = table.ether() / table.ip_to(service) / IPv6ExtHdrHopByHop() / behind
+            text = f"{service.name}: over the MTU by its extension header"
+            answered(rows, text, "too_big", longer, too_big_reply(service, longer))
             continue
-        may = table.frame_to(service, b"m" * (fits + 1), ip={"flags": 0})
-        rows.dropped(f"{service.name}: over the MTU, may be fragmented", "too_big", may)
         options = table.frame_to(service, b"m" * fits, ip={"options": [IPOption_NOP()] * 4})
         text = f"{service.name}: over the MTU by its options"
         answered(rows, text, "too_big", options, too_big_reply(service, options))

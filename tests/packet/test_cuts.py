@@ -111,11 +111,14 @@ def test_options_go_where_they_belong(service):
 def test_what_must_not_or_cannot_be_cut_stays_as_it_was():
     udp = BY_NAME["names"]
     for frame, headroom, reason in (
-        (datagram(udp, 2000, flags="DF"), 64, "too_big"),
+        (datagram(udp, 2000, flags="DF"), 64, "reply:too_big"),
         (datagram(udp, 2000), 63, "no_headroom"),
         (datagram(udp, 1480 * 9 + 1), 64, "no_spare_buffer"),
     ):
         [answer], counters = forward([frame], headroom=headroom)
         assert verdict_of(answer) == reason
-        assert answer["frame"] == frame.hex() and "more" not in answer
+        assert "more" not in answer
+        if reason.startswith("reply:"):  # reply_rows.py has what it says
+            continue
+        assert answer["frame"] == frame.hex()
         assert counters["dropped"] == {reason: 1}
