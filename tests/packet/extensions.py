@@ -60,7 +60,8 @@ def add_extension_headers(table):
             ("8", (options,) * 8),
             ("256 bytes", (options_header(128),) * 2),
         ):
-            table.forwarded(f"extension headers: {name}", service, chain_to(service, *headers), flow=usual_hash(service))
+            frame = chain_to(service, *headers)
+            table.forwarded(f"extension headers: {name}", service, frame, flow=usual_hash(service))
         after = ip_to(service) / options / authentication(service) / transport_to(service)
         table.forwarded("extension headers: authentication", service, ether() / after, flow=usual_hash(service))
         padded = bytes(chain_to(service, hop)) + b"\xee" * 9

@@ -53,7 +53,8 @@ def cut(packet, room):
 
 def expected_pieces(service, frame):
     _, packet = headers.ip_packet(frame)
-    return [expected(service, frame[:14] + piece, flow=usual_hash(service)) for piece in cut(packet, EDGE.mtu - overhead(service))]
+    fitting = cut(packet, EDGE.mtu - overhead(service))
+    return [expected(service, frame[:14] + piece, flow=usual_hash(service)) for piece in fitting]
 
 
 def forward(frames, **request):
