@@ -28,3 +28,6 @@ enum clamp_outcome {
     CLAMP_OUTCOMES(CLAMP_ENUMERATOR) CLAMP_OUTCOME_COUNT
 };
 #undef CLAMP_ENUMERATOR
+
+/* For an array of names by outcome. */
+#define CLAMP_TEXT(name, text, meaning) text,

@@ -25,11 +25,8 @@ constexpr std::uint32_t kQdiscWasThere = 1;
 constexpr std::uint32_t kQdiscIsOurs = 2;
 constexpr std::array<std::uint32_t, 2> kHandles{kQdiscIsOurs, kQdiscWasThere};
 
-constexpr std::array<std::string_view, CLAMP_OUTCOME_COUNT> kOutcomeNames{{
-#define CLAMP_NAME(name, text, meaning) text,
-    CLAMP_OUTCOMES(CLAMP_NAME)
-#undef CLAMP_NAME
-}};
+constexpr std::array<std::string_view, CLAMP_OUTCOME_COUNT> kOutcomeNames{
+    {CLAMP_OUTCOMES(CLAMP_TEXT)}};
 
 std::string text_of(int error_number) {
     return std::generic_category().message(error_number);

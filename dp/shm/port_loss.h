@@ -11,7 +11,7 @@ namespace fairlead::shm {
 
 struct PortLoss {
     DropReasonText text;
-    Counter PortTelemetry::*counter;
+    Counter PortTelemetry::*counter = nullptr;
 };
 
 inline constexpr std::array<PortLoss, 2> kPortLosses{{

@@ -118,6 +118,7 @@ import os, signal, sys, time
 sys.path.insert(0, sys.argv[1])
 from support.lab import Lab
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 lab = Lab(backends=1)
 print(lab.id, flush=True)
 sys.stdin.read()
