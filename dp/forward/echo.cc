@@ -22,7 +22,8 @@ void answer_echo(ForwardContext& context,
     }
     const EthernetHeader ethernet = header_at<EthernetHeader>(packet.data);
     const std::uint8_t* const ip = packet.data + sizeof(EthernetHeader);
-    ReplyHeader header{.source = view.destination, .destination = view.source};
+    ReplyHeader header{
+        .kind = ReplyKind::kEcho, .source = view.destination, .destination = view.source};
     std::uint8_t type = kIcmpEchoReply;
     if (view.is_v6) {
         type = kIcmpv6EchoReply;
@@ -42,7 +43,7 @@ void answer_echo(ForwardContext& context,
     };
     icmp.checksum.set(updated_checksum(icmp.checksum.get(), word(icmp.type), word(type)));
     icmp.type = type;
-    send_reply(context, packet, ethernet, message, header, ReplyKind::kEcho, verdict);
+    send_reply(context, packet, ethernet, message, header, verdict);
 }
 
 }  // namespace fairlead

@@ -75,11 +75,12 @@ void send_error(ForwardContext& context,
     const std::span<std::uint8_t> message(ip.data() - sizeof(IcmpHeader),
                                           sizeof(IcmpHeader) + quoted_bytes(ip.size(), view.is_v6));
     write_icmp(message, error, view.source);
-    const ReplyHeader header{.source = error.source,
+    const ReplyHeader header{.kind = error.kind,
+                             .source = error.source,
                              .destination = view.source,
                              .protocol = view.is_v6 ? kProtocolIcmpv6 : kProtocolIcmp,
                              .tos = view.is_v6 ? std::uint8_t{0} : kErrorTos};
-    send_reply(context, packet, ethernet, message, header, error.kind, verdict);
+    send_reply(context, packet, ethernet, message, header, verdict);
 }
 
 // The largest packet that the verdict's backend can be sent; 0: the tables do not say.

@@ -133,6 +133,7 @@ void answer_solicitation(ForwardContext& context,
         ethernet.source = kAllNodesMac;
     }
     const ReplyHeader header{
+        .kind = ReplyKind::kNeighbor,
         .source = asked.target,
         .destination = IpAddress::from_v6(is_unspecified ? kAllNodes : asked.ip.source),
         .protocol = kProtocolIcmpv6,
@@ -150,7 +151,7 @@ void answer_solicitation(ForwardContext& context,
     const std::uint64_t sum = sum_bytes({start, kBytes}) +
                               sum_pseudo_header(pseudo, std::uint32_t{kBytes}, kProtocolIcmpv6);
     message.icmp.checksum.set(Be16::from_raw(static_cast<std::uint16_t>(~fold_checksum(sum))));
-    send_reply(context, packet, ethernet, {start, kBytes}, header, ReplyKind::kNeighbor, verdict);
+    send_reply(context, packet, ethernet, {start, kBytes}, header, verdict);
 }
 
 }  // namespace

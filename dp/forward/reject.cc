@@ -69,9 +69,11 @@ void answer_segment(ForwardContext& context,
     const EthernetHeader ethernet = header_at<EthernetHeader>(packet.data);
     write_reset(segment.data(), segment.size() - came.header_bytes());
     const std::span<std::uint8_t> reset = segment.first(sizeof(TcpHeader));
-    const ReplyHeader header{
-        .source = view.destination, .destination = view.source, .protocol = kProtocolTcp};
-    send_reply(context, packet, ethernet, reset, header, ReplyKind::kReset, verdict);
+    const ReplyHeader header{.kind = ReplyKind::kReset,
+                             .source = view.destination,
+                             .destination = view.source,
+                             .protocol = kProtocolTcp};
+    send_reply(context, packet, ethernet, reset, header, verdict);
     const std::span<const std::uint8_t> ip = ip_packet_of(packet, view.is_v6);
     header_at<TcpHeader>(reset.data())
         .checksum.set(Be16::from_raw(

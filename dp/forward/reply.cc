@@ -81,7 +81,6 @@ void send_reply(ForwardContext& context,
                 const EthernetHeader& came,
                 std::span<std::uint8_t> payload,
                 const ReplyHeader& header,
-                ReplyKind kind,
                 Verdict& verdict) noexcept {
     const bool is_v6 = !header.source.is_v4();
     std::uint8_t* const ip = payload.data() - ip_header_bytes(is_v6);
@@ -99,8 +98,8 @@ void send_reply(ForwardContext& context,
     verdict.reason = DropReason::kNone;
     verdict.port = context.receiving_port;
     verdict.backend = kNoBackendIndex;
-    verdict.reply = kind;
-    context.counters.worker->replies[static_cast<std::size_t>(kind)].add(1);
+    verdict.reply = header.kind;
+    context.counters.worker->replies[static_cast<std::size_t>(header.kind)].add(1);
 }
 
 }  // namespace fairlead

@@ -22,8 +22,9 @@ namespace fairlead {
 // length classify has found sound.
 [[nodiscard]] std::span<std::uint8_t> ip_packet_of(const Packet& packet, bool is_v6) noexcept;
 
-// The IP header of a reply.
+// What a reply is, and its IP header.
 struct ReplyHeader {
+    ReplyKind kind = ReplyKind::kNone;
     IpAddress source;
     IpAddress destination;
     std::uint8_t protocol = 0;
@@ -54,7 +55,6 @@ void send_reply(ForwardContext& context,
                 const EthernetHeader& came,
                 std::span<std::uint8_t> payload,
                 const ReplyHeader& header,
-                ReplyKind kind,
                 Verdict& verdict) noexcept;
 
 }  // namespace fairlead

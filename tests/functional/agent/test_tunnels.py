@@ -23,6 +23,18 @@ def encapsulate(lab, family, source=None):
     return process
 
 
+def settled(agent):
+    """The counters when the last acknowledgements have come in."""
+    seen = []
+
+    def is_quiet():
+        seen.append(counted(agent))
+        return len(seen) > 1 and seen[-1] == seen[-2]
+
+    wait_until("nothing comes any more", is_quiet, interval_s=0.5)
+    return seen[-1]
+
+
 def agent_arguments(*more, interface="eth0"):
     vips = [word for vip in VIPS.values() for word in ("--vip", vip)]
     return ["--interface", interface, *vips, *more]
@@ -120,7 +132,7 @@ def test_tunnels_end_at_an_address_that_comes_later_and_no_more_when_it_goes(mak
     wait_until("the tunnel is there", lambda: "ready" in tunnel.log.read_text())
     backend.ip(f"addr add {later}/24 dev eth0")
     assert lab.client.get(http_url(VIPS[4])) == "b1"
-    before = counted(agent)
+    before = settled(agent)
     backend.ip(f"addr del {later}/24 dev eth0")
     lab.balancer.ip(f"neigh replace {later} lladdr {backend.link('eth0')['address']} dev eth0")
     with pytest.raises(LabError, match="(?i)timed? ?out"):

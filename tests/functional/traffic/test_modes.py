@@ -21,10 +21,11 @@ every_mode = pytest.mark.parametrize("name", NAMES)
 
 
 def config(lab):
-    text = HEAD.format(directory=lab.balancer.directory, cpus="0-1", hugepages="auto", interval="1s", timeout="900ms")
+    text = HEAD.format(directory=lab.balancer.directory, cpus="0-1", hugepages="auto", interval="1s", timeout="900ms",
+                       port_keys="")
     for name, (mode, inner, outer) in zip(NAMES, MODES):
         endpoint = f"[{VIP[name]}]:80" if inner == 6 else f"{VIP[name]}:80"
-        text += SERVICE.format(name=name, vip=endpoint, protocol="tcp", forwarding=mode)
+        text += SERVICE.format(name=name, vip=endpoint, protocol="tcp", forwarding=mode, service_keys="")
         for backend in lab.backends:
             text += BACKEND.format(name=backend.name, address=backend.addresses[outer], weight=10)
     return text
