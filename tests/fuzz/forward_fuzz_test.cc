@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <memory>
 #include <random>
+#include <unordered_map>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -272,7 +273,9 @@ class Waiting {
         std::copy_n(packet.data, packet.length, block->data() + packet.headroom);
         Packet moved = packet;
         moved.data = block->data() + packet.headroom;
-        take(held_.add(context, moved, block.release()));
+        Bytes* const owner = block.get();
+        blocks_.emplace(owner, std::move(block));
+        take(held_.add(context, moved, owner));
     }
     void offer(ForwardContext& context) {
         held_.offer(context, [this](const Released& released) { take(released); });
@@ -285,8 +288,7 @@ class Waiting {
 
   private:
     void take(const Released& released) {
-        const std::unique_ptr<Bytes> block(static_cast<Bytes*>(released.owner));
-        if (block == nullptr) {
+        if (released.owner == nullptr) {
             return;
         }
         ++seen_[static_cast<std::size_t>(released.verdict.reason)];
@@ -294,9 +296,11 @@ class Waiting {
             ++sent_;
             expect_sound_ip(released.packet);
         }
+        blocks_.erase(released.owner);
     }
 
     HeldPackets held_;
+    std::unordered_map<void*, std::unique_ptr<Bytes>> blocks_;
     std::vector<std::uint64_t> seen_ = std::vector<std::uint64_t>(kDropReasonCount);
     std::uint64_t sent_ = 0;
 };
