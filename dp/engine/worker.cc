@@ -238,7 +238,7 @@ void Worker::hold(rte_mbuf* packet, const Packet& bytes) noexcept {
 }
 
 void Worker::offer_held() noexcept {
-    held_.offer(context_, [this](const Released& released) {
+    held_.offer(context_, [this](const Released& released) noexcept {
         dispatch(static_cast<rte_mbuf*>(released.owner), released.packet, released.verdict);
     });
     if (context_.spares_used != 0) {

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 
 #include "dp/forward/classify.h"
@@ -42,7 +43,8 @@ class HeldPackets {
 
     // Offers every packet once, and calls release(const Released&) for each that leaves.
     template <typename Release>
-    void offer(ForwardContext& context, Release&& release) noexcept {
+    void offer(ForwardContext& context,
+               Release&& release) noexcept(std::is_nothrow_invocable_v<Release&, const Released&>) {
         std::array<Released, kOfferedAtOnce> leaving;
         for (std::size_t left = size_; left > 0;) {
             const std::size_t count = std::min(left, kOfferedAtOnce);

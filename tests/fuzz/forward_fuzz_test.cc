@@ -371,7 +371,7 @@ void tunnel_everything(LendingRig& rig, shm::ForwardingMode mode, bool to_v6) {
                          const char* vip, std::uint16_t port, std::uint8_t protocol, ServiceId id) {
         std::vector<std::uint16_t> ring(251);
         for (std::size_t slot = 0; slot < ring.size(); ++slot) {
-            ring[slot] = static_cast<std::uint16_t>(2 * to_number(id) + slot % 2);
+            ring[slot] = static_cast<std::uint16_t>(2UL * to_number(id) + slot % 2);
         }
         rig.tables.add_service(
             {testing::address(vip), port, protocol}, mode, id, to_number(id), ring);
