@@ -100,7 +100,7 @@ TEST_F(PublisherTest, WhatIsPublishedIsWhatTheEngineFinds) {
     const std::map<std::uint16_t, int> slots = owners(tables.services[0]);
     ASSERT_EQ(slots.size(), 3U);
     for (const auto& [index, count] : slots) {
-        EXPECT_NEAR(count, 65'537 / 3, 1);
+        EXPECT_NEAR(count, 65'537.0 / 3, 1);
         const shm::BackendRecord& record = *engine.backend(BackendIndex{index});
         const shm::BackendWord now(record.word.load());
         EXPECT_TRUE(now.has(shm::BackendWord::kPublished) && now.has(shm::BackendWord::kLinked));

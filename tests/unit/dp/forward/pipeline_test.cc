@@ -84,6 +84,7 @@ TEST(Pipeline, TakesAnEmptyAndAFullBurst) {
     EXPECT_EQ(rig.worker().packets.get(), 0U);
     std::vector<Bytes> frames(kMaxBurst, make_frame({}));
     std::vector<Packet> packets;
+    packets.reserve(frames.size());
     for (Bytes& frame : frames) {
         packets.push_back({frame.data(), static_cast<std::uint32_t>(frame.size()), 0});
     }

@@ -14,7 +14,6 @@ namespace fairlead {
 namespace {
 
 using testing::Bytes;
-using testing::Forwarded;
 using testing::FrameSpec;
 using testing::LendingRig;
 using testing::make_frame;

@@ -206,6 +206,7 @@ TEST(Select, PacketsOfOneFlowInOneBurstMakeOneEntry) {
     Bytes frame = packet_from(9);
     std::vector<Bytes> copies(8, frame);
     std::vector<Packet> packets;
+    packets.reserve(copies.size());
     for (Bytes& copy : copies) {
         packets.push_back({copy.data(), static_cast<std::uint32_t>(copy.size()), 0});
     }
