@@ -88,6 +88,14 @@ class Scanner {
         }
     }
 
+    // At a backslash: how much goes with it. Not the end of a line, which is counted, nor what is
+    // beyond ASCII, which is looked at by itself.
+    [[nodiscard]] std::size_t backslash_bytes() const noexcept {
+        return at_ + 1 < text_.size() && text_[at_ + 1] != '\n' && !is_beyond_ascii(text_[at_ + 1])
+                   ? 2
+                   : 1;
+    }
+
     // At a quotation mark: to behind the end of the string that begins here.
     void skip_string(char quote) noexcept {
         const bool is_multiline =
@@ -107,9 +115,7 @@ class Scanner {
                 next_line();
             } else if (c == '\\' && quote == '"') {
                 skips_white_space = is_multiline;
-                const bool is_escape = at_ + 1 < text_.size() && text_[at_ + 1] != '\n' &&
-                                       !is_beyond_ascii(text_[at_ + 1]);
-                at_ += is_escape ? 2 : 1;
+                at_ += backslash_bytes();
             } else if (c == quote && !is_multiline) {
                 ++at_;
                 return;
