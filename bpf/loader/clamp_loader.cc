@@ -12,6 +12,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/loader/per_cpu_counters.h"
 #include "bpf/loader/tc_filters.h"
 
 #include "clamp.skel.h"
@@ -164,23 +165,8 @@ Status ClampLoader::attach(unsigned interface_index) {
 }
 
 Result<ClampCounters> ClampLoader::counters() const {
-    const int cpus = libbpf_num_possible_cpus();
-    if (cpus <= 0) {
-        return fail("cannot tell how many CPUs there are");
-    }
-    std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(cpus));
-    ClampCounters totals{};
-    for (std::uint32_t outcome = 0; outcome < totals.size(); ++outcome) {
-        if (bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.clamp_counters),
-                                &outcome,
-                                per_cpu.data()) != 0) {
-            return fail(fmt::format("cannot read the counters of clamp: {}", text_of(errno)));
-        }
-        for (const std::uint64_t count : per_cpu) {
-            totals.at(outcome) += count;
-        }
-    }
-    return totals;
+    return sum_per_cpu<CLAMP_OUTCOME_COUNT>(bpf_map__fd(state_->skeleton->maps.clamp_counters),
+                                            "clamp");
 }
 
 bool ClampLoader::remove(unsigned interface_index) {

@@ -14,6 +14,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/loader/per_cpu_counters.h"
+
 #include "decap.skel.h"
 
 namespace fairlead {
@@ -177,23 +179,8 @@ Status DecapLoader::set_endpoints(std::span<const decap_address> endpoints) {
 }
 
 Result<DecapCounters> DecapLoader::counters() const {
-    const int cpus = libbpf_num_possible_cpus();
-    if (cpus <= 0) {
-        return fail("cannot tell how many CPUs there are");
-    }
-    std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(cpus));
-    DecapCounters totals{};
-    for (std::uint32_t outcome = 0; outcome < totals.size(); ++outcome) {
-        if (bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.decap_counters),
-                                &outcome,
-                                per_cpu.data()) != 0) {
-            return fail(fmt::format("cannot read the counters of decap: {}", text_of(errno)));
-        }
-        for (const std::uint64_t count : per_cpu) {
-            totals.at(outcome) += count;
-        }
-    }
-    return totals;
+    return sum_per_cpu<DECAP_OUTCOME_COUNT>(bpf_map__fd(state_->skeleton->maps.decap_counters),
+                                            "decap");
 }
 
 std::optional<decap_address> DecapLoader::refused_source() const {

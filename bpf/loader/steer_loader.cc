@@ -14,6 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/loader/per_cpu_counters.h"
 #include "bpf/loader/pin_directory.h"
 #include "dp/base/error_text.h"
 
@@ -194,23 +195,8 @@ Result<SteerLoader::Mode> SteerLoader::attach(unsigned interface_index) {
 }
 
 Result<SteerCounters> SteerLoader::counters() const {
-    const int cpus = libbpf_num_possible_cpus();
-    if (cpus <= 0) {
-        return fail("cannot tell how many CPUs there are");
-    }
-    std::vector<std::uint64_t> per_cpu(static_cast<std::size_t>(cpus));
-    SteerCounters totals{};
-    for (std::uint32_t outcome = 0; outcome < totals.size(); ++outcome) {
-        if (bpf_map_lookup_elem(bpf_map__fd(state_->skeleton->maps.steer_counters),
-                                &outcome,
-                                per_cpu.data()) != 0) {
-            return fail(fmt::format("cannot read the counters of steer: {}", error_text(errno)));
-        }
-        for (const std::uint64_t count : per_cpu) {
-            totals.at(outcome) += count;
-        }
-    }
-    return totals;
+    return sum_per_cpu<STEER_OUTCOME_COUNT>(bpf_map__fd(state_->skeleton->maps.steer_counters),
+                                            "steer");
 }
 
 int SteerLoader::program_fd() const {
