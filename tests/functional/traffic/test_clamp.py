@@ -69,12 +69,15 @@ def narrow(request, build_dir):
 def offered_mss(lab, vip):
     """The MSS in the SYN-ACK as the client's interface sees it."""
     flags = "ip6[53] & 0x12 == 0x12" if ":" in vip else "tcp[13] & 0x12 == 0x12"
-    heard = lab.client.start(f"tcpdump-{len(lab.client.processes)}", "tcpdump", "-i", "eth0", "-nn", "-l", "-c", "1",
-                             f"src {vip} and {flags}")
-    wait_until("tcpdump listens", lambda: "listening on" in heard.log.read_text())
-    lab.client.get(http_url(vip))
-    heard.wait(10)
-    return int(re.search(r"\bmss (\d+)", heard.log.read_text()).group(1))
+    heard = lab.client.start(f"tshark-{len(lab.client.processes)}", "tshark", "-i", "eth0", "-n", "-l", "-c", "1",
+                             "-f", f"src {vip} and {flags}", "-T", "fields", "-e", "tcp.options.mss_val")
+
+    def knock_and_look():  # it says that it captures a moment before it does
+        lab.client.get(http_url(vip))
+        return not heard.is_running()
+
+    wait_until("tshark hears a SYN-ACK", knock_and_look, timeout_s=20, interval_s=0.2)
+    return int(re.search(r"^(\d+)$", heard.log.read_text(), re.MULTILINE).group(1))
 
 
 @every_service
