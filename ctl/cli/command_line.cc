@@ -263,6 +263,7 @@ class Words {
             leaf(root_, "drops", Word::kDrops, "What was dropped, why, and what to do about it");
         target(drops, "SERVICE", "Only this service's", false);
         drops->add_flag("--all", command_.shows_all, "Also reasons that never occurred");
+        drops->add_flag("--watch", command_.watches, "Every second, with packets per second");
         add_trace();
         add_capture();
         CLI::App* config = group("config", "The configuration");

@@ -76,6 +76,7 @@ struct Command {
     std::string address;
     std::optional<std::uint32_t> weight;
     bool shows_all = false;
+    bool watches = false;
     TraceWords trace;
     CaptureWords capture;
 

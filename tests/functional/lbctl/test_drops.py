@@ -3,6 +3,7 @@
 import re
 
 from support import api
+from support.balancer import program
 from support.host import wait_until
 
 PORTAL, API_URL = "203.0.113.10", "http://[2001:db8::10]/"
@@ -63,6 +64,19 @@ def test_without_an_engine_the_steering_program_counts_and_lbctl_says_whose_coun
     done = platform.balancer.lbctl("drops")
     assert re.search(r"^no_socket +A packet for a VIP arrived while no engine polled", done.out, re.MULTILINE)
     assert done.err == ""
+
+
+def test_watch_tells_what_is_dropping_now(platform):
+    before = drop(platform, "no_service")["packets"]
+    watching = platform.balancer.start("watch", program(platform.balancer.build, "lbctl"), "--run-dir",
+                                       platform.balancer.run_dir, "drops", "--watch")
+    line = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ no_service (\d+)/s, (\d+) in all$", re.MULTILINE)
+    try:
+        knock(platform, f"http://{PORTAL}:81/")
+        wait_until("a line tells it", lambda: line.search(watching.log.read_text()))
+    finally:
+        watching.stop()
+    assert int(line.search(watching.log.read_text())[2]) > before
 
 
 def test_every_reason_is_listed_by_the_api_with_a_sentence(platform):

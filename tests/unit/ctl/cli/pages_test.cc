@@ -193,6 +193,21 @@ TEST(DropsPage, ShowsCountsAndThenWhatTheyMean) {
     EXPECT_EQ(drops_page(json::object(), true, Look{}), "Nothing was dropped.\n");
 }
 
+TEST(DropsPage, HasAColumnOfRatesOnceThereAreSome) {
+    const json drops = json::parse(R"({"engine_up": true, "service": null, "drops": [
+        {"reason": "no_service", "where": "engine", "packets": 7, "sentence": "Nobody listens.",
+         "services": {}, "ports": {}, "per_second": 0.0},
+        {"reason": "no_backend", "where": "engine", "packets": 1200, "sentence": "Nobody serves.",
+         "services": {"api": 1200}, "ports": {}, "per_second": 99.6}]})");
+    EXPECT_EQ(drops_page(drops, /*shows_all=*/false, Look{}),
+              "REASON      PACKETS  PER SECOND  WHERE   OF\n"
+              "no_service        7           -  engine  -\n"
+              "no_backend     1200         100  engine  api 1200\n"
+              "\n"
+              "no_service  Nobody listens.\n"
+              "no_backend  Nobody serves.\n");
+}
+
 TEST(TracePage, FollowsThePacket) {
     json trace = json::parse(R"({"engine_up": true, "verdict": "forward", "reason": null,
         "sentence": "Forwarded to the backend.", "hash": "00", "flows_problem": "",
