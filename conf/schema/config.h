@@ -99,14 +99,15 @@ struct PortConfig {
     std::string name;
     std::string interface;  // exactly one of interface and vdev is set
     std::string vdev;
-    std::uint32_t mtu = 0;                   // bytes of IP packet; 0: the interface's, or 1500
-    std::optional<IpAddress> tunnel_source;  // default: the port's address of the outer family
-    // What the kernel tells of an interface and cannot tell of a vdev:
-    std::optional<MacAddress> mac;
+    std::uint32_t mtu = 0;  // bytes of IP packet; 0: the interface's, or 1500
     struct Prefix {
         IpAddress address;
         std::uint8_t length = 0;  // bits, of the address's own family
     };
+    std::optional<IpAddress> tunnel_source;      // default: the port's address of the outer family
+    std::optional<Prefix> tunnel_source_prefix;  // an outer source for each flow, where it is set
+    // What the kernel tells of an interface and cannot tell of a vdev:
+    std::optional<MacAddress> mac;
     std::vector<Prefix> addresses;  // key "address"
     std::optional<IpAddress> gateway;
     std::optional<MacAddress> gateway_mac;

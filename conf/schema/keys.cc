@@ -135,6 +135,14 @@ constexpr std::array kPortKeys{
                     [](PortConfig& port, const Value& value) {
                         port.tunnel_source = as<IpAddress>(value);
                     }},
+    Key<PortConfig>{{.name = "tunnel_source_prefix",
+                     .kind = ValueKind::kPrefix,
+                     .help = "Outer source addresses of tunnelled packets, one a flow, so that the "
+                             "backends' receive queues share the load: a prefix that is routed to "
+                             "this balancer and whose addresses nobody else has."},
+                    [](PortConfig& port, const Value& value) {
+                        port.tunnel_source_prefix = as<PortConfig::Prefix>(value);
+                    }},
     Key<PortConfig>{
         {.name = "mac", .kind = ValueKind::kMac, .help = "The Ethernet address of a vdev port."},
         [](PortConfig& port, const Value& value) {

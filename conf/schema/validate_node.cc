@@ -127,6 +127,9 @@ class NodeValidator {
         if (reading_.accepted(node, "tunnel_source") != nullptr) {
             refuse_no_host(node, "tunnel_source", *port.tunnel_source);
         }
+        if (reading_.accepted(node, "tunnel_source_prefix") != nullptr) {
+            check_tunnel_prefix(*port.tunnel_source_prefix, node);
+        }
         if (reading_.accepted(node, "address") != nullptr) {
             for (const PortConfig::Prefix& prefix : port.addresses) {
                 refuse_no_host(node, "address", prefix.address);
@@ -140,6 +143,36 @@ class NodeValidator {
         } else if (reading_.accepted(node, "gateway") != nullptr) {
             refuse_no_host(node, "gateway", *port.gateway);
         }
+    }
+
+    // The flow hash fills what is behind the prefix, 32 bits at most.
+    void check_tunnel_prefix(const PortConfig::Prefix& prefix, const Node& node) {
+        constexpr std::string_view kKey = "tunnel_source_prefix";
+        const bool is_v4 = prefix.address.is_v4();
+        const auto [shortest, longest] = is_v4 ? std::pair(8, 30) : std::pair(16, 96);
+        if (prefix.length < shortest || prefix.length > longest) {
+            problems_.add(Reading::place_of(node, kKey),
+                          fmt::format("\"{}\" must be from /{} to /{} for {}, not /{}",
+                                      kKey,
+                                      shortest,
+                                      longest,
+                                      is_v4 ? "IPv4" : "IPv6",
+                                      prefix.length));
+            return;
+        }
+        const std::array<std::uint8_t, 16>& bytes = prefix.address.bytes();
+        for (std::size_t bit = prefix.length + (is_v4 ? 96U : 0U); bit < 128; ++bit) {
+            if ((bytes[bit / 8] & (0x80U >> (bit % 8))) != 0) {
+                problems_.add(Reading::place_of(node, kKey),
+                              fmt::format("\"{}\" {}/{} has bits behind the prefix: write the "
+                                          "prefix's first address",
+                                          kKey,
+                                          prefix.address.text().data(),
+                                          prefix.length));
+                return;
+            }
+        }
+        refuse_no_host(node, kKey, prefix.address);
     }
 
     void refuse_no_host(const Node& node, std::string_view key, const IpAddress& address) {

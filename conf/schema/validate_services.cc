@@ -123,6 +123,8 @@ class ServicesValidator {
                std::any_of(ports.begin(), ports.end(), [is_v4](const PortConfig& port) {
                    return port.vdev.empty() ||
                           (port.tunnel_source && port.tunnel_source->is_v4() == is_v4) ||
+                          (port.tunnel_source_prefix &&
+                           port.tunnel_source_prefix->address.is_v4() == is_v4) ||
                           std::any_of(port.addresses.begin(),
                                       port.addresses.end(),
                                       [is_v4](const auto& prefix) {

@@ -51,6 +51,8 @@ class ValueReader {
                 return read_integer(node);
             case ValueKind::kSize:
                 return read_size(node);
+            case ValueKind::kPrefix:
+                return lift(read_prefix(node));
             case ValueKind::kPrefixes:
                 return read_items<PortConfig::Prefix>(node, &ValueReader::read_prefix);
             case ValueKind::kStatusRanges:
@@ -253,7 +255,10 @@ class ValueReader {
                 return PortConfig::Prefix{*address, static_cast<std::uint8_t>(*length)};
             }
         }
-        return refuse(node, "addresses with prefix length, such as \"10.0.0.2/24\"");
+        return refuse(node,
+                      key_.kind == ValueKind::kPrefix
+                          ? "a prefix such as \"fd00:1::/64\" or \"10.1.0.0/16\""
+                          : "addresses with prefix length, such as \"10.0.0.2/24\"");
     }
 
     [[nodiscard]] std::optional<StatusRange> read_status_range(const Node& node) {

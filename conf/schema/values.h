@@ -33,6 +33,7 @@ enum class ValueKind : std::uint8_t {
     kAddress,       // IPv4 or IPv6
     kEndpoint,      // "203.0.113.10:443" or "[2001:db8::10]:443"
     kMac,           // "02:00:00:00:04:01", of one station
+    kPrefix,        // "fd00:1::/64"
     kPrefixes,      // ["10.0.0.2/24", "2001:db8::2/64"]
     kStatusRanges,  // ["200-299", "304", 401]
 };
@@ -44,6 +45,7 @@ using Value = std::variant<std::string,
                            IpAddress,
                            Endpoint,
                            MacAddress,
+                           PortConfig::Prefix,
                            std::vector<PortConfig::Prefix>,
                            std::vector<StatusRange>>;
 

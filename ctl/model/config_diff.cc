@@ -41,6 +41,9 @@ bool same_ports(const std::vector<conf::PortConfig>& one,
                                 const conf::PortConfig::Prefix& b) {
         return a.address == b.address && a.length == b.length;
     };
+    const auto same_tunnel_prefix = [&](const auto& a, const auto& b) {
+        return a.has_value() == b.has_value() && (!a || same_prefix(*a, *b));
+    };
     const auto plain = [](const conf::PortConfig& port) {
         return std::tie(port.name,
                         port.interface,
@@ -56,11 +59,14 @@ bool same_ports(const std::vector<conf::PortConfig>& one,
                       other.begin(),
                       other.end(),
                       [&](const conf::PortConfig& a, const conf::PortConfig& b) {
-                          return plain(a) == plain(b) && std::equal(a.addresses.begin(),
-                                                                    a.addresses.end(),
-                                                                    b.addresses.begin(),
-                                                                    b.addresses.end(),
-                                                                    same_prefix);
+                          return plain(a) == plain(b) &&
+                                 same_tunnel_prefix(a.tunnel_source_prefix,
+                                                    b.tunnel_source_prefix) &&
+                                 std::equal(a.addresses.begin(),
+                                            a.addresses.end(),
+                                            b.addresses.begin(),
+                                            b.addresses.end(),
+                                            same_prefix);
                       });
 }
 

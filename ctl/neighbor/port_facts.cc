@@ -55,6 +55,16 @@ publish::DesiredPort desired_port(const conf::PortConfig& port, const Interface*
         (port.tunnel_source->is_v4() ? desired.tunnel_source_v4 : desired.tunnel_source_v6) =
             *port.tunnel_source;
     }
+    if (port.tunnel_source_prefix) {
+        const conf::PortConfig::Prefix& prefix = *port.tunnel_source_prefix;
+        desired.tunnel_prefix = {prefix.address, prefix.length};
+        // A port without an address of its own speaks from the prefix's first.
+        IpAddress& own =
+            prefix.address.is_v4() ? desired.tunnel_source_v4 : desired.tunnel_source_v6;
+        if (own == IpAddress{}) {
+            own = prefix.address;
+        }
+    }
     return desired;
 }
 

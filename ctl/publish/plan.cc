@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string_view>
+#include <type_traits>
 
 #include "ctl/maglev/maglev.h"
 #include "ctl/publish/publisher_state.h"
@@ -107,7 +108,10 @@ namespace {
     return {};
 }
 
-[[nodiscard]] bool same_bytes(const shm::ServiceRecord& a, const shm::ServiceRecord& b) {
+// Of records without padding that the compiler would be free to leave as it is.
+template <typename Record>
+[[nodiscard]] bool same_bytes(const Record& a, const Record& b) {
+    static_assert(std::has_unique_object_representations_v<Record>);
     return std::memcmp(&a, &b, sizeof a) == 0;
 }
 
@@ -269,14 +273,14 @@ bool PublisherState::snapshot_differs(const DesiredTables& desired, const Plan& 
         return true;
     }
     for (std::size_t i = 0; i < desired.ports.size(); ++i) {
-        const shm::PortRecord& port = current.ports[i];
-        if (DesiredPort{port.mac, port.mtu_bytes, port.tunnel_source_v4, port.tunnel_source_v6} !=
-            desired.ports[i]) {
+        if (!same_bytes(port_record(desired.ports[i]), current.ports[i])) {
             return true;
         }
     }
-    return !std::equal(
-        plan.buckets.begin(), plan.buckets.end(), file.buckets(root).begin(), same_bytes);
+    return !std::equal(plan.buckets.begin(),
+                       plan.buckets.end(),
+                       file.buckets(root).begin(),
+                       same_bytes<shm::ServiceRecord>);
 }
 
 void PublisherState::give_up(const Plan& plan) {

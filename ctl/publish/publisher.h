@@ -67,6 +67,13 @@ struct DesiredPort {
     std::uint32_t mtu_bytes = 1500;
     IpAddress tunnel_source_v4;  // :: where there is none
     IpAddress tunnel_source_v6;
+    // Where the bits behind a prefix are the flow hash's; :: and 0 where there is none.
+    struct TunnelPrefix {
+        IpAddress address;
+        std::uint8_t length = 0;
+        friend bool operator==(const TunnelPrefix&, const TunnelPrefix&) = default;
+    };
+    TunnelPrefix tunnel_prefix;
     friend bool operator==(const DesiredPort&, const DesiredPort&) = default;
 };
 

@@ -56,6 +56,9 @@ struct Plan {
     std::vector<shm::ServiceRecord> buckets;     // of the new snapshot
 };
 
+// A port as the snapshot holds it.
+[[nodiscard]] shm::PortRecord port_record(const DesiredPort& port);
+
 class PublisherState {
   public:
     PublisherState(TablesFile tables, Acknowledgements& acks, CounterSource& totals);

@@ -1,5 +1,6 @@
 // Storing a worked-out change, in the order that dp/shm/tables.h demands (T1 to T3).
 #include <algorithm>
+#include <cstring>
 #include <set>
 
 #include "ctl/publish/publisher_state.h"
@@ -128,6 +129,29 @@ void PublisherState::store_backend(ServiceId service_id,
     record.word.store(word_of(backend, raised).raw(), std::memory_order_release);
 }
 
+shm::PortRecord port_record(const DesiredPort& port) {
+    shm::PortRecord record;
+    record.mac = port.mac;
+    record.mtu_bytes = port.mtu_bytes;
+    record.tunnel_source_v4 = port.tunnel_source_v4;
+    record.tunnel_source_v6 = port.tunnel_source_v6;
+    const DesiredPort::TunnelPrefix& prefix = port.tunnel_prefix;
+    if (prefix.length != 0) {
+        const bool is_v4 = prefix.address.is_v4();
+        const int free_bits = (is_v4 ? 32 : 128) - prefix.length;
+        (is_v4 ? record.entropy_bits_v4 : record.entropy_bits_v6) =
+            static_cast<std::uint8_t>(std::min(free_bits, 32));
+        if (is_v4) {
+            record.tunnel_prefix_v4 = prefix.address.v4();
+        } else {
+            std::memcpy(record.tunnel_prefix_v6.data(),
+                        prefix.address.bytes().data(),
+                        sizeof record.tunnel_prefix_v6);
+        }
+    }
+    return record;
+}
+
 void PublisherState::store_snapshot(const DesiredTables& desired, const Plan& plan) {
     const std::uint32_t slot = *plan.snapshot_slot;
     shm::SnapshotHeader& header = file.snapshot(slot);
@@ -137,13 +161,7 @@ void PublisherState::store_snapshot(const DesiredTables& desired, const Plan& pl
     header.service_count = static_cast<std::uint32_t>(desired.services.size());
     header.port_count = static_cast<std::uint32_t>(desired.ports.size());
     for (std::size_t i = 0; i < desired.ports.size(); ++i) {
-        const DesiredPort& port = desired.ports[i];
-        shm::PortRecord& record = header.ports[i];
-        record = shm::PortRecord{};
-        record.mac = port.mac;
-        record.mtu_bytes = port.mtu_bytes;
-        record.tunnel_source_v4 = port.tunnel_source_v4;
-        record.tunnel_source_v6 = port.tunnel_source_v6;
+        header.ports[i] = port_record(desired.ports[i]);
     }
     std::copy(plan.buckets.begin(), plan.buckets.end(), file.buckets(slot).begin());
     // Release: who acquires the root sees the snapshot and the rings that it names (T1).

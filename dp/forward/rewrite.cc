@@ -29,7 +29,7 @@ void grow(Packet& packet, const PacketFacts& facts, std::uint32_t outer_bytes) n
     packet.length = kEthernetBytes + outer_bytes + facts.ip_bytes;
 }
 
-// 4in4 and 6in6; what changes the family goes the general way.
+// 4in4 and 6in6 from the port's address; what changes the family goes the general way.
 [[nodiscard]] DropReason send_ipip(Packet& packet,
                                    const PacketFacts& facts,
                                    const Selection& selection,
@@ -93,8 +93,10 @@ void rewrite_burst(const shm::Snapshot& snapshot,
             case shm::ForwardingMode::kL2:
                 verdict.reason = send_l2(packets[i], facts[i], word, port);
                 break;
-            case shm::ForwardingMode::kIpip:
-                verdict.reason = send_ipip(packets[i], facts[i], selections[i], port);
+            case shm::ForwardingMode::kIpip:  // a source for each flow is the general way's
+                verdict.reason = (port.entropy_bits_v4 | port.entropy_bits_v6) == 0
+                                     ? send_ipip(packets[i], facts[i], selections[i], port)
+                                     : send_by_tunnel(packets[i], facts[i], selections[i], port);
                 break;
             default:  // a scribbled segment holds any number, which is refused there
                 verdict.reason = send_by_tunnel(packets[i], facts[i], selections[i], port);

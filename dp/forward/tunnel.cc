@@ -1,5 +1,9 @@
 #include "dp/forward/tunnel.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
+
 #include "dp/forward/egress.h"
 #include "dp/net/inner_sum.h"
 #include "dp/net/parse.h"
@@ -47,6 +51,23 @@ using shm::ForwardingMode;
 
 }  // namespace
 
+IpAddress source_from_prefix(const shm::PortRecord& port,
+                             bool outer_is_v6,
+                             std::uint64_t hash) noexcept {
+    const auto entropy = static_cast<std::uint32_t>(hash);
+    if (!outer_is_v6) {
+        const unsigned bits = std::min<unsigned>(read_once(port.entropy_bits_v4), 32);
+        const auto mask = static_cast<std::uint32_t>((std::uint64_t{1} << bits) - 1);
+        return IpAddress::from_v4(
+            Be32::from_host((port.tunnel_prefix_v4.host() & ~mask) | (entropy & mask)));
+    }
+    const std::array<Be32, 4> words{port.tunnel_prefix_v6[0],
+                                    port.tunnel_prefix_v6[1],
+                                    port.tunnel_prefix_v6[2],
+                                    Be32::from_host(entropy)};
+    return IpAddress::from_v6(std::bit_cast<std::array<std::uint8_t, 16>>(words));
+}
+
 DropReason send_by_tunnel(Packet& packet,
                           const PacketFacts& facts,
                           const Selection& selection,
@@ -69,7 +90,7 @@ DropReason send_by_tunnel(Packet& packet,
     fields.protocol = write_middle(ip, facts, mode);
     std::uint8_t* const outer = ip - overhead;
     if (is_v6) {
-        const IpAddress source = port.tunnel_source_v6;
+        const IpAddress source = tunnel_source(port, true, facts.hash);
         fields.payload_bytes =
             facts.ip_bytes + overhead - static_cast<std::uint32_t>(sizeof(Ipv6Header));
         write_outer_v6(outer, fields, source, backend);
@@ -81,7 +102,7 @@ DropReason send_by_tunnel(Packet& packet,
     } else {
         fields.payload_bytes =
             facts.ip_bytes + overhead - static_cast<std::uint32_t>(sizeof(Ipv4Header));
-        write_outer_v4(outer, fields, port.tunnel_source_v4, backend);
+        write_outer_v4(outer, fields, tunnel_source(port, false, facts.hash), backend);
     }
     packet.data -= overhead;
     packet.headroom -= overhead;

@@ -6,10 +6,12 @@
 //     gre    24         44         IP, GRE               RFC 2784, no key, no checksum
 //     gue    32         52         IP, UDP, GUE          version 0, UDP checksum over v6 alone
 //
-// Entropy for the backend's receive queues, all from the flow hash: GUE's UDP source port, and the
-// flow label of 4in6. The UDP checksum costs the same for every length, see dp/net/inner_sum.h.
+// Entropy for the backend's receive queues, all from the flow hash: GUE's UDP source port, the
+// flow label of 4in6, and the outer source address where the port has a tunnel_source_prefix. The
+// UDP checksum costs the same for every length, see dp/net/inner_sum.h.
 //
-// 4in4 and 6in6 have a way of their own in rewrite.cc, which is the same but for its speed.
+// 4in4 and 6in6 from the port's address have a way of their own in rewrite.cc, which is the same
+// but for its speed.
 #pragma once
 
 #include <cstdint>
@@ -39,6 +41,21 @@ namespace fairlead {
     return 0;
 }
 static_assert(tunnel_overhead(shm::ForwardingMode::kGue, true) <= kNeededHeadroomBytes);
+
+// The outer source of a flow's packets where the port has a prefix for them: the prefix, and
+// behind it the low half of the flow hash, since the high half has chosen the backend.
+[[nodiscard]] IpAddress source_from_prefix(const shm::PortRecord& port,
+                                           bool outer_is_v6,
+                                           std::uint64_t hash) noexcept;
+
+[[nodiscard]] inline IpAddress tunnel_source(const shm::PortRecord& port,
+                                             bool outer_is_v6,
+                                             std::uint64_t hash) noexcept {
+    if ((outer_is_v6 ? port.entropy_bits_v6 : port.entropy_bits_v4) != 0) [[unlikely]] {
+        return source_from_prefix(port, outer_is_v6, hash);
+    }
+    return outer_is_v6 ? port.tunnel_source_v6 : port.tunnel_source_v4;
+}
 
 // Where a packet enters a tunnel.
 struct TunnelEntrance {

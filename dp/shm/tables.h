@@ -195,12 +195,19 @@ struct PortRecord {
     MacAddress mac;  // source MAC of what leaves here
     std::uint16_t reserved0 = 0;
     std::uint32_t mtu_bytes = 0;  // largest IP packet, without the Ethernet header
-    std::uint32_t reserved1 = 0;
+    // The low bits of the outer source that the flow hash fills, above them the prefix below. 0:
+    // there is no prefix, and the outer source is always the same. At most 32.
+    std::uint8_t entropy_bits_v4 = 0;
+    std::uint8_t entropy_bits_v6 = 0;
+    std::uint16_t reserved1 = 0;
     IpAddress tunnel_source_v4;  // outer source; :: where the port has none
     IpAddress tunnel_source_v6;
-    std::array<std::uint8_t, 16> reserved2{};
+    Be32 tunnel_prefix_v4;
+    std::array<Be32, 3> tunnel_prefix_v6;  // the last 32 bits are all the flow hash's
 };
 static_assert(sizeof(PortRecord) == kCacheLineBytes);
+static_assert(offsetof(PortRecord, tunnel_source_v4) == 16);
+static_assert(offsetof(PortRecord, tunnel_prefix_v4) == 48);
 
 struct alignas(kCacheLineBytes) SnapshotHeader {
     std::uint64_t generation = 0;
@@ -292,6 +299,8 @@ inline constexpr std::uint32_t kTablesFingerprint =
                     offsetof(BackendRecord, address),
                     offsetof(SnapshotHeader, bucket_mask),
                     offsetof(SnapshotHeader, ports),
+                    offsetof(PortRecord, entropy_bits_v4),
+                    offsetof(PortRecord, tunnel_prefix_v4),
                     BackendWord::kIncarnationBits,
                     kMaxPorts,
                     kServiceProbes});

@@ -136,6 +136,13 @@ def forwarded_l2(frame, destination_mac, source_mac):
     return mac_bytes(destination_mac) + mac_bytes(source_mac) + frame[12:ETHERNET] + packet
 
 
+def source_of_flow(prefix, flow_hash):
+    """The outer source where the port has a tunnel_source_prefix: behind the prefix, 32 bits of the hash at most."""
+    network = ipaddress.ip_network(prefix)
+    free = min(network.max_prefixlen - network.prefixlen, 32)
+    return str(network.network_address + (flow_hash & ((1 << free) - 1)))
+
+
 def forwarded_tunnel(mode, frame, macs, source, destination, flow_hash=0):
     """`macs` are (destination, source) of the frame that leaves; `mode` is ipip, gre or gue."""
     inner_version, inner = ip_packet(frame)

@@ -84,6 +84,15 @@ void fill(TablesImage& tables, const Json& config) {
         port.mtu_bytes = one.at("mtu");
         port.tunnel_source_v4 = optional_address(one, "tunnel_source_v4");
         port.tunnel_source_v6 = optional_address(one, "tunnel_source_v6");
+        if (const IpAddress v4 = optional_address(one, "tunnel_prefix_v4"); v4 != IpAddress{}) {
+            port.tunnel_prefix_v4 = v4.v4();
+            port.entropy_bits_v4 = one.at("entropy_bits_v4");
+        }
+        if (const IpAddress v6 = optional_address(one, "tunnel_prefix_v6"); v6 != IpAddress{}) {
+            std::memcpy(
+                port.tunnel_prefix_v6.data(), v6.bytes().data(), sizeof port.tunnel_prefix_v6);
+            port.entropy_bits_v6 = 32;
+        }
     }
     std::uint32_t id = 0;
     for (const Json& one : config.at("services")) {

@@ -144,14 +144,18 @@ def hash_from(service, source, port):
     return flow_hash.flow_hash(SEED, source, service.vip, port, service.port, protocol)
 
 
-def expected(service, frame, backend=None, flow=None):
-    """The frame that leaves, by the oracle. flow: the flow hash, where the frame does not begin with the ports."""
+def expected(service, frame, backend=None, flow=None, prefix=None):
+    """The frame that leaves, by the oracle. flow: the flow hash, where the frame does not begin with the ports.
+
+    prefix: the port's tunnel_source_prefix."""
     backend = backend or service.backends[0]
     if service.forwarding == "l2":
         return headers.forwarded_l2(frame, backend.mac, EDGE.mac)
     source = EDGE.tunnel_source_v6 if ":" in backend.address else EDGE.tunnel_source_v4
     macs = (backend.mac, EDGE.mac)
     flow = hash_of(service, frame) if flow is None else flow
+    if prefix is not None and (":" in prefix) == (":" in source):
+        source = headers.source_of_flow(prefix, flow)
     return headers.forwarded_tunnel(service.forwarding, frame, macs, source, backend.address, flow)
 
 
@@ -440,7 +444,7 @@ def rows():
 # ---- where flows go -------------------------------------------------------------------------------
 
 
-def spread_rows(service, ring, flows=500, seed=SEED):
+def spread_rows(service, ring, flows=500, seed=SEED, prefix=None):
     """Flows of a service of several backends. ring: the number of the backend of each slot."""
     table = Table()
     numbers = random.Random(service.name)
@@ -454,7 +458,7 @@ def spread_rows(service, ring, flows=500, seed=SEED):
         frame = bytes(frame_to(service, ip={"src": source}, transport={"sport": port}))
         value = flow_hash.flow_hash(seed, source, service.vip, port, service.port, protocol)
         backend = service.backends[ring[flow_hash.ring_slot(value, len(ring))]]
-        output = expected(service, frame, backend)
+        output = expected(service, frame, backend, prefix=prefix)
         description = f"{service.name}: flow {flow} to {backend.name}"
         table.rows.append(Row(description, frame, "transmit", output, service.name))
     return table.rows

@@ -4,6 +4,7 @@ Two judges for what leaves: the oracle's bytes, and scapy, which takes the frame
 """
 
 import collections
+import ipaddress
 import json
 import os
 import pathlib
@@ -58,6 +59,7 @@ def tables(**changes):
         "tunnel_source_v4": changes.get("tunnel_source_v4", table.EDGE.tunnel_source_v4),
         "tunnel_source_v6": changes.get("tunnel_source_v6", table.EDGE.tunnel_source_v6),
     }
+    port |= changes.get("port", {})
     return {"seed": table.SEED, "ports": [port], "services": services, "backends": backends}
 
 
@@ -215,6 +217,24 @@ def test_flows_spread_as_hash_and_ring_say(name):
         assert answer["frame"] == row.output.hex(), row.description
     shares = collections.Counter(answer["backend"] for answer in answers)
     assert len(shares) == 3 and min(shares.values()) > 100
+
+
+@pytest.mark.parametrize("prefix", ["10.77.0.0/16", "10.77.8.4/30", "fd00:1:2:3::/64", "fd00:1:2:3:4:5::/96"])
+@pytest.mark.parametrize("name", ["api", "api6", "notify", "notify6", "ipip-6in4-tcp", "ipip-4in6-udp", "gre-4in4-udp",
+                                  "gre-6in6-tcp", "gue-4in6-tcp"])
+def test_a_tunnel_source_prefix_gives_each_flow_a_source_of_its_own(name, prefix):
+    service = table.BY_NAME[name]
+    bits = ipaddress.ip_network(prefix).max_prefixlen - ipaddress.ip_network(prefix).prefixlen
+    keys = {"tunnel_prefix_v6": prefix.split("/")[0]} if ":" in prefix else {
+        "tunnel_prefix_v4": prefix.split("/")[0], "entropy_bits_v4": bits}
+    rows = table.spread_rows(service, ring_of(len(service.backends)), flows=40, prefix=prefix)
+    answers, _ = run(tables(port=keys), [row.frame for row in rows])
+    for row, answer in zip(rows, answers):
+        assert answer["frame"] == row.output.hex(), row.description
+    outer_is_v6 = ":" in service.backends[0].address
+    sources = {row.output[22:38] if outer_is_v6 else row.output[26:30] for row in rows}
+    is_ours = outer_is_v6 == (":" in prefix)
+    assert len(sources) == (1 if not is_ours else 4 if bits == 2 else 40)
 
 
 @pytest.mark.parametrize(

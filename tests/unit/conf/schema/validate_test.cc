@@ -251,6 +251,34 @@ TEST(ValidateServices, ATunnelNeedsASourceOfItsFamily) {
         errors_of_ports(port + "address = [\"192.0.2.2/24\"]\ntunnel_source = \"2001:db8::2\"\n" +
                         service),
         IsEmpty());
+    EXPECT_THAT(errors_of_ports(port + "address = [\"192.0.2.2/24\"]\n" +
+                                "tunnel_source_prefix = \"fd00:1::/64\"\n" + service),
+                IsEmpty());
+}
+
+TEST(Validate, ATunnelSourcePrefixIsAPrefixOfSomeHostsWithRoomForEntropy) {
+    const auto errors_of = [](const std::string& prefix) {
+        return errors_of_ports(
+            "[[port]]\nname = \"p\"\ninterface = \"eth0\"\ntunnel_source_prefix = \"" + prefix +
+            "\"\n");
+    };
+    const std::string key = "6:24 \"tunnel_source_prefix\" ";
+    for (const char* good :
+         {"fd00:1::/64", "fd00::/16", "fd00:1::/96", "10.0.0.0/8", "10.1.2.4/30"}) {
+        EXPECT_THAT(errors_of(good), IsEmpty()) << good;
+    }
+    EXPECT_THAT(errors_of("10.1.2.4/31"),
+                ElementsAre(key + "must be from /8 to /30 for IPv4, not /31"));
+    EXPECT_THAT(errors_of("fd00:1::/97"),
+                ElementsAre(key + "must be from /16 to /96 for IPv6, not /97"));
+    EXPECT_THAT(errors_of("10.1.2.4/24"),
+                ElementsAre(key + "10.1.2.4/24 has bits behind the prefix: write the prefix's "
+                                  "first address"));
+    EXPECT_THAT(errors_of("224.0.0.0/8"),
+                ElementsAre(key + "224.0.0.0 is multicast: it must be a host's address"));
+    EXPECT_THAT(errors_of("fd00:1::"),
+                ElementsAre(key + "must be a prefix such as \"fd00:1::/64\" or \"10.1.0.0/16\", "
+                                  "not \"fd00:1::\""));
 }
 
 [[nodiscard]] std::string service_with(int number, int backends) {

@@ -58,6 +58,19 @@ TEST(DesiredPort, AVdevHasWhatTheFileSays) {
     EXPECT_EQ(desired.mtu_bytes, 9000U);
     EXPECT_EQ(desired.tunnel_source_v4, ip("10.0.0.99"));
     EXPECT_EQ(desired.tunnel_source_v6, ip("2001:db8::2"));
+    EXPECT_EQ(desired.tunnel_prefix.length, 0U);
+}
+
+TEST(DesiredPort, ATunnelSourcePrefixIsHandedOnAndStandsInForAMissingAddress) {
+    PortConfig port = vdev_port();
+    port.tunnel_source_prefix = {{ip("fd00:1::"), 64}};
+    publish::DesiredPort desired = desired_port(port, nullptr);
+    EXPECT_EQ(desired.tunnel_prefix, (publish::DesiredPort::TunnelPrefix{ip("fd00:1::"), 64}));
+    EXPECT_EQ(desired.tunnel_source_v6, ip("2001:db8::2")) << "the port has an address";
+    port.addresses.clear();
+    desired = desired_port(port, nullptr);
+    EXPECT_EQ(desired.tunnel_source_v6, ip("fd00:1::"));
+    EXPECT_EQ(desired.tunnel_source_v4, IpAddress{});
 }
 
 class NeighborTableTest : public testing::Test {

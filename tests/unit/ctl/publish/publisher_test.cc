@@ -109,6 +109,28 @@ TEST_F(PublisherTest, WhatIsPublishedIsWhatTheEngineFinds) {
     }
 }
 
+TEST_F(PublisherTest, ATunnelPrefixLeavesTheFlowHashTheBitsBehindIt) {
+    Publisher& publisher = start();
+    DesiredTables tables = make_tables(1);
+    const auto port_with = [&](const char* prefix, std::uint8_t length) {
+        tables.ports[0].tunnel_prefix = {*IpAddress::parse(prefix), length};
+        EXPECT_TRUE(publisher.publish(tables));
+        return reader().snapshot().header->ports[0];
+    };
+    shm::PortRecord port = port_with("10.77.0.0", 16);
+    EXPECT_EQ(port.entropy_bits_v4, 16);
+    EXPECT_EQ(port.entropy_bits_v6, 0);
+    EXPECT_EQ(port.tunnel_prefix_v4, Be32::from_host(0x0A4D'0000));
+    port = port_with("10.77.1.4", 30);
+    EXPECT_EQ(port.entropy_bits_v4, 2) << "a changed port is a new snapshot";
+    port = port_with("fd00:1:2:3::", 64);
+    EXPECT_EQ(port.entropy_bits_v4, 0);
+    EXPECT_EQ(port.entropy_bits_v6, 32) << "never more than half of the hash";
+    EXPECT_EQ(port.tunnel_prefix_v6[0], Be32::from_host(0xFD00'0001));
+    EXPECT_EQ(port.tunnel_prefix_v6[1], Be32::from_host(0x0002'0003));
+    EXPECT_EQ(port.tunnel_prefix_v6[2], Be32{});
+}
+
 TEST_F(PublisherTest, PublishingTheSameAgainChangesNothing) {
     Publisher& publisher = start();
     ASSERT_TRUE(publisher.publish(make_tables(3)));
