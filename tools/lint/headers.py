@@ -16,7 +16,7 @@ BPF = ["clang-14", "-target", "bpf", "-g", "-O2", "-Wall", "-Werror", "-idirafte
 
 
 def flags_only(command):
-    """A compile command without its input, output and dependency files, ready for -fsyntax-only."""
+    """A compile command without its input, output, dependency files and precompiled header, ready for -fsyntax-only."""
     words = shlex.split(command)
     if os.path.basename(words[0]) == "ccache":
         words = words[1:]
@@ -24,7 +24,7 @@ def flags_only(command):
     for word in words:
         if skip:
             skip = False
-        elif word in ("-o", "-MF", "-MQ", "-MT"):
+        elif word in ("-o", "-MF", "-MQ", "-MT", "-include", "-include-pch"):
             skip = True
         elif word not in ("-c", "-MD", "-fdiagnostics-color=always") and not word.endswith((".cc", ".c", ".cpp")):
             kept.append(word)
