@@ -80,6 +80,8 @@ Json backend_view(daemon::Daemon& daemon,
                  {"new_flows", counts.new_flows},
                  {"active_flows", counts.active_flows}};
     view["index"] = counts.index ? Json(to_number(*counts.index)) : Json(nullptr);
+    const auto path_mtu = daemon.path_mtu_to(service, backend);
+    view["path_mtu"] = path_mtu ? Json(*path_mtu) : Json(nullptr);
     view["overrides"] =
         overrides_view(daemon.model().overrides(), {service.config.name, backend.name});
     return view;

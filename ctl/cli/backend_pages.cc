@@ -140,6 +140,9 @@ std::string backend_page(const json& backend, const Look& look, Clock::time_poin
                           bytes(number(backend, "forwarded_bytes")),
                           counted(number(backend, "forwarded_packets"), "packet")));
     facts.add("Link", link_of(backend, look));
+    if (const std::uint64_t mtu = number(backend, "path_mtu"); mtu != 0) {
+        facts.add("Path MTU", fmt::format("{} bytes, as a router on the way says", mtu));
+    }
     for (const json& change : array(backend, "overrides")) {
         facts.add("Override", override_line(change, now));
     }

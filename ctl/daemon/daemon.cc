@@ -99,6 +99,7 @@ Status Daemon::open_parts() {
         return Unexpected{neighbors.error()};
     }
     neighbors_ = std::move(*neighbors);
+    open_path_mtus();
     log_info("taken-over",
              {{"generation", publisher_->generation()},
               {"backends", publisher_->known_backends().size()},
@@ -106,11 +107,37 @@ Status Daemon::open_parts() {
     return {};
 }
 
+// Without it everything is forwarded all the same, but for what a smaller link on the way refuses.
+void Daemon::open_path_mtus() {
+    auto opened = neighbor::PathMtuListener::open(
+        loop_.get_executor(),
+        [this](const IpAddress& source, const IpAddress& destination) {
+            return is_own_tunnel(neighbors_->ports(), *model_, source, destination);
+        },
+        [this] { publish_soon(); });
+    if (opened) {
+        path_mtus_ = std::move(*opened);
+        return;
+    }
+    path_mtu_problem_ = opened.error().message;
+    log_warning("path-mtu-unheard", {{"reason", path_mtu_problem_}});
+}
+
+std::optional<std::uint32_t> Daemon::path_mtu_to(const model::Service& service,
+                                                 const model::Backend& backend) const {
+    return path_mtus_ == nullptr || service.config.forwarding == conf::Forwarding::kL2
+               ? std::nullopt
+               : path_mtus_->of(backend.address);
+}
+
 publish::DesiredTables Daemon::desired(const model::Model& model) const {
     publish::DesiredTables tables;
     tables.flow_hash_seed = seed_;
     tables.ports = neighbors_->ports();
     tables.services = model::desired_services(model.services());
+    if (path_mtus_ != nullptr) {
+        set_path_mtus(*path_mtus_, tables);
+    }
     return tables;
 }
 
@@ -127,6 +154,7 @@ void Daemon::stop() {
     departure_timer_.cancel();
     tick_timer_.cancel();
     checker_.set_targets({});
+    path_mtus_.reset();
     neighbors_.reset();
 }
 
@@ -252,6 +280,9 @@ std::vector<std::string> Daemon::problems() {
     }
     const std::vector<std::string> of_ports = neighbors_->problems();
     problems.insert(problems.end(), of_ports.begin(), of_ports.end());
+    if (!path_mtu_problem_.empty()) {
+        problems.push_back(path_mtu_problem_);
+    }
     if (!overrides_problem_.empty()) {
         problems.push_back(overrides_problem_);
     }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@
 #include "ctl/model/config_diff.h"
 #include "ctl/model/model.h"
 #include "ctl/neighbor/neighbor_table.h"
+#include "ctl/neighbor/path_mtu.h"
 #include "ctl/publish/publisher.h"
 #include "ctl/publish/telemetry_view.h"
 #include "dp/base/result.h"
@@ -95,6 +97,11 @@ class Daemon {
     [[nodiscard]] const publish::Publisher& publisher() const { return *publisher_; }
     [[nodiscard]] publish::TelemetryView& telemetry() { return telemetry_; }
     [[nodiscard]] const health::Checker& checker() const { return checker_; }
+    // nullptr: ICMP errors about the tunnels cannot be heard; problems() says why.
+    [[nodiscard]] const neighbor::PathMtuListener* path_mtus() const { return path_mtus_.get(); }
+    // What routers have said of the way to a tunnel's backend; nullopt: nothing.
+    [[nodiscard]] std::optional<std::uint32_t> path_mtu_to(const model::Service& service,
+                                                           const model::Backend& backend) const;
     [[nodiscard]] Waiters& waiters() { return waiters_; }
     [[nodiscard]] const Options& options() const { return options_; }
     [[nodiscard]] const ReloadState& reload_state() const { return reload_state_; }
@@ -106,6 +113,7 @@ class Daemon {
     Daemon(boost::asio::io_context& loop, Options options);
 
     [[nodiscard]] Status open_parts();
+    void open_path_mtus();
     [[nodiscard]] publish::DesiredTables desired(const model::Model& model) const;
     [[nodiscard]] Result<std::uint64_t, model::Refusal> commit(model::Model candidate);
     [[nodiscard]] Result<ReloadOutcome, model::Refusal> try_reload();
@@ -127,6 +135,8 @@ class Daemon {
     std::unique_ptr<model::Model> model_;
     std::unique_ptr<Departures> departures_;
     std::unique_ptr<neighbor::NeighborTable> neighbors_;
+    std::unique_ptr<neighbor::PathMtuListener> path_mtus_;
+    std::string path_mtu_problem_;
     health::Checker checker_;
     std::uint64_t checked_shape_ = 0;  // of the model that the checker has its targets from
     Waiters waiters_;

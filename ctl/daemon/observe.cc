@@ -1,5 +1,9 @@
 #include "ctl/daemon/observe.h"
 
+#include <algorithm>
+
+#include "ctl/neighbor/port_facts.h"
+
 namespace fairlead::daemon {
 
 bool observe_links(neighbor::NeighborTable& neighbors, model::Model& model, model::Time now) {
@@ -13,6 +17,38 @@ bool observe_links(neighbor::NeighborTable& neighbors, model::Model& model, mode
         }
     }
     return is_changed;
+}
+
+bool is_own_tunnel(const std::vector<publish::DesiredPort>& ports,
+                   const model::Model& model,
+                   const IpAddress& source,
+                   const IpAddress& destination) {
+    const bool is_ours =
+        std::any_of(ports.begin(), ports.end(), [&](const publish::DesiredPort& port) {
+            const auto& [address, length] = port.tunnel_prefix;
+            return port.tunnel_source_v4 == source || port.tunnel_source_v6 == source ||
+                   (length != 0 && neighbor::contains({address, length}, source));
+        });
+    const auto has_destination = [&](const model::Service& service) {
+        return service.config.forwarding != conf::Forwarding::kL2 &&
+               std::any_of(
+                   service.backends.begin(),
+                   service.backends.end(),
+                   [&](const model::Backend& backend) { return backend.address == destination; });
+    };
+    const std::vector<model::Service>& services = model.services();
+    return is_ours && std::any_of(services.begin(), services.end(), has_destination);
+}
+
+void set_path_mtus(const neighbor::PathMtuListener& listener, publish::DesiredTables& tables) {
+    for (publish::DesiredService& service : tables.services) {
+        if (service.mode == shm::ForwardingMode::kL2) {
+            continue;
+        }
+        for (publish::DesiredBackend& backend : service.backends) {
+            backend.path_mtu_bytes = listener.of(backend.address).value_or(shm::kNoPathMtu);
+        }
+    }
 }
 
 std::vector<health::Target> targets_of(const model::Model& model) {

@@ -5,6 +5,7 @@ namespace fairlead::metrics {
 namespace {
 
 struct Row {
+    const model::Service* service;
     const model::Backend* backend;
     const std::string* labels;
     daemon::BackendCounts counts;
@@ -71,6 +72,24 @@ void write_states(TextWriter& out, const std::vector<Row>& rows) {
     }
 }
 
+void write_path_mtus(TextWriter& out, const daemon::Daemon& daemon, const std::vector<Row>& rows) {
+    out.family(
+        "fairlead_backend_path_mtu_bytes",
+        Type::kGauge,
+        "The largest packet to the backend, as a router on the way says; only while one says.");
+    for (const Row& row : rows) {
+        if (const auto mtu = daemon.path_mtu_to(*row.service, *row.backend)) {
+            out.sample(*row.labels, "", *mtu);
+        }
+    }
+    const neighbor::PathMtuListener* const listener = daemon.path_mtus();
+    out.family("fairlead_path_mtu_messages_total",
+               Type::kCounter,
+               "Too-big messages of routers about tunnels, by whether the tunnel was ours.");
+    out.sample("", label("result", "believed"), listener == nullptr ? 0 : listener->believed());
+    out.sample("", label("result", "ignored"), listener == nullptr ? 0 : listener->ignored());
+}
+
 }  // namespace
 
 void write_backends(TextWriter& out,
@@ -82,12 +101,14 @@ void write_backends(TextWriter& out,
         for (const BackendSeries& entry : series[i].backends) {
             const model::Backend& backend = services[i].backends[entry.position];
             rows.push_back(
-                {&backend,
+                {&services[i],
+                 &backend,
                  &entry.labels,
                  daemon::counts_of(daemon.publisher(), daemon.telemetry(), services[i], backend)});
         }
     }
     write_states(out, rows);
+    write_path_mtus(out, daemon, rows);
     write_family(out,
                  rows,
                  "fairlead_backend_forwarded_packets_total",

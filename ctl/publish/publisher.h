@@ -40,6 +40,7 @@ struct DesiredBackend {
     std::optional<Link> link;  // nullopt: not known; what was published last stays
     std::uint32_t health = 0;  // kept for the next daemon, not looked at
     std::int64_t health_since_ns = 0;
+    std::uint32_t path_mtu_bytes = shm::kNoPathMtu;
 };
 
 // When a service wants pings of its VIP answered.

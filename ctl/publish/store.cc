@@ -113,6 +113,7 @@ void PublisherState::store_backend(ServiceId service_id,
     record.word.store(raised.raw(), std::memory_order_release);
     record.service = service_id;
     record.address = backend.address;
+    record.path_mtu_bytes.store(backend.path_mtu_bytes, std::memory_order_relaxed);
 
     shm::BackendInfo& info = file.backend_info(index);
     const CounterTotals totals = counters.totals(BackendIndex{static_cast<std::uint16_t>(index)});
@@ -179,6 +180,8 @@ void PublisherState::update_words(const DesiredTables& desired, const Plan& plan
             if (next != now) {
                 place.store(next.raw(), std::memory_order_release);
             }
+            file.backend(index).path_mtu_bytes.store(backend.path_mtu_bytes,
+                                                     std::memory_order_relaxed);
             shm::BackendInfo& info = file.backend_info(index);
             info.health.store(backend.health, std::memory_order_relaxed);
             info.health_since_ns.store(backend.health_since_ns, std::memory_order_relaxed);

@@ -89,7 +89,7 @@ void finish_header(std::uint8_t* ip,
     const shm::PortRecord& port = context.snapshot.header->ports[to_number(word.port())];
     const std::uint32_t overhead =
         tunnel_overhead(read_once(facts.service->mode), !record->address.is_v4());
-    const std::uint32_t mtu = std::min(read_once(port.mtu_bytes), kMaxIpBytes);
+    const std::uint32_t mtu = path_mtu(port, *record);
     selection = {record, word};
     return mtu > overhead ? mtu - overhead : 0;
 }

@@ -23,6 +23,14 @@ inline void write_macs(std::uint8_t* frame,
     ethernet.source = port.mac;
 }
 
+// The largest IP packet, outer headers included, that goes from this port to this backend.
+[[nodiscard]] inline std::uint32_t path_mtu(const shm::PortRecord& port,
+                                            const shm::BackendRecord& backend) noexcept {
+    // Pairs with the daemon's relaxed store: the number alone counts.
+    const std::uint32_t path = backend.path_mtu_bytes.load(std::memory_order_relaxed);
+    return std::min({read_once(port.mtu_bytes), path, kMaxIpBytes});
+}
+
 [[nodiscard]] inline bool fits(std::uint32_t ip_bytes, const shm::PortRecord& port) noexcept {
     return ip_bytes <= std::min(read_once(port.mtu_bytes), kMaxIpBytes);
 }

@@ -97,7 +97,7 @@ void send_error(ForwardContext& context,
         return 0;
     }
     const std::uint32_t mtu =
-        read_once(context.snapshot.header->ports[to_number(word.port())].mtu_bytes);
+        path_mtu(context.snapshot.header->ports[to_number(word.port())], *record);
     const IpAddress address = record->address;
     const std::uint32_t overhead =
         tunnel_overhead(read_once(facts.service->mode), !address.is_v4());

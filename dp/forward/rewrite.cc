@@ -42,8 +42,8 @@ void grow(Packet& packet, const PacketFacts& facts, std::uint32_t outer_bytes) n
     Be16 type = kEtherTypeIpv4;
     if (facts.is_v6) {
         auto& inner = header_at<Ipv6Header>(ip);
-        const DropReason reason =
-            check_tunnel(packet, facts, port, {sizeof(Ipv6Header), true, inner.hop_limit});
+        const DropReason reason = check_tunnel(
+            packet, facts, *selection.record, port, {sizeof(Ipv6Header), true, inner.hop_limit});
         if (reason != DropReason::kNone) {
             return reason;
         }
@@ -53,8 +53,8 @@ void grow(Packet& packet, const PacketFacts& facts, std::uint32_t outer_bytes) n
         type = kEtherTypeIpv6;
     } else {
         auto& inner = header_at<Ipv4Header>(ip);
-        const DropReason reason =
-            check_tunnel(packet, facts, port, {sizeof(Ipv4Header), false, inner.ttl});
+        const DropReason reason = check_tunnel(
+            packet, facts, *selection.record, port, {sizeof(Ipv4Header), false, inner.ttl});
         if (reason != DropReason::kNone) {
             return reason;
         }

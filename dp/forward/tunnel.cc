@@ -82,7 +82,8 @@ DropReason send_by_tunnel(Packet& packet,
     std::uint8_t* const ip = packet.data + kEthernetBytes;
     const std::uint8_t ttl =
         facts.is_v6 ? header_at<Ipv6Header>(ip).hop_limit : header_at<Ipv4Header>(ip).ttl;
-    const DropReason reason = check_tunnel(packet, facts, port, {overhead, is_v6, ttl});
+    const DropReason reason =
+        check_tunnel(packet, facts, *selection.record, port, {overhead, is_v6, ttl});
     if (reason != DropReason::kNone) {
         return reason;
     }

@@ -67,6 +67,7 @@ struct TunnelEntrance {
 // The checks of every tunnel, in the order of rewrite.h.
 [[nodiscard]] inline DropReason check_tunnel(const Packet& packet,
                                              const PacketFacts& facts,
+                                             const shm::BackendRecord& backend,
                                              const shm::PortRecord& port,
                                              const TunnelEntrance& entrance) noexcept {
     if ((entrance.outer_is_v6 ? port.tunnel_source_v6 : port.tunnel_source_v4) == IpAddress{}) {
@@ -75,7 +76,7 @@ struct TunnelEntrance {
     if (entrance.inner_ttl <= 1) {
         return DropReason::kTtlExpired;
     }
-    if (!fits(facts.ip_bytes + entrance.overhead_bytes, port)) {
+    if (facts.ip_bytes + entrance.overhead_bytes > path_mtu(port, backend)) {
         return DropReason::kTooBig;
     }
     return packet.headroom < entrance.overhead_bytes ? DropReason::kNoHeadroom : DropReason::kNone;

@@ -21,7 +21,8 @@
 //       worker has acknowledged a generation published after that; the word is stored last
 //       (release) and loaded first (acquire). Its incarnation is raised first, so that flow entries
 //       of the former owner of the index miss.
-//   T4. What changes in place is one atomic word: BackendRecord::word.
+//   T4. What changes in place are two atomic words, each whole in itself: BackendRecord::word and
+//       BackendRecord::path_mtu_bytes.
 //   T5. The daemon may die between any two stores. The next one finds `root` pointing at a whole
 //   snapshot,
 //       takes every slot that it does not reach for free, and raises `generation` before it reuses
@@ -124,15 +125,21 @@ class BackendWord {
     std::uint64_t raw_ = 0;
 };
 
+// A path to which nobody has said that it takes less than its port.
+inline constexpr std::uint32_t kNoPathMtu = 65'535;
+
 struct alignas(kCacheLineBytes) BackendRecord {
     std::atomic<std::uint64_t> word;  // BackendWord
     ServiceId service;                // the service that it belongs to
-    std::uint32_t reserved0;
+    // The largest packet, outer headers and all, that the way to it takes: what routers have said.
+    // Stored and loaded relaxed: it goes with no other field.
+    std::atomic<std::uint32_t> path_mtu_bytes;
     IpAddress address;  // where a tunnel ends; the server's own address
     std::array<std::uint8_t, 32> reserved1;
 };
 static_assert(sizeof(BackendRecord) == kCacheLineBytes);
 static_assert(offsetof(BackendRecord, service) == 8 && offsetof(BackendRecord, address) == 16);
+static_assert(offsetof(BackendRecord, path_mtu_bytes) == 12);
 
 // ---- services
 // ------------------------------------------------------------------------------------
@@ -297,6 +304,7 @@ inline constexpr std::uint32_t kTablesFingerprint =
                     offsetof(ServiceRecord, vip_policy),
                     offsetof(BackendRecord, service),
                     offsetof(BackendRecord, address),
+                    offsetof(BackendRecord, path_mtu_bytes),
                     offsetof(SnapshotHeader, bucket_mask),
                     offsetof(SnapshotHeader, ports),
                     offsetof(PortRecord, entropy_bits_v4),

@@ -110,6 +110,7 @@ void TablesImage::set_backend(BackendIndex index,
     shm::BackendRecord& record = backend(index);
     record.service = service;
     record.address = address;
+    record.path_mtu_bytes.store(shm::kNoPathMtu, std::memory_order_relaxed);
     record.word.store(word.raw(), std::memory_order_release);
 }
 

@@ -1,7 +1,4 @@
-"""Every tunnel between every two families: real downloads and uploads, byte for byte, from real backends.
-
-One service a mode and pair of families, named as "gue-4in6": a v4 VIP whose backends are reached over IPv6.
-"""
+"""Every tunnel between every two families: real downloads and uploads, byte for byte, from real backends."""
 
 import os
 
@@ -10,25 +7,10 @@ from support import api
 from support.balancer import start_lbagent
 from support.host import wait_until
 from support.lab import Lab, http_url
-from support.lending import BACKEND, BALANCER_ADDRESSES, HEAD, SERVICE
+from support.lending import BALANCER_ADDRESSES
+from support.modes import MODE, NAMES, OVERHEAD, VIP, config
 
-MODES = [(mode, inner, outer) for mode in ("gue", "gre", "ipip") for inner in (4, 6) for outer in (4, 6)]
-NAMES = [f"{mode}-{inner}in{outer}" for mode, inner, outer in MODES]
-VIP = {name: f"203.0.113.{30 + n}" if inner == 4 else f"2001:db8::{30 + n}"
-       for n, (name, (_, inner, _)) in enumerate(zip(NAMES, MODES))}
-OVERHEAD = {"ipip": 0, "gre": 4, "gue": 12}
 every_mode = pytest.mark.parametrize("name", NAMES)
-
-
-def config(lab):
-    text = HEAD.format(directory=lab.balancer.directory, cpus="0-1", hugepages="auto", interval="1s", timeout="900ms",
-                       port_keys="")
-    for name, (mode, inner, outer) in zip(NAMES, MODES):
-        endpoint = f"[{VIP[name]}]:80" if inner == 6 else f"{VIP[name]}:80"
-        text += SERVICE.format(name=name, vip=endpoint, protocol="tcp", forwarding=mode, service_keys="")
-        for backend in lab.backends:
-            text += BACKEND.format(name=backend.name, address=backend.addresses[outer], weight=10)
-    return text
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +26,7 @@ def tunnels(request, build_dir):
         try:
             lab.agents = [start_lbagent(backend, lab.build, "--interface", "eth0", *vips, *balancers)
                           for backend in lab.backends]
-            lab.balancer.configure(config(lab))
+            lab.balancer.configure(config(lab, {b.name: b.addresses for b in lab.backends}))
             lab.balancer.start_both()
             wait_until("every backend serves", lambda: api.all_serve(lab.balancer), timeout_s=60)
             is_ready = True
@@ -69,7 +51,6 @@ def sent_and_forwarded(lab, name):
 
 @every_mode
 def test_an_upload_arrives_byte_for_byte_through_the_tunnel(tunnels, name):
-    mode, _, outer = MODES[NAMES.index(name)]
     before = sent_and_forwarded(tunnels, name)
     url = http_url(VIP[name], f"/upload/{name}")
     assert tunnels.client.upload(url, tunnels.files / "large") == 201
@@ -79,14 +60,14 @@ def test_an_upload_arrives_byte_for_byte_through_the_tunnel(tunnels, name):
     # Each packet leaves with the outer headers and no byte more: 4 a packet would be seen, checks of the backends
     # blur it less. A veth counts the Ethernet header of what it sends, and not of what it hands to AF_XDP.
     assert packets > tunnels.large_bytes / 1460
-    assert abs(added - packets * (14 + {4: 20, 6: 40}[outer] + OVERHEAD[mode])) < 9_000
+    assert abs(added - packets * (14 + OVERHEAD[name])) < 9_000
 
 
 @every_mode
 def test_lbctl_tells_the_mode(tunnels, name):
     view = next(one for one in tunnels.balancer.lbctl("-o", "json", "service", "list").json()["services"]
                 if one["name"] == name)
-    assert view["forwarding"] == MODES[NAMES.index(name)][0]
+    assert view["forwarding"] == MODE[name][0]
 
 
 def test_the_backends_took_every_tunnel_apart_and_refused_none(tunnels):

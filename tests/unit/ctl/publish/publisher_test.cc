@@ -153,6 +153,17 @@ TEST_F(PublisherTest, AChangedFlagChangesTheWordInPlaceAndNoGeneration) {
     EXPECT_EQ(word(to_number(second->index)).mac().bytes[5], 77);
 }
 
+TEST_F(PublisherTest, APathMtuChangesInPlaceAndNoGeneration) {
+    Publisher& publisher = start();
+    DesiredTables tables = make_tables(2);
+    ASSERT_TRUE(publisher.publish(tables));
+    EXPECT_EQ(reader().backend(BackendIndex{1})->path_mtu_bytes.load(), shm::kNoPathMtu);
+    tables.services[0].backends[1].path_mtu_bytes = 1'400;
+    EXPECT_EQ(*publisher.publish(tables), 1U);
+    EXPECT_EQ(reader().backend(BackendIndex{0})->path_mtu_bytes.load(), shm::kNoPathMtu);
+    EXPECT_EQ(reader().backend(BackendIndex{1})->path_mtu_bytes.load(), 1'400U);
+}
+
 TEST_F(PublisherTest, ALinkThatIsNotKnownAnyMoreStays) {
     Publisher& publisher = start();
     DesiredTables tables = make_tables(1);

@@ -61,6 +61,16 @@ Bytes frame_of(const Mix& mix, std::size_t payload_bytes) {
                        .payload_bytes = payload_bytes});
 }
 
+void expect_too_big(MixRig& rig, const Mix& mix, const Bytes& frame) {
+    const auto [verdict, bytes] = rig.forward(frame);
+    if (mix.inner_is_v6) {
+        EXPECT_EQ(verdict.reply, ReplyKind::kTooBig) << mix.overhead;
+    } else {  // its Don't Fragment is clear, and it is not answered
+        EXPECT_EQ(verdict.reason, DropReason::kTooBig) << mix.overhead;
+        EXPECT_EQ(bytes, frame);
+    }
+}
+
 TEST(Tunnel, AddsAsManyBytesAsTheOverheadSaysAndNeedsAsMuchHeadroom) {
     for (const Mix& mix : kMixes) {
         MixRig rig(mix);
@@ -83,14 +93,7 @@ TEST(Tunnel, TheMtuHoldsForThePacketWithItsOuterHeaders) {
         MixRig rig(mix);
         const std::size_t headers = mix.overhead + (mix.inner_is_v6 ? 60 : 40);
         EXPECT_EQ(rig.forward(frame_of(mix, 1'500 - headers)).verdict.action, Action::kTransmit);
-        const Bytes frame = frame_of(mix, 1'501 - headers);
-        const auto [verdict, bytes] = rig.forward(frame);
-        if (mix.inner_is_v6) {
-            EXPECT_EQ(verdict.reply, ReplyKind::kTooBig);
-        } else {  // its Don't Fragment is clear, and it is not answered
-            EXPECT_EQ(verdict.reason, DropReason::kTooBig);
-            EXPECT_EQ(bytes, frame);
-        }
+        expect_too_big(rig, mix, frame_of(mix, 1'501 - headers));
     }
 }
 
@@ -102,7 +105,20 @@ TEST(Tunnel, NoLengthFieldOverflowsWhateverTheMtu) {
         EXPECT_EQ(rig.forward(frame_of(mix, 65'535 - headers)).verdict.action, Action::kTransmit);
         // As large as a frame of 65,535 bytes can be.
         const std::size_t largest = 65'535 - 14 - (mix.inner_is_v6 ? 60 : 40);
-        EXPECT_EQ(rig.forward(frame_of(mix, largest)).verdict.reason, DropReason::kTooBig);
+        expect_too_big(rig, mix, frame_of(mix, largest));
+    }
+}
+
+TEST(Tunnel, ASmallerLinkOnTheWayCountsAsThePortsMtuDoes) {
+    for (const Mix& mix : kMixes) {
+        MixRig rig(mix);
+        const Bytes frame = frame_of(mix, 1'300);
+        const auto ip_bytes = static_cast<std::uint32_t>(frame.size()) - 14;
+        std::atomic<std::uint32_t>& path = rig.tables.backend(BackendIndex{0}).path_mtu_bytes;
+        path = ip_bytes + mix.overhead;
+        EXPECT_EQ(rig.forward(frame, mix.overhead).verdict.action, Action::kTransmit);
+        path = ip_bytes + mix.overhead - 1;
+        expect_too_big(rig, mix, frame);
     }
 }
 
