@@ -121,9 +121,13 @@ int clamp(struct __sk_buff* skb) {
     if (option_bytes == 0) {
         return counted(CLAMP_NO_OPTION);
     }
-    if (option_bytes > CLAMP_TCP_LONGEST - CLAMP_TCP_LENGTH ||
-        bpf_skb_load_bytes(skb, tcp + CLAMP_TCP_LENGTH, header + CLAMP_TCP_LENGTH, option_bytes) !=
-            0) {
+    /* The verifier of Linux 6.1 does not learn from "!= 0" that a length is at least 1, only from
+     * bounds; and the compiler must not put the two together again. */
+    __u64 last_byte = option_bytes - 1;
+    barrier_var(last_byte);
+    if (last_byte >= CLAMP_TCP_LONGEST - CLAMP_TCP_LENGTH ||
+        bpf_skb_load_bytes(
+            skb, tcp + CLAMP_TCP_LENGTH, header + CLAMP_TCP_LENGTH, (__u32)(last_byte + 1)) != 0) {
         return counted(CLAMP_MALFORMED);
     }
     const int at = clamp_find_mss(header, header_bytes);
