@@ -111,8 +111,8 @@ def write_cpio(root, path):
 
 def boot(kernel, ram_disk):
     """What the guest said on its console."""
-    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-m", "1024", "-nographic", "-no-reboot", "-nic", "none",
-               "-kernel", kernel, "-initrd", ram_disk, "-append", "console=ttyS0 quiet panic=-1"]
+    command = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-m", "1024", "-nographic", "-no-reboot",
+               "-nic", "none", "-kernel", kernel, "-initrd", ram_disk, "-append", "console=ttyS0 quiet panic=-1"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
                           timeout=BOOT_TIMEOUT_S, check=False)
     return done.stdout + done.stderr
