@@ -17,17 +17,8 @@ namespace {
 using model::RefusalCode;
 
 std::string_view state_text(FlowState state) {
-    switch (state) {
-        case FlowState::kEmpty:
-            return "empty";
-        case FlowState::kUnproven:
-            return "unproven";
-        case FlowState::kEstablished:
-            return "established";
-        case FlowState::kClosing:
-            return "closing";
-    }
-    return "";
+    const auto index = static_cast<std::size_t>(state);
+    return index < kFlowStateNames.size() ? kFlowStateNames[index] : "";
 }
 
 Json decider_view(trace::Decider decider) {

@@ -28,18 +28,58 @@ constexpr auto kWorkerFamilies = std::to_array<WorkerFamily>({
      Type::kCounter,
      "Flows that found no room in the table and go by the ring alone.",
      &shm::WorkerBlock::flow_insert_failures},
-    {"fairlead_flow_evictions_total",
+    {"fairlead_flow_skipped_searches_total",
      Type::kCounter,
-     "Unproven flows that made room for others.",
-     &shm::WorkerBlock::flow_evictions},
-    {"fairlead_flow_expirations_total",
-     Type::kCounter,
-     "Flows that ended by idling or by FIN and RST.",
-     &shm::WorkerBlock::flow_expired},
+     "Packets of unknown flows that went by the ring without a look into the other workers' "
+     "tables, "
+     "as there were too many.",
+     &shm::WorkerBlock::flow_searches_skipped},
     {"fairlead_worker_packets_total",
      Type::kCounter,
      "Packets that the worker received.",
      &shm::WorkerBlock::packets},
+});
+
+struct FlowStateFamily {
+    std::string_view name;
+    Type type;
+    std::string_view help;
+    std::array<shm::Counter, kFlowStateCodes> shm::WorkerBlock::*counters;
+    std::span<const FlowState> states;  // that can occur
+};
+
+constexpr std::array kTrackedStates{
+    FlowState::kUnproven, FlowState::kEstablished, FlowState::kClosing, FlowState::kDatagram};
+constexpr std::array kStatesWithQuota{FlowState::kUnproven, FlowState::kDatagram};
+constexpr std::array kEvictedStates{FlowState::kUnproven, FlowState::kClosing};
+
+constexpr auto kFlowStateFamilies = std::to_array<FlowStateFamily>({
+    {"fairlead_flow_state_entries",
+     Type::kGauge,
+     "Flows in the worker's table, by state.",
+     &shm::WorkerBlock::flow_states,
+     kTrackedStates},
+    {"fairlead_flow_quota",
+     Type::kGauge,
+     "Flows of this state that the worker's table takes at most.",
+     &shm::WorkerBlock::flow_quota,
+     kStatesWithQuota},
+    {"fairlead_flow_quota_refusals_total",
+     Type::kCounter,
+     "Flows that met the quota: an unproven one that took another's place or goes by the ring, a "
+     "datagram flow that stays unproven.",
+     &shm::WorkerBlock::flow_quota_refusals,
+     kStatesWithQuota},
+    {"fairlead_flow_evictions_total",
+     Type::kCounter,
+     "Flows that made room for others before their time, by state.",
+     &shm::WorkerBlock::flow_evictions,
+     kEvictedStates},
+    {"fairlead_flow_expirations_total",
+     Type::kCounter,
+     "Flows that have idled for as long as their state allows.",
+     &shm::WorkerBlock::flow_expired,
+     kTrackedStates},
 });
 
 struct PortFamily {
@@ -91,6 +131,20 @@ constexpr auto kPortFamilies = std::to_array<PortFamily>({
 
 std::string worker_labels(std::size_t index) {
     return "{worker=\"" + std::to_string(index) + "\"";
+}
+
+void write_flow_states(TextWriter& out, std::span<const shm::WorkerBlock> workers) {
+    for (const FlowStateFamily& family : kFlowStateFamilies) {
+        out.family(family.name, family.type, family.help);
+        for (std::size_t i = 0; i < workers.size(); ++i) {
+            for (const FlowState state : family.states) {
+                const auto index = static_cast<std::size_t>(state);
+                out.sample(worker_labels(i),
+                           "," + label("state", kFlowStateNames[index]),
+                           (workers[i].*family.counters)[index].get());
+            }
+        }
+    }
 }
 
 void write_lookups(TextWriter& out, std::span<const shm::WorkerBlock> workers) {
@@ -160,6 +214,7 @@ void write_workers(TextWriter& out, daemon::Daemon& daemon) {
             out.sample(worker_labels(i), "", (workers[i].*family.counter).get());
         }
     }
+    write_flow_states(out, workers);
     write_lookups(out, workers);
     out.family("fairlead_worker_busy_seconds_total",
                Type::kCounter,

@@ -118,6 +118,10 @@ void Telemetry::start(std::string_view version, std::uint32_t workers) const {
         }
         block.flow_entries.set(0);
         block.flow_capacity.set(0);
+        for (std::size_t state = 0; state < kFlowStateCodes; ++state) {
+            block.flow_states[state].set(0);
+            block.flow_quota[state].set(0);
+        }
         for (shm::BackendCounters& counters : backends(number)) {
             if (counters.active_flows.get() != 0) {
                 counters.active_flows.set(0);

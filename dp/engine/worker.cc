@@ -13,8 +13,8 @@ namespace fairlead::engine {
 namespace {
 
 constexpr std::uint64_t kHousePerSecond = 1'000;
-// Every bucket is visited once in this time, so that counts of flows are exact to a tick.
-constexpr std::uint64_t kSweepSeconds = kSecondsPerFlowTick;
+// Every bucket is visited once in this time, so that counts of flows are exact to within it.
+constexpr std::uint64_t kSweepSeconds = 4;
 constexpr std::size_t kMaxSweepBuckets = 4'096;  // a turn; some 20 us
 
 // Idle::kYield: polls on for a while, then sleeps, longer each time.

@@ -1,7 +1,7 @@
 // One tracked flow in one 64-bit word, its states, and how long each lives without a packet.
 //
-//     bits  0..9    deadline: the tick at which it has been idle for too long, modulo 1,024
-//     bits 10..11   state; 0 in an empty entry, which is 0 as a whole
+//     bits  0..8    deadline: the tick at which it has been idle for too long, modulo 512
+//     bits  9..11   state; 0 in an empty entry, which is 0 as a whole
 //     bits 12..17   incarnation of the backend's index
 //     bits 18..31   backend
 //     bits 32..63   signature: the high half of the flow hash
@@ -13,6 +13,7 @@
 #include <cstdint>
 
 #include "dp/base/ids.h"
+#include "dp/shm/flow_state.h"
 
 namespace fairlead {
 
@@ -20,14 +21,7 @@ namespace fairlead {
 // kept in the `flows` segment, so a new engine goes on where the last one stopped.
 enum class FlowTick : std::uint64_t {
 };
-inline constexpr std::uint64_t kSecondsPerFlowTick = 4;
-
-enum class FlowState : std::uint8_t {
-    kEmpty = 0,
-    kUnproven = 1,     // one packet, which anybody can forge
-    kEstablished = 2,  // the client has answered, or sent a second datagram
-    kClosing = 3,      // the client has sent FIN or RST
-};
+inline constexpr std::uint64_t kSecondsPerFlowTick = 8;
 
 // What a packet means to its flow. The client's packets alone are seen: the backend answers past
 // us.
@@ -40,8 +34,10 @@ enum class FlowEvent : std::uint8_t {
 
 class FlowEntry {
   public:
-    static constexpr unsigned kDeadlineBits = 10;
+    static constexpr unsigned kDeadlineBits = 9;
     static constexpr std::uint32_t kDeadlineMask = (1U << kDeadlineBits) - 1;
+    static constexpr std::uint32_t kStateMask = 7;
+    static_assert(kStateMask < kFlowStateCodes);
     static constexpr std::uint32_t kBackendMask = 0x3FFF;
     static constexpr std::uint32_t kIncarnationMask = 0x3F;
 
@@ -55,7 +51,7 @@ class FlowEntry {
         return FlowEntry(std::uint64_t{signature} << 32U |
                          std::uint64_t{to_number(backend) & kBackendMask} << 18U |
                          std::uint64_t{incarnation & kIncarnationMask} << 12U |
-                         std::uint64_t{static_cast<std::uint8_t>(state)} << 10U);
+                         std::uint64_t{static_cast<std::uint8_t>(state)} << kDeadlineBits);
     }
 
     [[nodiscard]] constexpr std::uint64_t raw() const noexcept { return raw_; }
@@ -70,11 +66,11 @@ class FlowEntry {
         return static_cast<std::uint32_t>(raw_ >> 12U) & kIncarnationMask;
     }
     [[nodiscard]] constexpr FlowState state() const noexcept {
-        return static_cast<FlowState>((raw_ >> 10U) & 3U);
+        return static_cast<FlowState>((raw_ >> kDeadlineBits) & kStateMask);
     }
 
-    // Ticks until the deadline, negative after it. The 10 bits tell kMaxIdleTicks ahead from the
-    // rest, which is past: so an entry must be swept within 2^10 - kMaxIdleTicks ticks (8 minutes)
+    // Ticks until the deadline, negative after it. The 9 bits tell kMaxIdleTicks ahead from the
+    // rest, which is past: so an entry must be swept within 2^9 - kMaxIdleTicks ticks (8 minutes)
     // of its end, or it is taken for a fresh one and lives once more.
     [[nodiscard]] constexpr std::int32_t ticks_left(FlowTick now) const noexcept;
 
@@ -83,7 +79,8 @@ class FlowEntry {
                                            FlowTick now) const noexcept {
         const std::uint64_t deadline = (to_number(now) + idle_ticks) & kDeadlineMask;
         const std::uint64_t rest = raw_ & ~std::uint64_t{0xFFF};
-        return FlowEntry(rest | std::uint64_t{static_cast<std::uint8_t>(state)} << 10U | deadline);
+        return FlowEntry(rest | std::uint64_t{static_cast<std::uint8_t>(state)} << kDeadlineBits |
+                         deadline);
     }
 
     friend constexpr bool operator==(FlowEntry, FlowEntry) = default;
@@ -105,7 +102,7 @@ inline constexpr std::uint32_t kEstablishedTicks = 3'600 / kSecondsPerFlowTick;
 inline constexpr std::uint32_t kClosingTicks = 32 / kSecondsPerFlowTick;
 inline constexpr std::uint32_t kDatagramTicks = 120 / kSecondsPerFlowTick;
 inline constexpr std::uint32_t kMaxIdleTicks = kEstablishedTicks;
-static_assert(kMaxIdleTicks + 100 < FlowEntry::kDeadlineMask);
+static_assert(kMaxIdleTicks + 60 < FlowEntry::kDeadlineMask);
 
 constexpr std::int32_t FlowEntry::ticks_left(FlowTick now) const noexcept {
     const auto ahead =
@@ -116,7 +113,8 @@ constexpr std::int32_t FlowEntry::ticks_left(FlowTick now) const noexcept {
 }
 
 // The state of a flow after a packet. A close of an unproven flow leaves it unproven: two forged
-// packets buy no better place than one.
+// packets buy no better place than one. The table may keep a datagram from proving its flow, by a
+// quota (flow_table.h, F4).
 [[nodiscard]] constexpr FlowState next_state(FlowState state, FlowEvent event) noexcept {
     switch (event) {
         case FlowEvent::kOpen:
@@ -126,16 +124,13 @@ constexpr std::int32_t FlowEntry::ticks_left(FlowTick now) const noexcept {
         case FlowEvent::kClose:
             return state == FlowState::kUnproven ? state : FlowState::kClosing;
         case FlowEvent::kDatagram:
-            return FlowState::kEstablished;
+            return FlowState::kDatagram;
     }
     return state;
 }
 
-// How long the flow may idle from this packet on.
+// How long a flow of this state may idle from this packet on.
 [[nodiscard]] constexpr std::uint32_t idle_ticks(FlowState state, FlowEvent event) noexcept {
-    if (event == FlowEvent::kDatagram && state != FlowState::kUnproven) {
-        return kDatagramTicks;
-    }
     switch (state) {
         case FlowState::kEmpty:
             return 0;
@@ -145,6 +140,8 @@ constexpr std::int32_t FlowEntry::ticks_left(FlowTick now) const noexcept {
             return kEstablishedTicks;
         case FlowState::kClosing:
             return kClosingTicks;
+        case FlowState::kDatagram:
+            return kDatagramTicks;
     }
     return 0;
 }

@@ -1,9 +1,14 @@
 #include "dp/flow/flow_table.h"
 
-#include <array>
-#include <limits>
-
 namespace fairlead {
+
+namespace {
+
+[[nodiscard]] constexpr std::size_t index_of(FlowState state) noexcept {
+    return static_cast<std::size_t>(state);
+}
+
+}  // namespace
 
 FlowTable::FlowTable(std::span<shm::FlowBucket> buckets,
                      shm::WorkerBlock& worker,
@@ -12,10 +17,13 @@ FlowTable::FlowTable(std::span<shm::FlowBucket> buckets,
     for (shm::BackendCounters& counters : backends_) {
         counters.active_flows.set(0);
     }
+    for (shm::Counter& gauge : worker_->flow_states) {
+        gauge.set(0);
+    }
     for (shm::FlowBucket& bucket : buckets) {
         for (auto& word : bucket.entries) {
             const FlowEntry entry(word.load(std::memory_order_relaxed));
-            if (entry.state() == FlowState::kEmpty) {
+            if (entry.state() == FlowState::kEmpty || index_of(entry.state()) >= kFlowStateCount) {
                 word.store(0, std::memory_order_relaxed);  // no table leaves anything else there
             } else {
                 account(FlowEntry{}, entry);
@@ -23,95 +31,132 @@ FlowTable::FlowTable(std::span<shm::FlowBucket> buckets,
         }
     }
     worker_->flow_capacity.set(capacity());
+    worker_->flow_quota[index_of(FlowState::kUnproven)].set(quota());
+    worker_->flow_quota[index_of(FlowState::kDatagram)].set(quota());
     worker_->flow_entries.set(entry_count_);
 }
 
 void FlowTable::account(FlowEntry before, FlowEntry after) noexcept {
-    if (!before.is_empty()) {
-        --entry_count_;
-        unproven_count_ -= before.state() == FlowState::kUnproven ? 1U : 0U;
-        if (to_number(before.backend()) < backends_.size()) {
-            backends_[to_number(before.backend())].active_flows.subtract(1);
+    const auto count = [this](FlowEntry entry, std::size_t change) {
+        const std::size_t state = index_of(entry.state());
+        entry_count_ += change;
+        counts_[state] += change;
+        worker_->flow_states[state].set(counts_[state]);
+        if (to_number(entry.backend()) < backends_.size()) {
+            backends_[to_number(entry.backend())].active_flows.add(change);
         }
+    };
+    if (!before.is_empty()) {
+        count(before, std::size_t{0} - 1);
     }
     if (!after.is_empty()) {
-        ++entry_count_;
-        unproven_count_ += after.state() == FlowState::kUnproven ? 1U : 0U;
-        if (to_number(after.backend()) < backends_.size()) {
-            backends_[to_number(after.backend())].active_flows.add(1);
-        }
+        count(after, 1);
     }
     worker_->flow_entries.set(entry_count_);
+}
+
+FlowState FlowTable::within_quota(FlowState before, FlowState state) noexcept {
+    if (state == FlowState::kDatagram && before != state && count_of(state) >= quota()) {
+        worker_->flow_quota_refusals[index_of(state)].add(1);
+        return FlowState::kUnproven;
+    }
+    return state;
+}
+
+void FlowTable::change_state(const FlowPlace& place,
+                             FlowState state,
+                             FlowEvent event,
+                             FlowTick now) noexcept {
+    const FlowState allowed = within_quota(place.entry.state(), state);
+    store(*place.word, place.entry, place.entry.with(allowed, idle_ticks(allowed, event), now));
 }
 
 void FlowTable::replace(const FlowPlace& place,
                         const NewFlow& flow,
                         FlowEvent event,
                         FlowTick now) noexcept {
+    const FlowState state = within_quota(place.entry.state(), flow.state);
     const FlowEntry entry =
-        FlowEntry::make(flow_signature(flow.hash), flow.backend, flow.incarnation, flow.state);
-    store(*place.word, place.entry, entry.with(flow.state, idle_ticks(flow.state, event), now));
+        FlowEntry::make(flow_signature(flow.hash), flow.backend, flow.incarnation, state);
+    store(*place.word, place.entry, entry.with(state, idle_ticks(state, event), now));
 }
 
 bool FlowTable::insert(const NewFlow& flow, FlowEvent event, FlowTick now) noexcept {
     const BucketPair pair = bucket_pair(flow.hash, mask_);
-    std::atomic<std::uint64_t>* const word =
-        make_room(pair, flow.state == FlowState::kUnproven, now);
-    if (word == nullptr) {
+    const FlowState state = within_quota(FlowState::kEmpty, flow.state);
+    const FlowPlace place = make_room(pair, state, event, now);
+    if (!place.is_found()) {
         worker_->flow_insert_failures.add(1);
         return false;
     }
-    replace({word, FlowEntry{}}, flow, event, now);
+    replace(place, {flow.hash, flow.backend, flow.incarnation, state}, event, now);
     return true;
 }
 
-std::atomic<std::uint64_t>* FlowTable::make_room(BucketPair pair,
-                                                 bool is_unproven,
-                                                 FlowTick now) noexcept {
-    if (is_unproven && unproven_count_ >= capacity() / 2) {
-        return evict(pair, false, now);
+FlowPlace FlowTable::make_room(BucketPair pair,
+                               FlowState state,
+                               FlowEvent event,
+                               FlowTick now) noexcept {
+    const bool is_unproven = state == FlowState::kUnproven;
+    const bool may_evict = event != FlowEvent::kOpen;
+    if (is_unproven && count_of(FlowState::kUnproven) >= quota()) {
+        count_refused_unproven();
+        return may_evict ? victim(pair, FlowState::kUnproven, now) : FlowPlace{};
     }
-    std::atomic<std::uint64_t>* best = nullptr;
-    std::size_t best_room = 0;
-    for (const std::size_t index : {pair.first, pair.second}) {
-        std::atomic<std::uint64_t>* free = nullptr;
-        std::size_t room = 0;
-        for (auto& word : buckets_[index].entries) {
-            if (word.load(std::memory_order_relaxed) == 0) {
-                free = free == nullptr ? &word : free;
-                ++room;
-            }
-        }
-        if (room > best_room) {
-            best = free;
-            best_room = room;
-        }
+    FlowPlace place = free_place(pair);
+    if (!place.is_found()) [[unlikely]] {
+        place = expired_place(pair, now);
     }
-    return best != nullptr ? best : evict(pair, true, now);
+    if (!place.is_found() && may_evict) {
+        place = victim(pair, FlowState::kUnproven, now);
+    }
+    if (!place.is_found() && !is_unproven) {
+        place = victim(pair, FlowState::kClosing, now);
+    }
+    return place;
 }
 
-std::atomic<std::uint64_t>* FlowTable::evict(BucketPair pair,
-                                             bool also_expired,
-                                             FlowTick now) noexcept {
-    std::atomic<std::uint64_t>* victim = nullptr;
-    std::int32_t least = std::numeric_limits<std::int32_t>::max();
-    for (const std::size_t index : {pair.first, pair.second}) {
-        for (auto& word : buckets_[index].entries) {
-            const FlowEntry entry(word.load(std::memory_order_relaxed));
-            const std::int32_t left = entry.ticks_left(now);
-            const bool may_go = entry.state() == FlowState::kUnproven ||
-                                (also_expired && !entry.is_empty() && left < 0);
-            if (may_go && left < least) {
-                victim = &word;
-                least = left;
-            }
+FlowPlace FlowTable::free_place(BucketPair pair) noexcept {
+    const std::uint32_t first = flow_detail::entries_in(buckets_[pair.first], FlowState::kEmpty);
+    const std::uint32_t second = flow_detail::entries_in(buckets_[pair.second], FlowState::kEmpty);
+    if ((first | second) == 0) {
+        return {};
+    }
+    return std::popcount(first) >= std::popcount(second)
+               ? place_at(pair, static_cast<unsigned>(std::countr_zero(first)))
+               : place_at(pair,
+                          static_cast<unsigned>(shm::kFlowsPerBucket) +
+                              static_cast<unsigned>(std::countr_zero(second)));
+}
+
+FlowPlace FlowTable::expired_place(BucketPair pair, FlowTick now) noexcept {
+    FlowPlace oldest;
+    std::int32_t least = 0;
+    for (unsigned position = 0; position < flow_detail::kNoPosition; ++position) {
+        const FlowPlace place = place_at(pair, position);
+        const std::int32_t left = place.entry.ticks_left(now);
+        if (!place.entry.is_empty() && left < least) {
+            oldest = place;
+            least = left;
         }
     }
-    if (victim != nullptr) {
-        store(*victim, FlowEntry(victim->load(std::memory_order_relaxed)), FlowEntry{});
-        (least < 0 ? worker_->flow_expired : worker_->flow_evictions).add(1);
+    if (oldest.is_found()) {
+        count_expired(oldest.entry, true);
     }
-    return victim;
+    return oldest;
+}
+
+FlowPlace FlowTable::victim(BucketPair pair, FlowState state, FlowTick now) noexcept {
+    const unsigned position =
+        flow_detail::nearest_to_end(buckets_[pair.first], buckets_[pair.second], state, now);
+    if (position == flow_detail::kNoPosition) {
+        return {};
+    }
+    const FlowPlace place = place_at(pair, position);
+    const bool is_expired = place.entry.ticks_left(now) < 0;
+    count_expired(place.entry, is_expired);
+    worker_->flow_evictions[index_of(state)].add(is_expired ? 0 : 1);
+    return place;
 }
 
 }  // namespace fairlead

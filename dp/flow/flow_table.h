@@ -18,11 +18,18 @@
 //   F3. An entry is empty by its state if and only if it is 0 as a whole. active_flows of a backend
 //       is the number of its entries in this table, whatever their state; flow_entries is the sum.
 //       Both are counted anew when a table is taken over.
-//   F4. An unproven entry never costs a proven one its place: of unproven ones there are at most
-//       half the capacity, and when room is short the one that is nearest to its deadline goes
-//       first.
-//   F5. A full pair of buckets without an unproven or expired entry refuses: the caller falls back
-//       to the ring, and the refusal is counted.
+//   F4. Quotas: there are at most half the capacity of unproven entries, and at most as many of
+//       proven datagram flows (a table taken over may hold more, and gets none until it does not).
+//       A SYN that meets the quota leaves no entry; its flow's next packet makes one. Any other
+//       first packet takes the place of another unproven entry. A datagram flow that meets its
+//       quota stays unproven. So neither kind, however many come, takes the room of TCP
+//       connections.
+//   F5. When both buckets are full, a new entry takes the place of, in this order: one past its
+//       deadline; the unproven one nearest to its deadline, unless the packet is a SYN; if the new
+//       entry is proven itself (adopted from another worker), the closing one nearest to its
+//       deadline. No other entry ever goes before its time.
+//   F6. Where nothing can go, insert() refuses: the caller falls back to the ring, and the refusal
+//       is counted.
 //
 // Example: hash 0x5A5A'0001'0000'0007 in a table of 4,096 buckets: b1 = 7. The signature
 // 0x5A5A'0001 mixes to 0x341, so b2 = 7 xor 0x341 = 0x346; from an entry with that signature found
@@ -31,16 +38,14 @@
 // Ownership: the buckets and counters belong to the caller and outlive the table.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
-
+#include "dp/flow/bucket_scan.h"
 #include "dp/flow/flow_entry.h"
 #include "dp/shm/flows.h"
 #include "dp/shm/telemetry.h"
@@ -91,8 +96,9 @@ class FlowTableView {
 struct FlowPlace {
     std::atomic<std::uint64_t>* word = nullptr;
     FlowEntry entry;
+    bool is_there = false;  // if not, the others may be of any entry
 
-    [[nodiscard]] bool is_found() const noexcept { return word != nullptr; }
+    [[nodiscard]] bool is_found() const noexcept { return is_there; }
     // Whether the word is still what it was.
     [[nodiscard]] bool is_current() const noexcept {
         return word->load(std::memory_order_relaxed) == entry.raw();
@@ -126,15 +132,30 @@ class FlowTable {
     // where the word changes. Requires place.is_current().
     void touch(const FlowPlace& place, FlowEvent event, FlowTick now) noexcept {
         const FlowEntry after = after_packet(place.entry, event, now);
-        if (after != place.entry) {
-            store(*place.word, place.entry, after);
+        if (after == place.entry) {
+            return;
         }
+        if (after.state() != place.entry.state()) [[unlikely]] {
+            change_state(place, after.state(), event, now);
+            return;
+        }
+        store(*place.word, place.entry, after);
     }
     // Gives a found entry to another backend. Requires place.is_current().
     void replace(const FlowPlace& place,
                  const NewFlow& flow,
                  FlowEvent event,
                  FlowTick now) noexcept;
+    // Whether insert() of an unproven flow by a SYN would meet the quota; if so, counted as if it
+    // had been called. What a flood of SYNs asks first and gets to know at the least price.
+    [[nodiscard]] bool refuses_syn() noexcept {
+        if (count_of(FlowState::kUnproven) < quota()) [[likely]] {
+            return false;
+        }
+        count_refused_unproven();
+        worker_->flow_insert_failures.add(1);
+        return true;
+    }
     // Remembers a flow that find() has missed; false: there was no room, counted.
     bool insert(const NewFlow& flow, FlowEvent event, FlowTick now) noexcept;
 
@@ -154,7 +175,7 @@ class FlowTable {
                 const bool is_expired = entry.ticks_left(now) < 0;
                 if (is_expired || !keeps(entry.backend(), entry.incarnation())) {
                     store(word, entry, FlowEntry{});
-                    worker_->flow_expired.add(is_expired ? 1 : 0);
+                    count_expired(entry, is_expired);
                     ++removed;
                 }
             }
@@ -166,11 +187,15 @@ class FlowTable {
     [[nodiscard]] std::size_t capacity() const noexcept {
         return bucket_count() * shm::kFlowsPerBucket / 2;
     }
+    // How many unproven entries there may be, and how many proven ones of datagrams.
+    [[nodiscard]] std::size_t quota() const noexcept { return capacity() / 2; }
     [[nodiscard]] std::size_t entry_count() const noexcept { return entry_count_; }
-    [[nodiscard]] std::size_t unproven_count() const noexcept { return unproven_count_; }
+    [[nodiscard]] std::size_t count_of(FlowState state) const noexcept {
+        return counts_[static_cast<std::size_t>(state)];
+    }
 
   private:
-    // The one place that writes an entry: keeps F3 and F4's count.
+    // The one place that writes an entry: keeps F3 and F4's counts.
     void store(std::atomic<std::uint64_t>& word, FlowEntry before, FlowEntry after) noexcept {
         // Pairs with the relaxed loads of FlowTableView in other workers: a word is all they need.
         word.store(after.raw(), std::memory_order_relaxed);
@@ -179,20 +204,40 @@ class FlowTable {
         }
     }
     void account(FlowEntry before, FlowEntry after) noexcept;
-    [[nodiscard]] std::atomic<std::uint64_t>* make_room(BucketPair pair,
-                                                        bool is_unproven,
-                                                        FlowTick now) noexcept;
-    // Removes the unproven entry nearest to its deadline, or with `also_expired` any expired one.
-    [[nodiscard]] std::atomic<std::uint64_t>* evict(BucketPair pair,
-                                                    bool also_expired,
-                                                    FlowTick now) noexcept;
+    void change_state(const FlowPlace& place,
+                      FlowState state,
+                      FlowEvent event,
+                      FlowTick now) noexcept;
+    // `state`, or what the quota leaves of it.
+    [[nodiscard]] FlowState within_quota(FlowState before, FlowState state) noexcept;
+    void count_refused_unproven() noexcept {
+        worker_->flow_quota_refusals[static_cast<std::size_t>(FlowState::kUnproven)].add(1);
+    }
+    void count_expired(FlowEntry entry, bool is_expired) noexcept {
+        worker_->flow_expired[static_cast<std::size_t>(entry.state())].add(is_expired ? 1 : 0);
+    }
+    // A word that a new entry may overwrite, and what stands in it; not found: none may.
+    [[nodiscard]] FlowPlace make_room(BucketPair pair,
+                                      FlowState state,
+                                      FlowEvent event,
+                                      FlowTick now) noexcept;
+    [[nodiscard]] FlowPlace free_place(BucketPair pair) noexcept;
+    [[nodiscard]] FlowPlace expired_place(BucketPair pair, FlowTick now) noexcept;
+    // The entry in this state that is nearest to its end.
+    [[nodiscard]] FlowPlace victim(BucketPair pair, FlowState state, FlowTick now) noexcept;
+    // 0 to 7: in the first bucket, 8 to 15: in the second.
+    [[nodiscard]] FlowPlace place_at(BucketPair pair, unsigned position) noexcept {
+        const std::size_t index = position < shm::kFlowsPerBucket ? pair.first : pair.second;
+        auto& word = buckets_[index].entries[position % shm::kFlowsPerBucket];
+        return {&word, FlowEntry(word.load(std::memory_order_relaxed)), true};
+    }
 
     shm::FlowBucket* buckets_;
     std::size_t mask_;
     shm::WorkerBlock* worker_;
     std::span<shm::BackendCounters> backends_;
     std::size_t entry_count_ = 0;
-    std::size_t unproven_count_ = 0;
+    std::array<std::size_t, kFlowStateCodes> counts_{};
     std::size_t cursor_ = 0;
 };
 
@@ -212,32 +257,6 @@ template <typename Bucket>
     return shm::kFlowsPerBucket;
 }
 
-// A bit for each entry of `bucket` whose signature is this one, an empty one's 0 included. For the
-// bucket's owner alone: nobody else writes, so plain loads of the whole line are no race.
-[[nodiscard]] inline std::uint32_t matches_of(const shm::FlowBucket& bucket,
-                                              std::uint32_t signature) noexcept {
-#if defined(__SSE2__)
-    const auto* const line = static_cast<const __m128i*>(static_cast<const void*>(&bucket));
-    const __m128i wanted = _mm_set1_epi32(static_cast<int>(signature));
-    const auto high_halves = [line](std::size_t i) {  // of four entries
-        return _mm_castps_si128(_mm_shuffle_ps(_mm_castsi128_ps(_mm_load_si128(line + i)),
-                                               _mm_castsi128_ps(_mm_load_si128(line + i + 1)),
-                                               _MM_SHUFFLE(3, 1, 3, 1)));
-    };
-    const __m128i equal = _mm_packs_epi32(_mm_cmpeq_epi32(high_halves(0), wanted),
-                                          _mm_cmpeq_epi32(high_halves(2), wanted));
-    return static_cast<std::uint32_t>(
-        _mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())));
-#else
-    std::uint32_t matches = 0;
-    for (std::size_t i = 0; i < shm::kFlowsPerBucket; ++i) {
-        const FlowEntry entry(bucket.entries[i].load(std::memory_order_relaxed));
-        matches |= (entry.signature() == signature ? 1U : 0U) << i;
-    }
-    return matches;
-#endif
-}
-
 }  // namespace flow_detail
 
 inline FlowEntry FlowTableView::find(std::uint64_t hash) const noexcept {
@@ -255,22 +274,25 @@ inline FlowEntry FlowTableView::find(std::uint64_t hash) const noexcept {
 
 inline FlowPlace FlowTable::find(std::uint64_t hash) noexcept {
     // Both buckets are compared before anything is decided: which of the two has the flow is a coin
-    // toss that no branch predictor gets right.
+    // toss that no branch predictor gets right, and in a flood so is whether one has it.
     const BucketPair pair = bucket_pair(hash, mask_);
     const std::uint32_t signature = flow_signature(hash);
     std::uint32_t matches = flow_detail::matches_of(buckets_[pair.first], signature) |
                             flow_detail::matches_of(buckets_[pair.second], signature)
                                 << shm::kFlowsPerBucket;
-    for (; matches != 0; matches &= matches - 1) {
-        const auto i = static_cast<unsigned>(std::countr_zero(matches));
-        const std::size_t index = i < shm::kFlowsPerBucket ? pair.first : pair.second;
-        auto& word = buckets_[index].entries[i % shm::kFlowsPerBucket];
-        const FlowEntry entry(word.load(std::memory_order_relaxed));
-        if (entry.state() != FlowState::kEmpty) {
-            return {&word, entry};
+    while ((matches & (matches - 1)) != 0)
+        [[unlikely]] {  // empty entries, if it is 0
+            const FlowPlace place =
+                place_at(pair, static_cast<unsigned>(std::countr_zero(matches)));
+            if (!place.entry.is_empty()) {
+                return place;
+            }
+            matches &= matches - 1;
         }
-    }
-    return {};
+    FlowPlace place = place_at(pair, static_cast<unsigned>(std::countr_zero(matches | 1U << 15U)));
+    // Without a branch, hence no &&.
+    place.is_there = ((matches != 0 ? 1U : 0U) & (place.entry.is_empty() ? 0U : 1U)) != 0;
+    return place;
 }
 
 }  // namespace fairlead

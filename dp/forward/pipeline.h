@@ -15,6 +15,7 @@
 
 #include "dp/flow/flow_table.h"
 #include "dp/forward/reply_limit.h"
+#include "dp/forward/search_limit.h"
 #include "dp/forward/verdict.h"
 #include "dp/shm/snapshot.h"
 #include "dp/shm/telemetry.h"
@@ -63,6 +64,7 @@ struct ForwardContext {
     FragmentTable* fragments = nullptr;  // of all workers; nullptr: fragments are dropped
     PortIndex receiving_port{};          // on which the burst came
     ReplyLimit reply_limit;
+    SearchLimit search_limit;
     std::span<SparePacket> spares;  // without any, nothing is cut
     std::size_t spares_used = 0;    // how many of them are to be sent; the caller sets it back
 };

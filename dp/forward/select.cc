@@ -1,6 +1,7 @@
 #include "dp/forward/select.h"
 
 #include <array>
+#include <bit>
 
 #include "dp/base/read_once.h"
 #include "dp/flow/flow_hash.h"
@@ -28,38 +29,31 @@ class Selector {
     // insert.
     [[nodiscard]] FlowPlace look_up(const PacketFacts& facts) noexcept {
         const FlowPlace place = flows_.find(facts.hash);
-        if (place.is_found()) {
-            if (const auto* record = tables_.backend(place.entry.backend())) {
-                __builtin_prefetch(record);
-            }
+        // Also where nothing is found: in a flood that is a coin toss, and cheaper done than
+        // guessed.
+        if (const auto* record = tables_.backend(place.entry.backend())) {
+            __builtin_prefetch(record);
         }
         return place;
     }
 
-    [[nodiscard]] DropReason select(const PacketFacts& facts,
-                                    FlowPlace place,
-                                    Selection& selection,
-                                    Verdict& verdict) noexcept {
-        if (!place.is_found() || !place.is_current()) {
-            place = flows_.find(facts.hash);
-        }
-        // A client's port that is used again after its connection has closed begins another one, by
-        // the ring: a client that reuses its ports for ever must see added backends and new
-        // weights. Its price: a forged SYN of the same addresses and ports moves a half-closed
-        // connection.
-        const bool is_used_again = place.is_found() && facts.event == FlowEvent::kOpen &&
-                                   place.entry.state() == FlowState::kClosing;
-        if (place.is_found() && !is_used_again && accept(facts, place.entry, selection)) {
-            flows_.touch(place, facts.event, context_.now);
-            ++hits_;
-            verdict.backend = place.entry.backend();
+    // `place`: what look_up() has found.
+    [[nodiscard]] DropReason select_known(const PacketFacts& facts,
+                                          const FlowPlace& place,
+                                          Selection& selection,
+                                          Verdict& verdict) noexcept {
+        if (place.is_current() && follow(facts, place, selection, verdict)) [[likely]] {
             return DropReason::kNone;
         }
-        ++misses_;
-        if (facts.event != FlowEvent::kOpen && adopt(facts, place, selection, verdict)) {
-            return DropReason::kNone;
-        }
-        return pick_from_ring(facts, place, selection, verdict);
+        return select_anew(facts, flows_.find(facts.hash), selection, verdict);
+    }
+
+    // For a packet whose flow look_up() has not found.
+    [[nodiscard]] DropReason select_unknown(const PacketFacts& facts,
+                                            Selection& selection,
+                                            Verdict& verdict) noexcept {
+        const FlowPlace place = has_inserted_ ? flows_.find(facts.hash) : FlowPlace{};
+        return select_anew(facts, place, selection, verdict);
     }
 
     [[nodiscard]] DropReason select_related(const PacketFacts& facts,
@@ -70,11 +64,13 @@ class Selector {
             verdict.backend = place.entry.backend();
             return DropReason::kNone;
         }
-        for (const FlowTableView& other : context_.other_flows) {
-            const FlowEntry entry = other.find(facts.hash);
-            if (!entry.is_empty() && accept(facts, entry, selection)) {
-                verdict.backend = entry.backend();
-                return DropReason::kNone;
+        if (!context_.other_flows.empty() && may_search()) {
+            for (const FlowTableView& other : context_.other_flows) {
+                const FlowEntry entry = other.find(facts.hash);
+                if (!entry.is_empty() && accept(facts, entry, selection)) {
+                    verdict.backend = entry.backend();
+                    return DropReason::kNone;
+                }
             }
         }
         return look_in_ring(facts, selection, verdict);
@@ -86,6 +82,48 @@ class Selector {
     }
 
   private:
+    // The backend of the flow's own entry; false: the entry does not count.
+    [[nodiscard, gnu::always_inline]] bool follow(const PacketFacts& facts,
+                                                  const FlowPlace& place,
+                                                  Selection& selection,
+                                                  Verdict& verdict) noexcept {
+        // A client's port that is used again after its connection has closed begins another one, by
+        // the ring: a client that reuses its ports for ever must see added backends and new
+        // weights. Its price: a forged SYN of the same addresses and ports moves a half-closed
+        // connection.
+        const bool is_used_again =
+            facts.event == FlowEvent::kOpen && place.entry.state() == FlowState::kClosing;
+        if (is_used_again || !accept(facts, place.entry, selection)) {
+            return false;
+        }
+        flows_.touch(place, facts.event, context_.now);
+        ++hits_;
+        verdict.backend = place.entry.backend();
+        return true;
+    }
+
+    [[nodiscard, gnu::noinline]] DropReason select_anew(const PacketFacts& facts,
+                                                        const FlowPlace& place,
+                                                        Selection& selection,
+                                                        Verdict& verdict) noexcept {
+        if (place.is_found() && follow(facts, place, selection, verdict)) {
+            return DropReason::kNone;
+        }
+        ++misses_;
+        if (facts.event == FlowEvent::kOpen || context_.other_flows.empty()) {
+            return pick_from_ring(facts, place, selection, verdict);
+        }
+        if (!may_search()) {
+            // Not remembered: were the flow another worker's after all, its next packet may find
+            // out.
+            return look_in_ring(facts, selection, verdict);
+        }
+        if (adopt(facts, place, selection, verdict)) {
+            return DropReason::kNone;
+        }
+        return pick_from_ring(facts, place, selection, verdict);
+    }
+
     // Whether a flow entry's backend may have this packet. The service is compared, so that a
     // collision of hashes cannot cross from one service to another.
     [[nodiscard]] bool accept(const PacketFacts& facts,
@@ -106,6 +144,15 @@ class Selector {
         }
         selection = {record, word};
         return true;
+    }
+
+    // Whether the other workers' tables may be looked into once more.
+    [[nodiscard]] bool may_search() noexcept {
+        if (context_.search_limit.take(context_.other_flows.size(), context_.now_ms)) {
+            return true;
+        }
+        worker_.flow_searches_skipped.add(1);
+        return false;
     }
 
     [[nodiscard]] bool adopt(const PacketFacts& facts,
@@ -178,6 +225,10 @@ class Selector {
     }
 
     bool remember(const FlowPlace& place, const NewFlow& flow, FlowEvent event) noexcept {
+        if (event == FlowEvent::kOpen && !place.is_found() && flows_.refuses_syn()) {
+            return false;
+        }
+        has_inserted_ = true;
         if (place.is_found()) {
             flows_.replace(place, flow, event, context_.now);
             return true;
@@ -201,6 +252,7 @@ class Selector {
     shm::WorkerBlock& worker_;
     std::uint64_t hits_ = 0;
     std::uint64_t misses_ = 0;
+    bool has_inserted_ = false;  // so what look_up() did not find may be there now
 };
 
 }  // namespace
@@ -209,21 +261,34 @@ void select_burst(ForwardContext& context,
                   std::span<PacketFacts> facts,
                   std::span<Selection> selections,
                   std::span<Verdict> verdicts) noexcept {
+    static_assert(kStageBurst <= 32);
     Selector selector(context);
     std::array<FlowPlace, kStageBurst> places;
+    // Known flows first, then the others, each in the order of the burst. Who is who is sorted out
+    // without a branch: in a flood every one would be a coin toss.
+    std::uint32_t known = 0;
+    std::uint32_t unknown = 0;
     for (std::size_t i = 0; i < facts.size(); ++i) {
         if (facts[i].service != nullptr) {
             places[i] = selector.look_up(facts[i]);
+            const std::uint32_t is_known = places[i].is_found() ? 1 : 0;
+            known |= is_known << i;
+            unknown |= (is_known ^ 1U) << i;
         }
     }
-    for (std::size_t i = 0; i < facts.size(); ++i) {
-        if (facts[i].service == nullptr) {
-            continue;
-        }
-        verdicts[i].reason = selector.select(facts[i], places[i], selections[i], verdicts[i]);
-        if (verdicts[i].reason != DropReason::kNone) {
+    const auto decide = [&](std::size_t i, DropReason reason) {
+        verdicts[i].reason = reason;
+        if (reason != DropReason::kNone) {
             facts[i].service = nullptr;
         }
+    };
+    for (; known != 0; known &= known - 1) {
+        const auto i = static_cast<std::size_t>(std::countr_zero(known));
+        decide(i, selector.select_known(facts[i], places[i], selections[i], verdicts[i]));
+    }
+    for (; unknown != 0; unknown &= unknown - 1) {
+        const auto i = static_cast<std::size_t>(std::countr_zero(unknown));
+        decide(i, selector.select_unknown(facts[i], selections[i], verdicts[i]));
     }
     selector.bump_counters();
 }

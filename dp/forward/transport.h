@@ -3,6 +3,7 @@
 // that of the whole.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "dp/flow/flow_entry.h"
@@ -12,11 +13,22 @@
 
 namespace fairlead {
 
+// By a table: in a flood of SYNs among other packets every branch would be a coin toss.
 [[nodiscard]] inline FlowEvent event_of(std::uint8_t tcp_flags) noexcept {
-    if ((tcp_flags & (kTcpFin | kTcpRst)) != 0) {
-        return FlowEvent::kClose;
-    }
-    return (tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn ? FlowEvent::kOpen : FlowEvent::kData;
+    static constexpr std::uint8_t kKnownFlags = kTcpFin | kTcpSyn | kTcpRst | kTcpAck;
+    static constexpr auto kEvents = [] {
+        std::array<FlowEvent, 32> events{};
+        for (unsigned flags = 0; flags < events.size(); ++flags) {
+            const bool is_close = (flags & (kTcpFin | kTcpRst)) != 0;
+            const bool is_open = (flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
+            events[flags] = is_close  ? FlowEvent::kClose
+                            : is_open ? FlowEvent::kOpen
+                                      : FlowEvent::kData;
+        }
+        return events;
+    }();
+    static_assert(kKnownFlags < kEvents.size());
+    return kEvents[tcp_flags & kKnownFlags];
 }
 
 // Requires `bytes` readable bytes at `transport`. Sets `key` and `event` where it returns kNone.

@@ -16,6 +16,8 @@
 namespace fairlead::shm {
 
 inline constexpr std::size_t kFlowsPerBucket = 8;
+// Raised when an entry's bits or the clock's tick change (dp/flow/flow_entry.h).
+inline constexpr std::size_t kFlowEntryFormat = 2;
 
 // One cache line. 0 is an empty entry.
 struct alignas(kCacheLineBytes) FlowBucket {
@@ -44,6 +46,7 @@ inline constexpr std::uint32_t kFlowsFingerprint =
                     sizeof(FlowsHeader),
                     sizeof(FlowBucket),
                     kFlowsPerBucket,
+                    kFlowEntryFormat,
                     offsetof(FlowsHeader, buckets_per_table),
                     offsetof(FlowsHeader, last_tick)});
 

@@ -17,6 +17,7 @@
 
 #include "dp/base/cache_line.h"
 #include "dp/shm/drop_reason.h"
+#include "dp/shm/flow_state.h"
 #include "dp/shm/layout.h"
 #include "dp/shm/reply_kind.h"
 #include "dp/shm/tables.h"
@@ -79,17 +80,24 @@ struct alignas(kCacheLineBytes) WorkerBlock {
     Counter flow_misses;
     Counter flow_adopted;  // found in another worker's table
     Counter flow_insert_failures;
-    Counter flow_evictions;  // unproven entries that made room
-    Counter flow_expired;
-    Counter kernel_packets;  // left to the kernel: not for a VIP
+    Counter flow_searches_skipped;  // in other workers' tables, as the limit was reached
+    Counter kernel_packets;         // left to the kernel: not for a VIP
+    std::array<Counter, 4> reserved2;
+    // By FlowState, a cache line each.
+    std::array<Counter, kFlowStateCodes> flow_states;          // gauge: entries
+    std::array<Counter, kFlowStateCodes> flow_quota;           // gauge; 0: as many as fit
+    std::array<Counter, kFlowStateCodes> flow_quota_refusals;  // entries not made, or not proven
+    std::array<Counter, kFlowStateCodes> flow_evictions;       // entries that made room
+    std::array<Counter, kFlowStateCodes> flow_expired;
     std::array<Counter, kDropReasonCount> dropped;
     // The balancer's own answers, and those that the rate limit held back, by ReplyKind.
     std::array<Counter, kReplyKindCount> replies;
     std::array<Counter, kReplyKindCount> suppressed_replies;
-    std::array<Counter, (8 - (13 + kDropReasonCount + 2 * kReplyKindCount) % 8) % 8> reserved1;
+    std::array<Counter, (8 - (kDropReasonCount + 2 * kReplyKindCount) % 8) % 8> reserved1;
 };
 static_assert(sizeof(WorkerBlock) % kCacheLineBytes == 0);
 static_assert(offsetof(WorkerBlock, heartbeat) == kCacheLineBytes);
+static_assert(offsetof(WorkerBlock, flow_states) % kCacheLineBytes == 0);
 
 struct alignas(kCacheLineBytes) PortTelemetry {
     std::array<char, 32> name;    // as in [[port]]
@@ -142,12 +150,14 @@ inline constexpr std::uint32_t kTelemetryFingerprint =
                     sizeof(PortTelemetry),
                     kDropReasonCount,
                     kReplyKindCount,
+                    kFlowStateCount,
                     kMaxPorts,
                     offsetof(TelemetryHeader, workers_offset),
                     offsetof(TelemetryHeader, worker_count),
                     offsetof(TelemetryHeader, ports),
                     offsetof(PortTelemetry, kernel_packets),
                     offsetof(WorkerBlock, packets),
+                    offsetof(WorkerBlock, flow_states),
                     offsetof(WorkerBlock, dropped),
                     offsetof(WorkerBlock, replies),
                     offsetof(ServiceCounters, dropped)});

@@ -12,17 +12,11 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
-#include <chrono>
 #include <cstring>
 #include <memory>
 #include <random>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
-
-#include <sys/mman.h>
 
 #include <benchmark/benchmark.h>
 
@@ -30,180 +24,13 @@
 #include "dp/forward/count.h"
 #include "dp/forward/rewrite.h"
 #include "dp/forward/select.h"
-#include "dp/net/checksum.h"
 #include "dp/net/parse.h"
+#include "tests/bench/bench_worker.h"
 #include "tests/bench/rte_hash_flows.h"
 #include "tests/support/packets.h"
-#include "tests/support/tables_image.h"
 
 namespace fairlead::bench {
 namespace {
-
-constexpr std::size_t kBurst = 32;
-constexpr std::size_t kBuffers = 128;
-constexpr std::size_t kBufferBytes = 2'304;  // an mbuf of DPDK, headroom and all
-constexpr std::size_t kHeadroom = 128;
-constexpr std::uint16_t kBackends = 64;
-constexpr std::size_t kIp = sizeof(EthernetHeader);
-
-[[nodiscard]] std::uint64_t cycles() noexcept {
-    return __builtin_ia32_rdtsc();
-}
-
-[[nodiscard]] double cycles_per_second() {
-    static const double value = [] {
-        using Clock = std::chrono::steady_clock;
-        const auto start = Clock::now();
-        const std::uint64_t first = cycles();
-        std::this_thread::sleep_for(std::chrono::milliseconds(50));
-        const std::uint64_t last = cycles();
-        const std::chrono::duration<double> took = Clock::now() - start;
-        return static_cast<double>(last - first) / took.count();
-    }();
-    return value;
-}
-
-// ---- one worker
-
-enum class Family {
-    kV4,
-    kV6
-};
-
-struct Setup {
-    std::size_t flows;
-    shm::ForwardingMode mode;
-    Family family;
-    auto operator<=>(const Setup&) const = default;
-};
-
-// Zeroed memory for flow buckets, on transparent huge pages where the kernel has them.
-class Buckets {
-  public:
-    explicit Buckets(std::size_t count) : bytes_(count * sizeof(shm::FlowBucket)) {
-        start_ =
-            ::mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (start_ == MAP_FAILED) {
-            throw std::system_error(errno, std::generic_category(), "mmap");
-        }
-        ::madvise(start_, bytes_, MADV_HUGEPAGE);  // without them it is slower, not wrong
-    }
-    ~Buckets() { ::munmap(start_, bytes_); }
-    Buckets(const Buckets&) = delete;
-    Buckets& operator=(const Buckets&) = delete;
-    [[nodiscard]] std::span<shm::FlowBucket> span() const {
-        return {static_cast<shm::FlowBucket*>(start_), bytes_ / sizeof(shm::FlowBucket)};
-    }
-
-  private:
-    std::size_t bytes_;
-    void* start_ = nullptr;
-};
-
-class Worker {
-  public:
-    explicit Worker(const Setup& setup)
-        : tables_({.backends = kBackends, .buckets = 64, .rings = 1, .ring_entries = 65'537}),
-          buckets_(std::bit_ceil(std::max<std::size_t>(setup.flows, 1U << 20U) / 4)),
-          services_(1),
-          backends_(kBackends),
-          worker_(std::make_unique<shm::WorkerBlock>()),
-          memory_(kBuffers * kBufferBytes) {
-        fill_tables(setup);
-        reader_ = std::make_unique<shm::TablesReader>(tables_.reader());
-        flows_ = std::make_unique<FlowTable>(buckets_.span(), *worker_, backends_);
-        context.tables = reader_.get();
-        context.snapshot = reader_->snapshot();
-        context.flows = flows_.get();
-        context.counters = {worker_.get(), services_, backends_};
-        const bool is_v4 = setup.family == Family::kV4;
-        frame_ = testing::make_frame({.source = is_v4 ? "10.0.0.0" : "2001:db8:c::",
-                                      .destination = is_v4 ? "203.0.113.10" : "2001:db8::10",
-                                      .flags = kTcpAck});
-        frame_.resize(std::max<std::size_t>(frame_.size(), 60));
-    }
-
-    // Makes frame `slot` of the next burst a packet of flow `flow`, below 2^24.
-    void set_packet(std::size_t slot, std::uint32_t flow, std::uint8_t tcp_flags = kTcpAck) {
-        std::uint8_t* const start =
-            memory_.data() + (first_ + slot) % kBuffers * kBufferBytes + kHeadroom;
-        std::copy(frame_.begin(), frame_.end(), start);
-        const Be32 number = Be32::from_host(flow);
-        if (frame_[12] == 0x08) {
-            auto& ip = header_at<Ipv4Header>(start + kIp);
-            ip.source.set(Be32::from_host(0x0A00'0000U | flow));
-            ip.checksum.set(Be16{});
-            ip.checksum.set(checksum_of({start + kIp, sizeof(Ipv4Header)}));
-            header_at<TcpHeader>(start + kIp + sizeof(Ipv4Header)).flags = tcp_flags;
-        } else {
-            std::memcpy(start + kIp + 8 + 12, &number, sizeof number);
-            header_at<TcpHeader>(start + kIp + sizeof(Ipv6Header)).flags = tcp_flags;
-        }
-        packets[slot] = {start, static_cast<std::uint32_t>(frame_.size()), kHeadroom};
-    }
-    void next_burst() { first_ = (first_ + kBurst) % kBuffers; }
-
-    // Two packets of every flow, so that each is established.
-    void learn(std::size_t flow_count) {
-        for (std::uint32_t flow = 0; flow < flow_count; flow += kBurst / 2) {
-            for (std::uint32_t i = 0; i < kBurst; ++i) {
-                set_packet(i,
-                           std::min<std::uint32_t>(flow + i / 2,
-                                                   static_cast<std::uint32_t>(flow_count - 1)));
-            }
-            forward_burst(context, packets, verdicts);
-        }
-    }
-
-    [[nodiscard]] const FlowTable& flows() const { return *flows_; }
-    [[nodiscard]] shm::TablesReader& reader() { return *reader_; }
-
-    ForwardContext context;
-    std::array<Packet, kBurst> packets{};
-    std::array<Verdict, kBurst> verdicts{};
-
-  private:
-    void fill_tables(const Setup& setup) {
-        tables_.snapshot().flow_hash_seed = 0x0123'4567'89AB'CDEF;
-        tables_.snapshot().port_count = 1;
-        shm::PortRecord& port = tables_.port(0);
-        port.mac = testing::mac("02:00:00:00:00:01");
-        port.mtu_bytes = 1'500;
-        port.tunnel_source_v4 = testing::address("10.0.0.2");
-        port.tunnel_source_v6 = testing::address("fd00::2");
-        std::vector<std::uint16_t> ring(65'537);
-        std::mt19937 random(1);
-        for (auto& slot : ring) {
-            slot = static_cast<std::uint16_t>(random() % kBackends);
-        }
-        const bool is_v4 = setup.family == Family::kV4;
-        tables_.add_service(
-            {testing::address(is_v4 ? "203.0.113.10" : "2001:db8::10"), 443, kProtocolTcp},
-            setup.mode,
-            ServiceId{0},
-            0,
-            ring);
-        for (std::uint16_t i = 0; i < kBackends; ++i) {
-            const MacAddress mac{{2, 0, 0, 0, 4, static_cast<std::uint8_t>(i)}};
-            tables_.set_backend(BackendIndex{i},
-                                ServiceId{0},
-                                testing::address(is_v4 ? "10.0.4.1" : "fd00:4::1"),
-                                shm::BackendWord::make(mac, PortIndex{0}, 1, ~0ULL << 58U));
-        }
-        tables_.publish(1);
-    }
-
-    testing::TablesImage tables_;
-    Buckets buckets_;
-    std::vector<shm::ServiceCounters> services_;
-    std::vector<shm::BackendCounters> backends_;
-    std::unique_ptr<shm::WorkerBlock> worker_;
-    std::unique_ptr<shm::TablesReader> reader_;
-    std::unique_ptr<FlowTable> flows_;
-    std::vector<std::uint8_t> memory_;
-    testing::Bytes frame_;
-    std::size_t first_ = 0;
-};
 
 // A worker that knows its flows; the last one is kept, as large ones take seconds to fill.
 Worker& worker_with(const Setup& setup) {

@@ -31,7 +31,7 @@ seed_file = "{directory}/seed"
 [engine]
 cpus = "{cpus}"
 hugepages = "{hugepages}"
-flows = "256k"
+flows = "{flows}"
 idle = "yield"
 
 [[port]]
@@ -68,11 +68,11 @@ BACKEND = """
 
 
 def config(lab, services=None, backends=None, weights=None, cpus="0-1", hugepages="auto",
-           interval="300ms", timeout="250ms", port_keys="", service_keys=""):
+           interval="300ms", timeout="250ms", port_keys="", service_keys="", flows="256k"):
     """The configuration's text. `services` is a subset of SERVICES, `weights` {backend: weight}; the keys are lines
     for the port and for every service."""
     text = HEAD.format(directory=lab.balancer.directory, cpus=cpus, hugepages=hugepages,
-                       interval=interval, timeout=timeout, port_keys=port_keys)
+                       interval=interval, timeout=timeout, port_keys=port_keys, flows=flows)
     for name, vip, port, protocol, forwarding in services or SERVICES:
         endpoint = f"[{vip}]:{port}" if ":" in vip else f"{vip}:{port}"
         text += SERVICE.format(name=name, vip=endpoint, protocol=protocol, forwarding=forwarding,

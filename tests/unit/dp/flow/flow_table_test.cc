@@ -1,5 +1,6 @@
 #include "dp/flow/flow_table.h"
 
+#include <array>
 #include <memory>
 #include <random>
 #include <unordered_map>
@@ -23,13 +24,27 @@ struct Table {
     bool insert(std::uint64_t hash,
                 unsigned backend = 1,
                 FlowState state = FlowState::kUnproven,
-                std::uint64_t tick = 0) {
+                std::uint64_t tick = 0,
+                FlowEvent event = FlowEvent::kData) {
         const NewFlow flow{hash, BackendIndex{static_cast<std::uint16_t>(backend)}, 1, state};
-        return flows.insert(flow, FlowEvent::kData, FlowTick{tick});
+        return flows.insert(flow, event, FlowTick{tick});
     }
     // A second packet of the client.
-    void prove(std::uint64_t hash, std::uint64_t tick = 0) {
-        flows.touch(flows.find(hash), FlowEvent::kData, FlowTick{tick});
+    void prove(std::uint64_t hash, std::uint64_t tick = 0, FlowEvent event = FlowEvent::kData) {
+        flows.touch(flows.find(hash), event, FlowTick{tick});
+    }
+    [[nodiscard]] std::uint64_t counted(const std::array<shm::Counter, kFlowStateCodes>& counters,
+                                        FlowState state) const {
+        return counters[static_cast<std::size_t>(state)].get();
+    }
+    [[nodiscard]] std::uint64_t evicted(FlowState state) const {
+        return counted(worker->flow_evictions, state);
+    }
+    [[nodiscard]] std::uint64_t expired(FlowState state) const {
+        return counted(worker->flow_expired, state);
+    }
+    [[nodiscard]] std::uint64_t refused(FlowState state) const {
+        return counted(worker->flow_quota_refusals, state);
     }
     std::size_t sweep_all(std::uint64_t tick) {
         return flows.sweep(
@@ -96,7 +111,7 @@ TEST(FlowTable, AWordIsStoredOnlyWhenItChanges) {
     EXPECT_EQ(table.flows.find(42).entry, before);
     table.prove(42, 11);
     EXPECT_NE(table.flows.find(42).entry, before);
-    EXPECT_EQ(table.flows.find(42).entry.ticks_left(FlowTick{11}), 900);
+    EXPECT_EQ(table.flows.find(42).entry.ticks_left(FlowTick{11}), 450);
 }
 
 TEST(FlowTable, CountsTheActiveFlowsOfEachBackend) {
@@ -112,10 +127,10 @@ TEST(FlowTable, CountsTheActiveFlowsOfEachBackend) {
     EXPECT_EQ(table.backends[3].active_flows.get(), 1U);
     EXPECT_EQ(table.backends[4].active_flows.get(), 2U);
     EXPECT_EQ(table.worker->flow_entries.get(), 3U);
-    EXPECT_EQ(table.sweep_all(100), 3U);
+    EXPECT_EQ(table.sweep_all(50), 3U);
     EXPECT_EQ(table.backends[4].active_flows.get(), 0U);
     EXPECT_EQ(table.worker->flow_entries.get(), 0U);
-    EXPECT_EQ(table.worker->flow_expired.get(), 3U);
+    EXPECT_EQ(table.expired(FlowState::kUnproven), 3U);
 }
 
 TEST(FlowTable, ATableTakenOverIsCountedAnew) {
@@ -131,7 +146,7 @@ TEST(FlowTable, ATableTakenOverIsCountedAnew) {
     EXPECT_EQ(backends[5].active_flows.get(), 1U);
     EXPECT_EQ(backends[9].active_flows.get(), 0U);
     EXPECT_EQ(next.entry_count(), 2U);
-    EXPECT_EQ(next.unproven_count(), 1U);
+    EXPECT_EQ(next.count_of(FlowState::kUnproven), 1U);
     EXPECT_EQ(worker->flow_entries.get(), 2U);
     EXPECT_EQ(worker->flow_capacity.get(), 256U);
 }
@@ -139,11 +154,13 @@ TEST(FlowTable, ATableTakenOverIsCountedAnew) {
 TEST(FlowTable, ATableTakenOverLosesWhatNoTableWouldWrite) {
     std::vector<shm::FlowBucket> buckets(2);
     buckets[1].entries[3].store(0x1234'5678'0000'0001, std::memory_order_relaxed);  // no state
+    buckets[0].entries[2].store(0x1234'5678'0000'0A01, std::memory_order_relaxed);  // state 5
     std::vector<shm::BackendCounters> backends(kBackends);
     auto worker = std::make_unique<shm::WorkerBlock>();
     const FlowTable table(buckets, *worker, backends);
     EXPECT_EQ(table.entry_count(), 0U);
     EXPECT_EQ(buckets[1].entries[3].load(std::memory_order_relaxed), 0U);
+    EXPECT_EQ(buckets[0].entries[2].load(std::memory_order_relaxed), 0U);
 }
 
 TEST(FlowTable, AnEntryGoesAfterItsIdleTimeAndNotBefore) {
@@ -173,10 +190,10 @@ TEST(FlowTable, TheSweepRemovesWhatIsNotKept) {
     EXPECT_EQ(removed, 50U);
     EXPECT_EQ(table.backends[2].active_flows.get(), 50U);
     EXPECT_EQ(table.backends[3].active_flows.get(), 0U);
-    EXPECT_EQ(table.worker->flow_expired.get(), 0U) << "they did not expire";
+    EXPECT_EQ(table.expired(FlowState::kUnproven), 0U) << "they did not expire";
 }
 
-TEST(FlowTable, ASynFloodNeverCostsAnEstablishedFlowItsEntry) {
+TEST(FlowTable, AFloodOfSinglePacketsNeverCostsAnEstablishedFlowItsEntry) {
     Table table(512);
     std::mt19937_64 random(3);
     std::vector<std::uint64_t> established;
@@ -192,9 +209,9 @@ TEST(FlowTable, ASynFloodNeverCostsAnEstablishedFlowItsEntry) {
     for (const std::uint64_t hash : established) {
         ASSERT_TRUE(table.flows.find(hash).is_found());
     }
-    EXPECT_LE(table.flows.unproven_count(), table.flows.capacity() / 2);
-    EXPECT_GT(table.worker->flow_evictions.get(), 0U);
-    EXPECT_EQ(table.backends[2].active_flows.get(), table.flows.unproven_count());
+    EXPECT_LE(table.flows.count_of(FlowState::kUnproven), table.flows.capacity() / 2);
+    EXPECT_GT(table.evicted(FlowState::kUnproven), 0U);
+    EXPECT_EQ(table.backends[2].active_flows.get(), table.flows.count_of(FlowState::kUnproven));
 }
 
 TEST(FlowTable, AFullPairOfBucketsEvictsTheOldestUnprovenFlow) {
@@ -215,7 +232,7 @@ TEST(FlowTable, AFullPairOfBucketsEvictsTheOldestUnprovenFlow) {
     ASSERT_TRUE(mixed.insert(17ULL << 32U, 2, FlowState::kEstablished, 6));
     EXPECT_FALSE(mixed.flows.find(16ULL << 32U).is_found()) << "the nearest to its deadline";
     EXPECT_TRUE(mixed.flows.find(15ULL << 32U).is_found());
-    EXPECT_EQ(mixed.worker->flow_evictions.get(), 1U);
+    EXPECT_EQ(mixed.evicted(FlowState::kUnproven), 1U);
 }
 
 TEST(FlowTable, AFullPairOfBucketsTakesAnExpiredPlace) {
@@ -223,10 +240,120 @@ TEST(FlowTable, AFullPairOfBucketsTakesAnExpiredPlace) {
     for (std::uint64_t hash = 1; hash <= 16; ++hash) {
         ASSERT_TRUE(table.insert(hash << 32U, 1, FlowState::kEstablished, hash == 9 ? 0 : 50));
     }
-    EXPECT_TRUE(table.insert(17ULL << 32U, 2, FlowState::kEstablished, 901));
+    EXPECT_TRUE(table.insert(17ULL << 32U, 2, FlowState::kEstablished, 451));
     EXPECT_FALSE(table.flows.find(9ULL << 32U).is_found());
-    EXPECT_EQ(table.worker->flow_expired.get(), 1U);
-    EXPECT_EQ(table.worker->flow_evictions.get(), 0U);
+    EXPECT_EQ(table.expired(FlowState::kEstablished), 1U);
+    EXPECT_EQ(table.evicted(FlowState::kEstablished), 0U);
+}
+
+TEST(FlowTable, ASynTakesWhatIsFreeUnderTheQuotaAndNobodysPlace) {
+    Table table(512);
+    std::mt19937_64 random(5);
+    const std::size_t quota = table.flows.quota();
+    std::vector<std::uint64_t> first;
+    while (first.size() < quota) {
+        first.push_back(random());
+        ASSERT_FALSE(table.flows.refuses_syn());
+        ASSERT_TRUE(table.insert(first.back(), 1, FlowState::kUnproven, 0, FlowEvent::kOpen));
+    }
+    for (int i = 0; i < 100'000; ++i) {
+        const std::uint64_t hash = random();
+        ASSERT_TRUE(table.flows.refuses_syn());
+        ASSERT_FALSE(table.insert(hash, 2, FlowState::kUnproven, 1, FlowEvent::kOpen));
+    }
+    for (const std::uint64_t hash : first) {
+        ASSERT_TRUE(table.flows.find(hash).is_found());
+    }
+    EXPECT_EQ(table.refused(FlowState::kUnproven), 200'000U);
+    EXPECT_EQ(table.worker->flow_insert_failures.get(), 200'000U);
+    EXPECT_EQ(table.evicted(FlowState::kUnproven), 0U);
+    // The client's next packet makes the entry, at the cost of a flood's, and proves it.
+    ASSERT_TRUE(table.insert(7, 3, FlowState::kUnproven, 1));
+    table.prove(7, 1);
+    EXPECT_EQ(table.flows.find(7).entry.state(), FlowState::kEstablished);
+    EXPECT_EQ(table.evicted(FlowState::kUnproven), 1U);
+}
+
+TEST(FlowTable, AFullPairOfBucketsHasNoPlaceForASynBelowTheQuota) {
+    Table table(2);
+    for (std::uint64_t hash = 1; hash <= 16; ++hash) {
+        ASSERT_TRUE(table.insert(
+            hash << 32U, 1, hash <= 3 ? FlowState::kUnproven : FlowState::kEstablished));
+    }
+    EXPECT_FALSE(table.insert(17ULL << 32U, 2, FlowState::kUnproven, 0, FlowEvent::kOpen));
+    EXPECT_TRUE(table.insert(18ULL << 32U, 2, FlowState::kUnproven, 0, FlowEvent::kDatagram));
+    EXPECT_EQ(table.evicted(FlowState::kUnproven), 1U);
+}
+
+TEST(FlowTable, ClosingEntriesGiveWayToProvenOnesAlone) {
+    Table table(2);
+    for (std::uint64_t hash = 1; hash <= 16; ++hash) {
+        ASSERT_TRUE(table.insert(hash << 32U,
+                                 1,
+                                 hash <= 2 ? FlowState::kClosing : FlowState::kEstablished,
+                                 2 - hash % 2));
+    }
+    EXPECT_FALSE(table.insert(17ULL << 32U, 2, FlowState::kUnproven, 2))
+        << "one packet of a half-closed download's rival";
+    EXPECT_EQ(table.worker->flow_insert_failures.get(), 1U);
+    EXPECT_TRUE(table.insert(18ULL << 32U, 2, FlowState::kEstablished, 2));
+    EXPECT_FALSE(table.flows.find(1ULL << 32U).is_found()) << "the nearest to its deadline";
+    EXPECT_TRUE(table.flows.find(2ULL << 32U).is_found());
+    EXPECT_EQ(table.evicted(FlowState::kClosing), 1U);
+}
+
+TEST(FlowTable, DatagramFlowsAreProvenUpToTheirQuotaAndTcpHasTheRest) {
+    Table table(512);
+    std::mt19937_64 random(6);
+    for (std::size_t i = 0; i < 4 * table.flows.capacity(); ++i) {
+        const std::uint64_t hash = random();
+        if (table.insert(hash, 1, FlowState::kUnproven, 0, FlowEvent::kDatagram)) {
+            table.prove(hash, 0, FlowEvent::kDatagram);
+        }
+    }
+    const std::size_t quota = table.flows.quota();
+    EXPECT_EQ(table.flows.count_of(FlowState::kDatagram), quota);
+    EXPECT_LE(table.flows.count_of(FlowState::kUnproven), quota);
+    EXPECT_GT(table.refused(FlowState::kDatagram), quota);
+    std::size_t tracked = 0;
+    for (std::size_t i = 0; i < quota; ++i) {
+        const std::uint64_t hash = random();
+        tracked += table.insert(hash, 2) ? 1U : 0U;
+        if (table.flows.find(hash).is_found()) {
+            table.prove(hash);
+        }
+    }
+    EXPECT_GT(tracked, quota * 99 / 100);
+    EXPECT_GT(table.flows.count_of(FlowState::kEstablished), quota * 99 / 100);
+    EXPECT_EQ(table.flows.count_of(FlowState::kDatagram), quota) << "nobody took their place";
+    // Adopting one meets the same quota.
+    ASSERT_TRUE(table.insert(9, 3, FlowState::kDatagram, 0, FlowEvent::kDatagram));
+    EXPECT_EQ(table.flows.find(9).entry.state(), FlowState::kUnproven);
+}
+
+TEST(FlowTable, EachStateHasItsGaugeAndItsExpirations) {
+    Table table(64);
+    constexpr std::array kStates{
+        FlowState::kUnproven, FlowState::kEstablished, FlowState::kClosing, FlowState::kDatagram};
+    std::uint64_t hash = 1;
+    for (const FlowState state : kStates) {
+        for (unsigned i = 0; i < 3 + static_cast<unsigned>(state); ++i) {
+            ASSERT_TRUE(table.insert(hash++, 1, state));
+        }
+    }
+    for (const FlowState state : kStates) {
+        EXPECT_EQ(table.counted(table.worker->flow_states, state),
+                  3U + static_cast<unsigned>(state));
+        EXPECT_EQ(table.flows.count_of(state), 3U + static_cast<unsigned>(state));
+    }
+    EXPECT_EQ(table.counted(table.worker->flow_quota, FlowState::kUnproven), 128U);
+    EXPECT_EQ(table.counted(table.worker->flow_quota, FlowState::kDatagram), 128U);
+    table.sweep_all(kDatagramTicks + 1);
+    table.sweep_all(kEstablishedTicks + 1);
+    for (const FlowState state : kStates) {
+        EXPECT_EQ(table.expired(state), 3U + static_cast<unsigned>(state));
+        EXPECT_EQ(table.counted(table.worker->flow_states, state), 0U);
+    }
 }
 
 // ---- properties
@@ -298,7 +425,7 @@ TEST(FlowTable, AtConfiguredCapacityNoEstablishedFlowGoesUntracked) {
                 table.prove(hash);
             }
         }
-        ASSERT_EQ(table.worker->flow_evictions.get(), 0U);
+        ASSERT_EQ(table.evicted(FlowState::kUnproven), 0U);
     }
     EXPECT_LE(untracked, 8U);
 }

@@ -125,7 +125,7 @@ TEST(Select, AFlowOfAnotherWorkerIsAdopted) {
     EXPECT_EQ(second.service(kPortal).new_flows.get(), 0U);
     second.context.other_flows = {};
     EXPECT_EQ(backend_of(second, packet_from(40'000)), first.backend) << "now in the own table";
-    EXPECT_EQ(second.flows->unproven_count(), 0U);
+    EXPECT_EQ(second.flows->count_of(FlowState::kUnproven), 0U);
 }
 
 TEST(Select, ASynIsNotAdopted) {
@@ -156,9 +156,73 @@ TEST(Select, APacketThatEndsAnUnknownFlowLeavesNothingBehind) {
 TEST(Select, AFloodOfAcksStaysUnproven) {
     LendingRig rig;
     (void)rig.forward(packet_from(1));
-    EXPECT_EQ(rig.flows->unproven_count(), 1U);
+    EXPECT_EQ(rig.flows->count_of(FlowState::kUnproven), 1U);
     (void)rig.forward(packet_from(1));
-    EXPECT_EQ(rig.flows->unproven_count(), 0U);
+    EXPECT_EQ(rig.flows->count_of(FlowState::kUnproven), 0U);
+}
+
+TEST(Select, ASynFloodMovesNoEstablishedFlowAndLeavesRoomForTheNextClient) {
+    LendingRig rig;  // 256 flows, 128 unproven
+    std::vector<unsigned> backend(65'536);
+    for (std::uint16_t port = 1; port <= 128; ++port) {
+        backend[port] = backend_of(rig, packet_from(port, kTcpSyn));
+        EXPECT_EQ(backend_of(rig, packet_from(port)), backend[port]);
+    }
+    for (std::uint16_t port = 10'000; port < 30'000; ++port) {
+        ASSERT_EQ(rig.forward(packet_from(port, kTcpSyn)).verdict.action, Action::kTransmit);
+    }
+    EXPECT_EQ(rig.flows->count_of(FlowState::kUnproven), rig.flows->quota());
+    EXPECT_GT(rig.worker().flow_insert_failures.get(), 19'000U);
+    // A client of these minutes: its SYN is not remembered, its ACK is, its request proves it.
+    const std::uint64_t new_flows = rig.service(kPortal).new_flows.get();
+    backend[40'000] = backend_of(rig, packet_from(40'000, kTcpSyn));
+    EXPECT_EQ(rig.service(kPortal).new_flows.get(), new_flows);
+    EXPECT_EQ(backend_of(rig, packet_from(40'000)), backend[40'000]);
+    EXPECT_EQ(rig.service(kPortal).new_flows.get(), new_flows + 1);
+    EXPECT_EQ(backend_of(rig, packet_from(40'000)), backend[40'000]);
+    // Whatever the ring says now, tracked flows stay.
+    for (const std::uint16_t only : {std::uint16_t{0}, std::uint16_t{1}}) {
+        rig.give_ring_to(kPortal, kPortalKey, only);
+        for (std::uint16_t port = 1; port <= 128; ++port) {
+            ASSERT_EQ(backend_of(rig, packet_from(port)), backend[port]);
+        }
+        EXPECT_EQ(backend_of(rig, packet_from(40'000)), backend[40'000]);
+    }
+}
+
+TEST(Select, AFloodOfAcksSearchesOtherTablesUpToALimitAndTheRestGoByTheRing) {
+    Tracked first;
+    LendingRig second;
+    second.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(first.other));
+    const std::vector<FlowTableView> views(
+        1'024, FlowTableView{std::span<const shm::FlowBucket>(first.rig.buckets)});
+    second.context.other_flows = views;
+    second.context.now_ms = 5;
+    const std::uint64_t searches = SearchLimit::kBurst / views.size();
+    for (std::uint64_t i = 0; i < searches; ++i) {
+        (void)second.forward(packet_from(static_cast<std::uint16_t>(1'000 + i)));
+    }
+    EXPECT_EQ(second.worker().flow_searches_skipped.get(), 0U);
+    const std::size_t entries = second.flows->entry_count();
+    EXPECT_EQ(backend_of(second, packet_from(40'000)), first.other) << "by the ring";
+    EXPECT_EQ(second.worker().flow_searches_skipped.get(), 1U);
+    EXPECT_EQ(second.flows->entry_count(), entries) << "not remembered";
+    // As time passes, the flow is found after all.
+    second.context.now_ms = 6;
+    EXPECT_EQ(backend_of(second, packet_from(40'000)), first.backend);
+    EXPECT_EQ(second.worker().flow_adopted.get(), 1U);
+    EXPECT_EQ(second.worker().flow_searches_skipped.get(), 1U);
+}
+
+TEST(SearchLimit, BringsItsRateAndNeverMoreThanItsBurst) {
+    SearchLimit limit;
+    EXPECT_TRUE(limit.take(SearchLimit::kBurst, 1'000'000)) << "full at the start";
+    EXPECT_FALSE(limit.take(1, 1'000'000));
+    EXPECT_FALSE(limit.take(1, 900'000)) << "a clock that jumps back";
+    EXPECT_TRUE(limit.take(SearchLimit::kTablesPerMs, 900'001));
+    EXPECT_FALSE(limit.take(1, 900'001));
+    EXPECT_TRUE(limit.take(SearchLimit::kBurst, ~0ULL)) << "a clock that jumps ahead";
+    EXPECT_FALSE(limit.take(1, ~0ULL));
 }
 
 TEST(Select, TheSweepForgetsWhatABackendNoLongerKeeps) {
@@ -213,7 +277,7 @@ TEST(Select, PacketsOfOneFlowInOneBurstMakeOneEntry) {
     std::vector<Verdict> verdicts(packets.size());
     forward_burst(rig.context, packets, verdicts);
     EXPECT_EQ(rig.flows->entry_count(), 1U);
-    EXPECT_EQ(rig.flows->unproven_count(), 0U);
+    EXPECT_EQ(rig.flows->count_of(FlowState::kUnproven), 0U);
     EXPECT_EQ(rig.worker().flow_hits.get(), 7U);
     for (const Verdict& verdict : verdicts) {
         EXPECT_EQ(verdict.backend, verdicts[0].backend);

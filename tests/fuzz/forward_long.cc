@@ -1,0 +1,329 @@
+// Mutated packets through the whole pipeline, for as long as one likes:
+//
+//     forward_long PACKETS [SEED [SECONDS]]
+//
+// A round is a million packets through one of the workers below, each with tables, fragments and
+// held packets of its own that live on between its rounds. What must hold is in what_is_wrong.h.
+// Every packet ends where a page begins that nobody may touch, and its headroom begins behind a
+// canary, so a read or write outside it ends the program also in an optimized build. A line a round
+// says how far it is. Exit 0: all packets, or all seconds, without a finding.
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <unordered_map>
+#include <vector>
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "dp/forward/held_packets.h"
+#include "dp/net/parse.h"
+#include "tests/fuzz/packet_mutator.h"
+#include "tests/fuzz/what_is_wrong.h"
+
+namespace fairlead::testing {
+namespace {
+
+constexpr std::size_t kBurst = 32;
+constexpr std::uint64_t kRound = 1'000'000;
+constexpr std::uint8_t kCanary = 0xC5;
+
+// Memory of two pages with a forbidden one on either side; what is placed in it ends with it.
+class GuardedBuffer {
+  public:
+    GuardedBuffer() {
+        void* const memory =
+            ::mmap(nullptr, kBytes + 2 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (memory == MAP_FAILED) {
+            throw std::system_error(errno, std::generic_category(), "mmap");
+        }
+        start_ = static_cast<std::uint8_t*>(memory) + kPage;
+        if (::mprotect(start_, kBytes, PROT_READ | PROT_WRITE) != 0) {
+            throw std::system_error(errno, std::generic_category(), "mprotect");
+        }
+    }
+    ~GuardedBuffer() { ::munmap(start_ - kPage, kBytes + 2 * kPage); }
+    GuardedBuffer(const GuardedBuffer&) = delete;
+    GuardedBuffer& operator=(const GuardedBuffer&) = delete;
+
+    [[nodiscard]] Packet place(std::span<const std::uint8_t> frame, std::uint32_t headroom) {
+        std::uint8_t* const data = start_ + kBytes - frame.size();
+        std::copy(frame.begin(), frame.end(), data);
+        headroom_start_ = data - headroom;
+        std::fill_n(headroom_start_ - kCanaryBytes, kCanaryBytes, kCanary);
+        return {data, static_cast<std::uint32_t>(frame.size()), headroom};
+    }
+    // An empty packet's room, for a piece.
+    [[nodiscard]] SparePacket spare(std::uint32_t room, std::uint32_t headroom) {
+        std::uint8_t* const data = start_ + kBytes - room;
+        headroom_start_ = data - headroom;
+        std::fill_n(headroom_start_ - kCanaryBytes, kCanaryBytes, kCanary);
+        return {.owner = this, .start = data, .room = room, .headroom = headroom};
+    }
+    [[nodiscard]] const std::uint8_t* headroom_start() const { return headroom_start_; }
+    [[nodiscard]] bool is_canary_alive() const {
+        return std::all_of(headroom_start_ - kCanaryBytes, headroom_start_, [](std::uint8_t byte) {
+            return byte == kCanary;
+        });
+    }
+
+  private:
+    static constexpr std::size_t kPage = 4'096;
+    static constexpr std::size_t kBytes = 2 * kPage;
+    static constexpr std::size_t kCanaryBytes = 64;
+    std::uint8_t* start_ = nullptr;
+    std::uint8_t* headroom_start_ = nullptr;
+};
+
+[[noreturn]] void report(const char* finding, std::span<const std::uint8_t> frame) {
+    fmt::print("FINDING: {}\nframe:", finding);
+    for (const std::uint8_t byte : frame) {
+        fmt::print(" {:02x}", byte);
+    }
+    fmt::print("\n");
+    std::fflush(stdout);
+    std::abort();
+}
+
+// One configuration and its worker.
+class Worker {
+  public:
+    Worker(std::string_view name, std::uint64_t seed) : name_(name), mutator_(seed) {
+        for (const char* vip : {"203.0.113.10", "2001:db8::10"}) {
+            rig.tables.vip_mark(address(vip)).vip_policy =
+                shm::kAnswersEcho | shm::kRejectsUnmatched;
+        }
+    }
+
+    LendingRig rig;
+
+    [[nodiscard]] std::string_view name() const { return name_; }
+    [[nodiscard]] const Tally& tally() const { return tally_; }
+    [[nodiscard]] std::uint64_t transmitted() const { return transmitted_; }
+
+    void run(std::uint64_t packets) {
+        for (std::uint64_t done = 0; done < packets; done += kBurst) {
+            forward_some();
+            if (done % 256 == 0) {
+                ++rig.context.now_ms;
+                held_.offer(rig.context, [this](const Released& released) { take(released); });
+                collect_pieces();
+                sweep_flows(rig.context, 1);
+            }
+            if (done % 65'536 == 0) {
+                rig.context.now = FlowTick{to_number(rig.context.now) + 1};
+            }
+        }
+        const Tally tally{tally_.offered, held_.size()};
+        if (const char* const wrong =
+                what_is_wrong_with_counters(rig.worker(), tally, transmitted_)) {
+            report(wrong, {});
+        }
+    }
+
+  private:
+    void forward_some() {
+        for (std::size_t i = 0; i < kBurst; ++i) {
+            mutator_.next(frames_[i]);
+            const std::uint64_t room = mutator_.below(128);
+            packets_[i] = buffers_[i].place(
+                frames_[i],
+                static_cast<std::uint32_t>(room < 64 ? kNeededHeadroomBytes : room - 64));
+            headroom_[i] = packets_[i].headroom;
+            verdicts_[i] = {};
+        }
+        for (std::size_t i = 0; i < spares_.size(); ++i) {
+            spares_[i] = spare_buffers_[i].spare(
+                static_cast<std::uint32_t>(64 + mutator_.below(128)), kNeededHeadroomBytes);
+        }
+        rig.context.spares = spares_;
+        forward_burst(rig.context, packets_, verdicts_);
+        tally_.offered += kBurst;
+        const bool has_pieces = rig.context.spares_used != 0;
+        for (std::size_t i = 0; i < kBurst; ++i) {
+            judge(i, has_pieces);
+        }
+        collect_pieces();
+        for (std::size_t i = 0; i < kBurst; ++i) {
+            if (verdicts_[i].action == Action::kHold) {
+                hold(i);
+            }
+        }
+    }
+
+    void judge(std::size_t i, bool has_pieces) {
+        const Offered offered{frames_[i], buffers_[i].headroom_start(), headroom_[i]};
+        const char* wrong = buffers_[i].is_canary_alive() ? nullptr : "memory before the headroom";
+        if (wrong == nullptr && has_pieces && is_cut(i)) {
+            wrong = what_is_wrong_with_ip(packets_[i]);  // it is not what came any more
+        } else if (wrong == nullptr) {
+            wrong = what_is_wrong(offered, packets_[i], verdicts_[i]);
+        }
+        if (wrong != nullptr) {
+            report(wrong, frames_[i]);
+        }
+        transmitted_ += verdicts_[i].action == Action::kTransmit ? 1U : 0U;
+    }
+
+    // The packet itself became a first piece: its total length is not what came.
+    [[nodiscard]] bool is_cut(std::size_t i) const {
+        if (verdicts_[i].action != Action::kTransmit || verdicts_[i].reply != ReplyKind::kNone ||
+            frames_[i][12] != 0x08) {
+            return false;
+        }
+        constexpr std::size_t kIp = sizeof(EthernetHeader);
+        const std::size_t added = headroom_[i] - packets_[i].headroom;
+        return header_at<Ipv4Header>(packets_[i].data + kIp + added).total_length.get() !=
+               header_at<Ipv4Header>(frames_[i].data() + kIp).total_length.get();
+    }
+
+    void collect_pieces() {
+        for (std::size_t i = 0; i < rig.context.spares_used; ++i) {
+            const SparePacket& piece = spares_[i];
+            const auto* const buffer = static_cast<const GuardedBuffer*>(piece.owner);
+            const char* wrong = buffer->is_canary_alive() ? nullptr : "memory before a piece";
+            if (wrong == nullptr && piece.verdict.action == Action::kTransmit) {
+                wrong = what_is_wrong_with_ip(piece.packet);
+            }
+            if (wrong != nullptr) {
+                report(wrong, {piece.packet.data, piece.packet.length});
+            }
+        }
+        rig.context.spares_used = 0;
+        rig.context.spares = {};
+    }
+
+    // Moved into a heap block of exactly its size.
+    void hold(std::size_t i) {
+        auto block = std::make_unique<Bytes>(packets_[i].headroom + packets_[i].length);
+        std::copy_n(packets_[i].data, packets_[i].length, block->data() + packets_[i].headroom);
+        Packet moved = packets_[i];
+        moved.data = block->data() + moved.headroom;
+        Bytes* const owner = block.get();
+        blocks_.emplace(owner, std::move(block));
+        take(held_.add(rig.context, moved, owner));
+    }
+    void take(const Released& released) {
+        if (released.owner == nullptr) {
+            return;
+        }
+        if (released.verdict.action == Action::kTransmit) {
+            ++transmitted_;
+            if (const char* const wrong = what_is_wrong_with_ip(released.packet)) {
+                report(wrong, {released.packet.data, released.packet.length});
+            }
+        } else if (released.verdict.reason == DropReason::kNone) {
+            report("a held packet went without a reason", {});
+        }
+        blocks_.erase(released.owner);
+    }
+
+    std::string_view name_;
+    Mutator mutator_;
+    std::array<GuardedBuffer, kBurst> buffers_;
+    std::array<GuardedBuffer, 4> spare_buffers_;
+    std::array<Bytes, kBurst> frames_;
+    std::array<std::uint32_t, kBurst> headroom_{};
+    std::array<Packet, kBurst> packets_{};
+    std::array<Verdict, kBurst> verdicts_{};
+    std::array<SparePacket, 4> spares_{};
+    HeldPackets held_;
+    std::unordered_map<void*, std::unique_ptr<Bytes>> blocks_;
+    Tally tally_;
+    std::uint64_t transmitted_ = 0;
+};
+
+std::vector<std::unique_ptr<Worker>> make_workers(std::uint64_t seed) {
+    struct Tunnel {
+        std::string_view name;
+        shm::ForwardingMode mode;
+        bool to_v6;
+    };
+    using enum shm::ForwardingMode;
+    constexpr std::array kTunnels{Tunnel{"ipip over v4", kIpip, false},
+                                  Tunnel{"ipip over v6", kIpip, true},
+                                  Tunnel{"gre over v4", kGre, false},
+                                  Tunnel{"gre over v6", kGre, true},
+                                  Tunnel{"gue over v4", kGue, false},
+                                  Tunnel{"gue over v6", kGue, true}};
+    std::vector<std::unique_ptr<Worker>> workers;
+    workers.push_back(std::make_unique<Worker>("l2 and ipip", seed));
+    for (const Tunnel& tunnel : kTunnels) {
+        workers.push_back(std::make_unique<Worker>(tunnel.name, seed + workers.size()));
+        tunnel_everything(workers.back()->rig, tunnel.mode, tunnel.to_v6);
+    }
+    workers.push_back(std::make_unique<Worker>("a small MTU", seed + workers.size()));
+    workers.back()->rig.tables.port(0).mtu_bytes = 84;
+    for (auto& worker : workers) {
+        worker->rig.start();
+    }
+    return workers;
+}
+
+std::optional<std::uint64_t> number_of(std::string_view text) {
+    std::uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc{} && end == text.data() + text.size() ? std::optional(value)
+                                                                    : std::nullopt;
+}
+
+int run(std::uint64_t packets, std::uint64_t seed, std::uint64_t seconds) {
+    using Clock = std::chrono::steady_clock;
+    const auto start = Clock::now();
+    const auto workers = make_workers(seed);
+    std::uint64_t done = 0;
+    for (std::size_t turn = 0; done < packets; ++turn) {
+        Worker& worker = *workers[turn % workers.size()];
+        const std::uint64_t count = std::min(kRound, packets - done);
+        worker.run(count);
+        done += (count + kBurst - 1) / kBurst * kBurst;
+        const std::chrono::duration<double> took = Clock::now() - start;
+        fmt::print("{} packets, {:.0f} s, {:.0f} packets/s, {}: {} of {} transmitted\n",
+                   done,
+                   took.count(),
+                   static_cast<double>(done) / took.count(),
+                   worker.name(),
+                   worker.transmitted(),
+                   worker.tally().offered);
+        std::fflush(stdout);
+        if (seconds != 0 && took.count() >= static_cast<double>(seconds)) {
+            break;
+        }
+    }
+    for (const auto& worker : workers) {
+        for (std::size_t reason = 1; reason < kDropReasonCount; ++reason) {
+            const std::uint64_t count = worker->rig.worker().dropped[reason].get();
+            if (count != 0) {
+                fmt::print("{}: {} {}\n", worker->name(), count, kDropReasonTexts[reason].metric);
+            }
+        }
+    }
+    fmt::print("{} packets without a finding\n", done);
+    return 0;
+}
+
+}  // namespace
+}  // namespace fairlead::testing
+
+int main(int argc, char** argv) {
+    using fairlead::testing::number_of;
+    const std::span<char*> words(argv, static_cast<std::size_t>(argc));
+    std::array<std::optional<std::uint64_t>, 3> numbers{std::nullopt, 1, 0};
+    for (std::size_t i = 1; i < words.size() && i <= numbers.size(); ++i) {
+        numbers[i - 1] = number_of(words[i]);
+    }
+    if (words.size() > numbers.size() + 1 || !numbers[0] || !numbers[1] || !numbers[2]) {
+        fmt::print(stderr, "expected: forward_long PACKETS [SEED [SECONDS]]\n");
+        return 2;
+    }
+    return fairlead::testing::run(*numbers[0], *numbers[1], *numbers[2]);
+}
