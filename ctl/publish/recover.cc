@@ -1,4 +1,5 @@
 // Taking over a predecessor's segment (dp/shm/tables.h, T5).
+#include <algorithm>
 #include <cstring>
 
 #include "ctl/publish/publisher_state.h"
@@ -71,12 +72,11 @@ void PublisherState::recover_services(std::vector<bool>& ring_used, std::vector<
     if (snapshot.is_empty()) {
         return;
     }
-    for (std::uint32_t bucket = 0; bucket <= snapshot.bucket_mask; ++bucket) {
-        const shm::ServiceRecord& record = snapshot.buckets[bucket];
+    const auto recover = [&](const shm::ServiceRecord& record) {
         const std::uint32_t id = to_number(record.id);
         if (record.protocol == shm::kEmptyBucket || record.protocol == shm::kVipMark ||
             id >= shm::kMaxServices) {
-            continue;
+            return;
         }
         PublishedService service;
         service.id = id;
@@ -87,7 +87,9 @@ void PublisherState::recover_services(std::vector<bool>& ring_used, std::vector<
             service.ring.slot = record.ring;
         }
         services.emplace(text_of(file.service_info(id).name), std::move(service));
-    }
+    };
+    std::for_each_n(snapshot.buckets, std::size_t{snapshot.bucket_mask} + 1, recover);
+    std::for_each_n(snapshot.ranges, snapshot.range_count, recover);
 }
 
 void PublisherState::recover_backends() {
