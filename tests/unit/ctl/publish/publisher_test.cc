@@ -229,6 +229,32 @@ TEST_F(PublisherTest, TheNextDaemonGoesOnFromWhatStandsThere) {
     }
 }
 
+TEST_F(PublisherTest, ANewServiceWhoseFirstDaemonDiedBeforeTheRootWorksUnderTheNext) {
+    DesiredTables before = make_tables(1);
+    DesiredTables after = before;
+    after.services.push_back(after.services[0]);
+    after.services[1].name = "api";
+    after.services[1].port = 80;
+    Publisher& first = start();
+    ASSERT_TRUE(first.publish(before));
+    std::uint32_t old_root = 0;
+    {
+        const auto segment = shm::Segment::open_read_only(shm::kTables, directory_.path()).value();
+        old_root = segment.header<shm::TablesHeader>().root.load();
+    }
+    ASSERT_TRUE(first.publish(after));
+    publisher_.reset();
+    {  // as if it had died between the records of the backends and the root
+        shm::Segment file = shm::Segment::open_writer(shm::kTables, directory_.path()).value();
+        file.header<shm::TablesHeader>().root.store(old_root);
+    }
+    Publisher& second = start();
+    ASSERT_TRUE(second.publish(after));
+    for (const auto& [index, slots] : owners(after.services[1])) {
+        EXPECT_EQ(reader().backend(BackendIndex{index})->service, *second.service_id("api"));
+    }
+}
+
 TEST_F(PublisherTest, TwoDaemonsOnOneRunDirectoryAreRefused) {
     start();
     const auto second = Publisher::open(directory_.path(), "test", worker_, counters_);
