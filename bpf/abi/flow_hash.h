@@ -39,6 +39,15 @@
  * the slot of the ring. It is no cryptographic hash: the seed must be 64 random bits, and stay
  * private.
  *
+ * Source hash. A service may bind its clients to backends: then the slot is chosen by the hash of
+ * the source's first bits alone, with all other bits and words 0, so every connection of a client
+ * has one slot, and so have all clients of one prefix:
+ *
+ *     h = seed + sum of k(i) (w(i) and mask(i)) over the words of the source, finished as above
+ *
+ * The VIP is not in it: two services with the same backends and weights, hence the same ring, send
+ * a client to the same backend.
+ *
  * Worked example: seed 0x0123456789abcdef, TCP 192.0.2.1:1024 to 203.0.113.10:443. A little-endian
  * CPU reads the source as 0x010200c0, the destination as 0x0a7100cb and the ports as 0x0004 and
  * 0xbb01, so w2 is 0x6bb010004; the hash is 0xa0547af4b57b0b92, its slot in a ring of 65,537 is
@@ -52,8 +61,10 @@
 /* C++ compiles with -Wold-style-cast, C has nothing else. */
 #ifdef __cplusplus
 #define FL_TO_U32(value) static_cast<__u32>(value)
+#define FL_TO_U8(value) static_cast<__u8>(value)
 #else
 #define FL_TO_U32(value) ((__u32)(value))
+#define FL_TO_U8(value) ((__u8)(value))
 #endif
 
 #define FL_ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -133,6 +144,39 @@ FL_ALWAYS_INLINE __u64 fl_flow_hash_v6(__u64 seed,
                           fl_load_little32(daddr + 8) * fl_flow_key(seed, 42, FL_FLOW_S6) +
                           fl_load_little32(daddr + 12) * fl_flow_key(seed, 49, FL_FLOW_S7) +
                           transport * fl_flow_key(seed, 56, FL_FLOW_S8));
+}
+
+/* Byte `index` of an address of which the first `bits` bits count. */
+FL_ALWAYS_INLINE __u8 fl_masked_byte(__u8 byte, __u32 index, __u32 bits) {
+    const __u32 before = 8 * index;
+    if (bits >= before + 8) {
+        return byte;
+    }
+    return bits <= before ? FL_TO_U8(0) : FL_TO_U8(byte & (0xFF00U >> (bits - before)));
+}
+
+/* The source hash of the 4 bytes at `saddr`, at any alignment, as they stand in the packet. `bits`
+ * above 32 count as 32. */
+FL_ALWAYS_INLINE __u64 fl_source_hash_v4(__u64 seed, const __u8* saddr, __u32 bits) {
+    __u8 masked[4];
+    __u32 source = 0;
+    __u32 i = 0;
+    for (i = 0; i < 4; ++i) {
+        masked[i] = fl_masked_byte(saddr[i], i, bits);
+    }
+    __builtin_memcpy(&source, masked, sizeof(source));
+    return fl_flow_hash_v4(seed, source, 0, 0, 0, 0);
+}
+
+/* The same of 16 bytes. */
+FL_ALWAYS_INLINE __u64 fl_source_hash_v6(__u64 seed, const __u8* saddr, __u32 bits) {
+    const __u8 nothing[16] = {0};
+    __u8 masked[16];
+    __u32 i = 0;
+    for (i = 0; i < 16; ++i) {
+        masked[i] = fl_masked_byte(saddr[i], i, bits);
+    }
+    return fl_flow_hash_v6(seed, masked, nothing, 0, 0, 0);
 }
 
 /* The signature: the half of the hash that does not choose the bucket. */

@@ -34,6 +34,10 @@ inline constexpr std::array<std::string_view, 4> kForwardingWords{"l2", "ipip", 
 [[nodiscard]] constexpr std::string_view to_text(Forwarding forwarding) noexcept {
     return kForwardingWords[static_cast<std::size_t>(forwarding)];
 }
+enum class Hash : std::uint8_t {
+    k5Tuple,
+    kSource
+};
 enum class IcmpEcho : std::uint8_t {
     kWhenUp,
     kAlways,
@@ -69,7 +73,7 @@ struct HealthConfig {
     std::chrono::milliseconds timeout{500};
     std::uint32_t rise = 2;
     std::uint32_t fall = 3;
-    std::optional<std::uint16_t> port;                      // default: the VIP's
+    std::optional<std::uint16_t> port;                      // default: the VIP's (first)
     std::string path = "/";                                 // http
     std::string host;                                       // http; default: the backend's address
     std::vector<StatusRange> expect_status{StatusRange{}};  // http
@@ -85,9 +89,12 @@ struct BackendConfig {
 struct ServiceConfig {
     std::string name;
     IpAddress vip;
-    std::uint16_t port = 0;
+    std::uint16_t port = 0;       // 0: any (service_key.h)
+    std::uint16_t last_port = 0;  // of a range, where `port` is the first; 0: of no range
     Protocol protocol = Protocol::kTcp;
     Forwarding forwarding = Forwarding::kL2;
+    Hash hash = Hash::k5Tuple;
+    std::optional<std::uint8_t> source_prefix;  // bits; default: source_prefix_bits()
     IcmpEcho icmp_echo = IcmpEcho::kWhenUp;
     Unmatched unmatched = Unmatched::kDrop;
     HealthConfig health;

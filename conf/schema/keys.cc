@@ -12,6 +12,7 @@ using std::chrono::milliseconds;
 constexpr std::array<std::string_view, 3> kHugePageWords{"auto", "required", "none"};
 constexpr std::array<std::string_view, 2> kIdleWords{"spin", "yield"};
 constexpr std::array<std::string_view, 2> kProtocolWords{"tcp", "udp"};
+constexpr std::array<std::string_view, 2> kHashWords{"5tuple", "source"};
 constexpr std::array<std::string_view, 3> kIcmpEchoWords{"when-up", "always", "never"};
 constexpr std::array<std::string_view, 2> kUnmatchedWords{"drop", "reject"};
 constexpr std::array<std::string_view, 3> kCheckWords{"none", "tcp", "http"};
@@ -246,7 +247,8 @@ constexpr std::array kHealthKeys{
                        .kind = ValueKind::kInteger,
                        .min = 1,
                        .max = 65535,
-                       .help = "The backend's port that is checked; by default the VIP's."},
+                       .help = "The backend's port that is checked; by default the VIP's, or the "
+                               "first of its range."},
                       [](HealthConfig& health, const Value& value) {
                           health.port = static_cast<std::uint16_t>(as_u32(value));
                       }},
@@ -288,12 +290,16 @@ constexpr std::array kServiceKeys{
                            service.name = as<std::string>(value);
                        }},
     Key<ServiceConfig>{{.name = "vip",
-                        .kind = ValueKind::kEndpoint,
+                        .kind = ValueKind::kVip,
                         .is_required = true,
-                        .help = "The address and port that clients connect to."},
+                        .help = "The address and port that clients connect to, a range of ports, "
+                                "or \"any\". Of services that share a VIP, the one of the exact "
+                                "port comes first, then that of a range, then that of any port."},
                        [](ServiceConfig& service, const Value& value) {
-                           service.vip = as<Endpoint>(value).address;
-                           service.port = as<Endpoint>(value).port;
+                           const auto& vip = as<VipEndpoint>(value);
+                           service.vip = vip.address;
+                           service.port = vip.port;
+                           service.last_port = vip.last_port;
                        }},
     Key<ServiceConfig>{{.name = "protocol",
                         .kind = ValueKind::kChoice,
@@ -312,6 +318,27 @@ constexpr std::array kServiceKeys{
                                 "(\"gue\") or by GRE (\"gre\")."},
                        [](ServiceConfig& service, const Value& value) {
                            service.forwarding = as_choice<Forwarding>(value);
+                       }},
+    Key<ServiceConfig>{{.name = "hash",
+                        .kind = ValueKind::kChoice,
+                        .default_text = "5tuple",
+                        .choices = kHashWords,
+                        .help = "What chooses a new flow's backend: addresses, ports and protocol "
+                                "(\"5tuple\"), or the client's address alone (\"source\"), so that "
+                                "all its connections go to one backend while the set of backends "
+                                "and weights stays."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.hash = as_choice<Hash>(value);
+                       }},
+    Key<ServiceConfig>{{.name = "source_prefix",
+                        .kind = ValueKind::kInteger,
+                        .min = 1,
+                        .max = 128,
+                        .help = "With hash = \"source\": so many bits of the client's address "
+                                "count, so clients of one prefix share a backend; by default 32 "
+                                "for an IPv4 VIP, 64 for an IPv6 one."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.source_prefix = static_cast<std::uint8_t>(as_u32(value));
                        }},
     Key<ServiceConfig>{{.name = "icmp_echo",
                         .kind = ValueKind::kChoice,
@@ -349,7 +376,7 @@ constexpr std::array kBackendKeys{
         {.name = "address",
          .kind = ValueKind::kAddress,
          .is_required = true,
-         .help = "The server's own address, of the VIP's family; the port is the VIP's."},
+         .help = "The server's own address, of the VIP's family; the port is the packet's."},
         [](BackendConfig& backend, const Value& value) {
             backend.address = as<IpAddress>(value);
         }},

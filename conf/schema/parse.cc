@@ -103,6 +103,7 @@ Result<Config, ConfigErrors> parse_config(std::string_view text, std::string_vie
         Reading reading = read_document(*root, problems);
         validate_node(reading, problems);
         validate_services(reading, problems);
+        validate_service_keys(reading, problems);
         if (problems.empty()) {
             return std::move(reading.config);
         }

@@ -116,7 +116,14 @@ std::optional<IpAddress> parse_address(std::string_view text) noexcept {
     return is_mapped ? std::nullopt : address;
 }
 
-std::optional<Endpoint> parse_endpoint(std::string_view text) noexcept {
+namespace {
+
+struct AddressAndPort {
+    IpAddress address;
+    std::string_view port;  // what stands behind the last colon
+};
+
+[[nodiscard]] std::optional<AddressAndPort> split_port_off(std::string_view text) noexcept {
     const std::size_t colon = text.rfind(':');
     if (colon == std::string_view::npos) {
         return std::nullopt;
@@ -127,11 +134,42 @@ std::optional<Endpoint> parse_endpoint(std::string_view text) noexcept {
         address_text = address_text.substr(1, address_text.size() - 2);
     }
     const std::optional<IpAddress> address = parse_address(address_text);
-    const std::optional<std::uint64_t> port = parse_number(text.substr(colon + 1));
-    if (!address || address->is_v4() == is_bracketed || !port || *port == 0 || *port > 0xFFFF) {
+    if (!address || address->is_v4() == is_bracketed) {
         return std::nullopt;
     }
-    return Endpoint{*address, static_cast<std::uint16_t>(*port)};
+    return AddressAndPort{*address, text.substr(colon + 1)};
+}
+
+[[nodiscard]] std::optional<std::uint16_t> parse_port(std::string_view text) noexcept {
+    const std::optional<std::uint64_t> port = parse_number(text);
+    return port && *port != 0 && *port <= 0xFFFF ? std::optional(static_cast<std::uint16_t>(*port))
+                                                 : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<Endpoint> parse_endpoint(std::string_view text) noexcept {
+    const std::optional<AddressAndPort> parts = split_port_off(text);
+    const std::optional<std::uint16_t> port = parts ? parse_port(parts->port) : std::nullopt;
+    return port ? std::optional(Endpoint{parts->address, *port}) : std::nullopt;
+}
+
+std::optional<VipEndpoint> parse_vip(std::string_view text) noexcept {
+    const std::optional<AddressAndPort> parts = split_port_off(text);
+    if (!parts) {
+        return std::nullopt;
+    }
+    if (parts->port == "any") {
+        return VipEndpoint{parts->address};
+    }
+    const std::size_t dash = std::min(parts->port.find('-'), parts->port.size());
+    const std::optional<std::uint16_t> first = parse_port(parts->port.substr(0, dash));
+    const std::optional<std::uint16_t> last =
+        dash == parts->port.size() ? first : parse_port(parts->port.substr(dash + 1));
+    if (!first || !last || *first > *last) {
+        return std::nullopt;
+    }
+    return VipEndpoint{parts->address, *first, *first == *last ? std::uint16_t{0} : *last};
 }
 
 std::optional<MacAddress> parse_station_mac(std::string_view text) noexcept {

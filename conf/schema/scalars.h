@@ -20,6 +20,13 @@ struct Endpoint {
     std::uint16_t port = 0;
 };
 
+// What a service takes of a VIP, numbered as in ServiceConfig.
+struct VipEndpoint {
+    IpAddress address;
+    std::uint16_t port = 0;
+    std::uint16_t last_port = 0;
+};
+
 // 1 to 63 of [A-Za-z0-9._-], the first a letter or digit: safe in paths, labels and URLs.
 [[nodiscard]] bool is_name(std::string_view text) noexcept;
 [[nodiscard]] bool is_control(char c) noexcept;
@@ -40,6 +47,8 @@ struct Endpoint {
 [[nodiscard]] std::optional<IpAddress> parse_address(std::string_view text) noexcept;
 // "203.0.113.10:443" or "[2001:db8::10]:443"; the port from 1.
 [[nodiscard]] std::optional<Endpoint> parse_endpoint(std::string_view text) noexcept;
+// The same, or "ADDRESS:8000-8100", or "ADDRESS:any".
+[[nodiscard]] std::optional<VipEndpoint> parse_vip(std::string_view text) noexcept;
 // The address of one station: neither of a group nor all zero.
 [[nodiscard]] std::optional<MacAddress> parse_station_mac(std::string_view text) noexcept;
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "conf/schema/keys.h"
+#include "conf/schema/service_key.h"
 #include "conf/schema/validate.h"
 
 namespace fairlead::conf {
@@ -80,7 +81,8 @@ class ServicesValidator {
                                       service.vip.text().data(),
                                       reason));
         }
-        if (node.find("protocol") != nullptr && reading_.accepted(node, "protocol") == nullptr) {
+        if ((node.find("protocol") != nullptr && reading_.accepted(node, "protocol") == nullptr) ||
+            scope_of(service) != PortScope::kOne) {
             return;
         }
         const auto [first, is_new] =

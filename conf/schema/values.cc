@@ -114,6 +114,10 @@ class ValueReader {
                 return "an IPv4 or IPv6 address";
             case ValueKind::kEndpoint:
                 return "ADDRESS:PORT, such as \"203.0.113.10:443\" or \"[2001:db8::10]:443\"";
+            case ValueKind::kVip:
+                return "ADDRESS:PORT, ADDRESS:FIRST-LAST or ADDRESS:any, such as "
+                       "\"203.0.113.10:443\", \"203.0.113.10:8000-8100\" or "
+                       "\"[2001:db8::10]:any\"";
             case ValueKind::kMac:
                 return "the Ethernet address of one station, such as \"02:00:00:00:04:01\"";
             default:
@@ -155,6 +159,8 @@ class ValueReader {
                 return lift(parse_address(text));
             case ValueKind::kEndpoint:
                 return lift(parse_endpoint(text));
+            case ValueKind::kVip:
+                return lift(parse_vip(text));
             case ValueKind::kMac:
                 return lift(parse_station_mac(text));
             default:

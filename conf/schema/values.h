@@ -32,6 +32,7 @@ enum class ValueKind : std::uint8_t {
     kCpuList,       // "2-7" or "0,2,4-5"
     kAddress,       // IPv4 or IPv6
     kEndpoint,      // "203.0.113.10:443" or "[2001:db8::10]:443"
+    kVip,           // the same, or "203.0.113.10:8000-8100", or "203.0.113.10:any"
     kMac,           // "02:00:00:00:04:01", of one station
     kPrefix,        // "fd00:1::/64"
     kPrefixes,      // ["10.0.0.2/24", "2001:db8::2/64"]
@@ -44,6 +45,7 @@ using Value = std::variant<std::string,
                            std::vector<std::uint32_t>,
                            IpAddress,
                            Endpoint,
+                           VipEndpoint,
                            MacAddress,
                            PortConfig::Prefix,
                            std::vector<PortConfig::Prefix>,

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "conf/schema/service_key.h"
 #include "ctl/api/views.h"
 #include "ctl/daemon/counts.h"
 #include "dp/shm/drop_reason.h"
@@ -8,12 +9,6 @@
 
 namespace fairlead::api {
 namespace {
-
-std::string vip_text(const conf::ServiceConfig& config) {
-    const auto text = config.vip.text();
-    return config.vip.is_v4() ? fmt::format("{}:{}", text.data(), config.port)
-                              : fmt::format("[{}]:{}", text.data(), config.port);
-}
 
 Json dropped_view(const std::array<std::uint64_t, kDropReasonCount>& dropped) {
     Json view = Json::object();
@@ -46,9 +41,10 @@ Json service_view(daemon::Daemon& daemon, const model::Service& service, bool wi
     }
     Json view = {
         {"name", config.name},
-        {"vip", vip_text(config)},
+        {"vip", conf::vip_text(config)},
         {"protocol", config.protocol == conf::Protocol::kTcp ? "tcp" : "udp"},
         {"forwarding", conf::to_text(config.forwarding)},
+        {"hash", conf::hash_text(config)},
         {"up", service.is_up()},
         {"removing", service.is_removing},
         {"fingerprint", fmt::format("{:08x}", daemon.publisher().fingerprint(config.name))},

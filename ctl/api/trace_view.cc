@@ -1,3 +1,4 @@
+#include <array>
 #include <optional>
 #include <string_view>
 
@@ -8,6 +9,7 @@
 #include "ctl/api/views.h"
 #include "ctl/trace/flows_file.h"
 #include "ctl/trace/trace.h"
+#include "dp/flow/flow_hash.h"
 
 #include <nlohmann/json.hpp>
 
@@ -134,7 +136,28 @@ Json output_view(const trace::Answer& answer, const Names& names) {
     return view;
 }
 
-Json answer_view(daemon::Daemon& daemon, const trace::Answer& answer) {
+// "198.51.100.0/24", or null where the flow chooses the slot.
+Json client_view(const trace::RingPlace& place, const IpAddress& source) {
+    if (place.source_prefix_bits == 0) {
+        return nullptr;
+    }
+    std::array<std::uint8_t, 16> bytes = source.bytes();
+    const unsigned first = source.is_v4() ? 12 : 0;
+    for (unsigned i = first; i < bytes.size(); ++i) {
+        bytes[i] = fl_masked_byte(bytes[i], i - first, place.source_prefix_bits);
+    }
+    const IpAddress network =
+        source.is_v4()
+            ? IpAddress::from_v4(Be32::from_host(std::uint32_t{bytes[12]} << 24U |
+                                                 std::uint32_t{bytes[13]} << 16U |
+                                                 std::uint32_t{bytes[14]} << 8U | bytes[15]))
+            : IpAddress::from_v6(bytes);
+    return fmt::format("{}/{}", network.text().data(), place.source_prefix_bits);
+}
+
+Json answer_view(daemon::Daemon& daemon,
+                 const trace::Answer& answer,
+                 const trace::Question& question) {
     const Names names(daemon);
     const Verdict& verdict = answer.verdict;
     const model::Service* service = names.service(verdict.service);
@@ -166,7 +189,8 @@ Json answer_view(daemon::Daemon& daemon, const trace::Answer& answer) {
     if (answer.ring) {
         view["ring"] = {{"slot", answer.ring->slot},
                         {"entries", answer.ring->entries},
-                        {"backend", names.backend_name(service, answer.ring->backend)}};
+                        {"backend", names.backend_name(service, answer.ring->backend)},
+                        {"client", client_view(*answer.ring, question.source)}};
     }
     if (backend != nullptr) {
         view["backend"] = backend_view(daemon, *service, *backend);
@@ -200,7 +224,7 @@ void get_trace(const Call& call, const Respond& respond) {
     const trace::Answer answer =
         flows ? trace::trace(*tables, flows->tables(), flows->now(), *question)
               : trace::trace(*tables, {}, FlowTick{}, *question);
-    Json view = answer_view(call.daemon, answer);
+    Json view = answer_view(call.daemon, answer, *question);
     view["packet"] = packet_view(*question);
     view["engine_up"] = call.daemon.telemetry().engine_lives();
     view["flows_problem"] = flows ? "" : flows.error().message;

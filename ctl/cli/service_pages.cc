@@ -63,10 +63,11 @@ std::string service_page(const json& service, const Look& look, Clock::time_poin
     const Cell state = up_cell(service);
     facts.add("Service", look.paint(Tone::kStrong, text(service, "name")));
     facts.add("VIP",
-              fmt::format("{} {}, by {}",
+              fmt::format("{} {}, by {}, hash {}",
                           text(service, "vip"),
                           text(service, "protocol"),
-                          text(service, "forwarding")));
+                          text(service, "forwarding"),
+                          text(service, "hash")));
     facts.add("State",
               fmt::format("{}, {} backends serving",
                           look.paint(state.tone, state.text),

@@ -65,12 +65,14 @@ void add_service(Facts& facts, const json& trace) {
         facts.add("Flow", flow_line(flow));
     }
     const json& ring = object(trace, "ring");
+    const std::string client = text(ring, "client");
     facts.add("Ring",
               ring.empty() ? "empty"
-                           : fmt::format("slot {} of {}: {}",
+                           : fmt::format("slot {} of {}: {}{}",
                                          number(ring, "slot"),
                                          number(ring, "entries"),
-                                         name_or(ring, "backend")));
+                                         name_or(ring, "backend"),
+                                         client.empty() ? "" : ", for all of " + client));
 }
 
 void add_way_out(Facts& facts, const json& trace) {

@@ -1,5 +1,6 @@
 #include <string>
 
+#include "conf/schema/service_key.h"
 #include "ctl/metrics/exporter.h"
 #include "dp/shm/drop_reason.h"
 
@@ -28,11 +29,10 @@ void write_family(TextWriter& out,
 }
 
 std::string info_labels(const conf::ServiceConfig& config) {
-    const std::string address = config.vip.text().data();
-    const std::string host = config.vip.is_v4() ? address : "[" + address + "]";
-    return "," + label("vip", host + ":" + std::to_string(config.port)) +
+    return "," + label("vip", conf::vip_text(config)) +
            (config.protocol == conf::Protocol::kTcp ? ",protocol=\"tcp\"" : ",protocol=\"udp\"") +
-           "," + label("forwarding", conf::to_text(config.forwarding));
+           "," + label("forwarding", conf::to_text(config.forwarding)) + "," +
+           label("hash", conf::hash_text(config));
 }
 
 std::uint64_t count_in(const model::Service& service, model::Effective state) {

@@ -4,6 +4,8 @@
 #include <map>
 #include <tuple>
 
+#include "conf/schema/service_key.h"
+
 namespace fairlead::model {
 namespace {
 
@@ -122,11 +124,16 @@ class Comparison {
 
   private:
     void service(const conf::ServiceConfig& was, const conf::ServiceConfig& is) {
-        if (was.vip != is.vip || was.port != is.port || was.protocol != is.protocol) {
+        if (was.vip != is.vip || was.port != is.port || was.last_port != is.last_port ||
+            was.protocol != is.protocol) {
             say("changed vip of service " + is.name);
         }
         if (was.forwarding != is.forwarding) {
             say("changed forwarding of service " + is.name);
+        }
+        if (conf::hash_text(was) != conf::hash_text(is)) {
+            say("changed hash of service " + is.name + " from " + conf::hash_text(was) + " to " +
+                conf::hash_text(is));
         }
         if (was.icmp_echo != is.icmp_echo) {
             say("changed icmp_echo of service " + is.name);

@@ -6,6 +6,8 @@
 
 #include <netinet/in.h>
 
+#include "conf/schema/service_key.h"
+
 namespace fairlead::model {
 namespace {
 
@@ -101,8 +103,10 @@ std::map<Identity, Backend*> by_identity(std::vector<Backend>& backends) {
     return index;
 }
 
-bool same_key(const conf::ServiceConfig& one, const conf::ServiceConfig& other) {
-    return one.vip == other.vip && one.port == other.port && one.protocol == other.protocol;
+// Whether `is` could get no packet of some port while `was` drains: both take it, and `was` does
+// not say it less exactly.
+bool is_in_the_way(const conf::ServiceConfig& was, const conf::ServiceConfig& is) {
+    return conf::share_a_port(was, is) && conf::scope_of(was) <= conf::scope_of(is);
 }
 
 void set_initial_health(std::vector<Service>& services) {
@@ -157,7 +161,7 @@ void carry_over(const std::vector<Service>& former, std::vector<Service>& wanted
         if (found == position.end()) {
             const bool is_replaced =
                 std::any_of(wanted.begin(), wanted.end(), [&was](const Service& is) {
-                    return same_key(was.config, is.config);
+                    return is_in_the_way(was.config, is.config);
                 });
             if (!is_replaced) {
                 Service& kept = leaving.emplace_back(was);
@@ -255,6 +259,8 @@ std::vector<publish::DesiredService> desired_services(const std::vector<Service>
         out.name = service.config.name;
         out.vip = service.config.vip;
         out.port = service.config.port;
+        out.last_port = service.config.last_port;
+        out.source_prefix_bits = conf::source_prefix_bits(service.config);
         out.protocol = service.config.protocol == conf::Protocol::kTcp ? IPPROTO_TCP : IPPROTO_UDP;
         out.mode = mode_of(service.config.forwarding);
         out.echo = echo_policy(service.config.icmp_echo);

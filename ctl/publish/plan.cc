@@ -9,6 +9,7 @@
 
 #include "ctl/maglev/maglev.h"
 #include "ctl/publish/publisher_state.h"
+#include "ctl/publish/ranges.h"
 #include "dp/shm/snapshot.h"
 
 namespace fairlead::publish {
@@ -27,11 +28,11 @@ namespace {
     if (desired.services.size() > shm::kMaxServices) {
         return fail("more than " + std::to_string(shm::kMaxServices) + " services");
     }
-    std::set<std::tuple<IpAddress, std::uint16_t, std::uint8_t>> keys;
+    std::set<std::tuple<IpAddress, std::uint16_t, std::uint16_t, std::uint8_t>> keys;
     std::set<std::string_view> names;
     std::set<BackendKey> backends;
     for (const DesiredService& service : desired.services) {
-        if (!keys.emplace(service.vip, service.port, service.protocol).second ||
+        if (!keys.emplace(service.vip, service.port, service.last_port, service.protocol).second ||
             !names.insert(service.name).second) {
             return fail("service \"" + service.name +
                         "\" has the name, or the VIP, protocol and port of another one");
@@ -53,7 +54,7 @@ namespace {
     if (backends.size() > shm::kMaxBackends) {
         return fail("more than " + std::to_string(shm::kMaxBackends) + " backends");
     }
-    return {};
+    return check_ranges(desired.services);
 }
 
 [[nodiscard]] shm::ServiceRecord record_of(const DesiredService& service,
@@ -68,6 +69,8 @@ namespace {
     record.ring = ring.slot.value_or(0);
     record.ring_entries = ring.slot ? shm::kRingEntries : 0;
     record.ring_fingerprint = ring.fingerprint;
+    record.source_prefix_bits = service.source_prefix_bits;
+    record.last_port = Be16::from_host(service.last_port);
     return record;
 }
 
@@ -236,7 +239,8 @@ Status PublisherState::plan_snapshot(const DesiredTables& desired,
     std::map<IpAddress, std::size_t> marks;  // by position in `records`
     for (std::size_t i = 0; i < desired.services.size(); ++i) {
         const DesiredService& service = desired.services[i];
-        records.push_back(record_of(service, plan.service_ids[i], plan.rings[i].ring));
+        std::vector<shm::ServiceRecord>& place = service.last_port == 0 ? records : plan.ranges;
+        place.push_back(record_of(service, plan.service_ids[i], plan.rings[i].ring));
         const auto [mark_place, is_new] = marks.emplace(service.vip, records.size());
         if (is_new) {
             shm::ServiceRecord& mark = records.emplace_back();
@@ -247,6 +251,7 @@ Status PublisherState::plan_snapshot(const DesiredTables& desired,
         std::uint8_t& policy = records[mark_place->second].vip_policy;
         policy = static_cast<std::uint8_t>(policy | vip_policy_of(service, plan.rings[i].ring));
     }
+    arrange_ranges(plan.ranges, records);
     plan.buckets = hash_table(records);
     if (plan.buckets.empty()) {
         return fail("the service keys collide too often to be stored; change a VIP or a port");
@@ -269,7 +274,7 @@ bool PublisherState::snapshot_differs(const DesiredTables& desired, const Plan& 
     const shm::SnapshotHeader& current = file.snapshot(root);
     if (current.flow_hash_seed != desired.flow_hash_seed ||
         current.bucket_mask + 1 != plan.buckets.size() ||
-        current.port_count != desired.ports.size()) {
+        current.port_count != desired.ports.size() || current.range_count != plan.ranges.size()) {
         return true;
     }
     for (std::size_t i = 0; i < desired.ports.size(); ++i) {
@@ -277,10 +282,11 @@ bool PublisherState::snapshot_differs(const DesiredTables& desired, const Plan& 
             return true;
         }
     }
-    return !std::equal(plan.buckets.begin(),
-                       plan.buckets.end(),
-                       file.buckets(root).begin(),
-                       same_bytes<shm::ServiceRecord>);
+    const auto differ = [](const auto& wanted, const auto& there) {
+        using Record = typename std::decay_t<decltype(wanted)>::value_type;
+        return !std::equal(wanted.begin(), wanted.end(), there.begin(), same_bytes<Record>);
+    };
+    return differ(plan.buckets, file.buckets(root)) || differ(plan.ranges, file.ranges(root));
 }
 
 void PublisherState::give_up(const Plan& plan) {

@@ -53,8 +53,10 @@ enum class EchoPolicy : std::uint8_t {
 struct DesiredService {
     std::string name;
     IpAddress vip;
-    std::uint16_t port = 0;
-    std::uint8_t protocol = 0;  // IPPROTO_TCP or IPPROTO_UDP
+    std::uint16_t port = 0;               // 0: any
+    std::uint16_t last_port = 0;          // of a range, where `port` is the first; 0: of no range
+    std::uint8_t protocol = 0;            // IPPROTO_TCP or IPPROTO_UDP
+    std::uint8_t source_prefix_bits = 0;  // as in shm::ServiceRecord
     shm::ForwardingMode mode = shm::ForwardingMode::kL2;
     // Of the VIP: services that share it are asked all, and one that would answer, or reject, is
     // enough.

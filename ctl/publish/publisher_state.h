@@ -54,6 +54,7 @@ struct Plan {
     std::vector<Ring> rings;                     // by position of the service
     std::optional<std::uint32_t> snapshot_slot;  // nullopt: the one in force says it all
     std::vector<shm::ServiceRecord> buckets;     // of the new snapshot
+    std::vector<shm::ServiceRecord> ranges;      // the same
 };
 
 // A port as the snapshot holds it.

@@ -1,4 +1,5 @@
 // Taking over a predecessor's segment (dp/shm/tables.h, T5).
+#include <algorithm>
 #include <cstring>
 
 #include "ctl/publish/publisher_state.h"
@@ -71,12 +72,11 @@ void PublisherState::recover_services(std::vector<bool>& ring_used, std::vector<
     if (snapshot.is_empty()) {
         return;
     }
-    for (std::uint32_t bucket = 0; bucket <= snapshot.bucket_mask; ++bucket) {
-        const shm::ServiceRecord& record = snapshot.buckets[bucket];
+    const auto recover = [&](const shm::ServiceRecord& record) {
         const std::uint32_t id = to_number(record.id);
         if (record.protocol == shm::kEmptyBucket || record.protocol == shm::kVipMark ||
             id >= shm::kMaxServices) {
-            continue;
+            return;
         }
         PublishedService service;
         service.id = id;
@@ -87,7 +87,9 @@ void PublisherState::recover_services(std::vector<bool>& ring_used, std::vector<
             service.ring.slot = record.ring;
         }
         services.emplace(text_of(file.service_info(id).name), std::move(service));
-    }
+    };
+    std::for_each_n(snapshot.buckets, std::size_t{snapshot.bucket_mask} + 1, recover);
+    std::for_each_n(snapshot.ranges, snapshot.range_count, recover);
 }
 
 void PublisherState::recover_backends() {
@@ -101,12 +103,20 @@ void PublisherState::recover_backends() {
         const shm::BackendWord word(record.word.load(std::memory_order_relaxed));
         const shm::BackendInfo& info = file.backend_info(index);
         const BackendKey key{text_of(info.service), text_of(info.name), record.address};
-        if (!word.has(shm::BackendWord::kPublished) || !backends.emplace(key, index).second) {
-            // Not in use, or half made, or a second copy that a scribbler left.
+        if (!word.has(shm::BackendWord::kPublished)) {  // not in use, or half made
             file.backend(index).word.store(
                 shm::BackendWord::make({}, PortIndex{0}, word.incarnation(), 0).raw(),
                 std::memory_order_release);
             backend_slots_.retire(index, now);
+            continue;
+        }
+        // A service that the snapshot does not reach gets another number when it comes again: a
+        // daemon that died before its root has left backends of the number before.
+        const auto service = services.find(std::get<0>(key));
+        const bool is_reached =
+            service != services.end() && service->second.id == to_number(record.service);
+        if (!is_reached || !backends.emplace(key, index).second) {  // or a scribbler's second copy
+            leaving_.emplace_back(index, now);
             continue;
         }
         known.push_back({.service = std::get<0>(key),

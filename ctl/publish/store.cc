@@ -161,10 +161,12 @@ void PublisherState::store_snapshot(const DesiredTables& desired, const Plan& pl
     header.bucket_mask = static_cast<std::uint32_t>(plan.buckets.size() - 1);
     header.service_count = static_cast<std::uint32_t>(desired.services.size());
     header.port_count = static_cast<std::uint32_t>(desired.ports.size());
+    header.range_count = static_cast<std::uint32_t>(plan.ranges.size());
     for (std::size_t i = 0; i < desired.ports.size(); ++i) {
         header.ports[i] = port_record(desired.ports[i]);
     }
     std::copy(plan.buckets.begin(), plan.buckets.end(), file.buckets(slot).begin());
+    std::copy(plan.ranges.begin(), plan.ranges.end(), file.ranges(slot).begin());
     // Release: who acquires the root sees the snapshot and the rings that it names (T1).
     file.header().root.store(slot, std::memory_order_release);
 }

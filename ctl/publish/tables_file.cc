@@ -18,10 +18,12 @@ namespace {
     header.services = shm::kMaxServices;
     header.snapshots = shm::kSnapshotSlots;
     header.buckets = shm::kServiceBuckets;
+    header.ranges = shm::kMaxServices;
     header.rings = shm::kMaxServices + shm::kSpareRings;
     header.ring_entries = shm::kRingEntries;
     header.snapshot_stride =
-        sizeof(shm::SnapshotHeader) + std::uint64_t{header.buckets} * sizeof(shm::ServiceRecord);
+        sizeof(shm::SnapshotHeader) +
+        (std::uint64_t{header.buckets} + header.ranges) * sizeof(shm::ServiceRecord);
     header.ring_stride = whole_lines(std::uint64_t{header.ring_entries} * sizeof(std::uint16_t));
     std::uint64_t offset = sizeof(shm::TablesHeader);
     header.backends_offset = offset;
@@ -43,8 +45,8 @@ namespace {
     shm::TablesHeader own{};
     return lay_out(own) == size_bytes && own.backends == header.backends &&
            own.services == header.services && own.snapshots == header.snapshots &&
-           own.buckets == header.buckets && own.rings == header.rings &&
-           own.ring_entries == header.ring_entries &&
+           own.buckets == header.buckets && own.ranges == header.ranges &&
+           own.rings == header.rings && own.ring_entries == header.ring_entries &&
            own.backends_offset == header.backends_offset &&
            own.backend_infos_offset == header.backend_infos_offset &&
            own.service_infos_offset == header.service_infos_offset &&
@@ -121,6 +123,11 @@ shm::SnapshotHeader& TablesFile::snapshot(std::uint32_t slot) const noexcept {
 std::span<shm::ServiceRecord> TablesFile::buckets(std::uint32_t slot) const noexcept {
     const std::uint64_t start = header().snapshots_offset + slot * header().snapshot_stride;
     return {at<shm::ServiceRecord>(start + sizeof(shm::SnapshotHeader)), header().buckets};
+}
+
+std::span<shm::ServiceRecord> TablesFile::ranges(std::uint32_t slot) const noexcept {
+    const std::span<shm::ServiceRecord> before = buckets(slot);
+    return {before.data() + before.size(), header().ranges};
 }
 
 std::span<std::uint16_t> TablesFile::ring(std::uint32_t slot) const noexcept {

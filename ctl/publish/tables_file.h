@@ -31,6 +31,7 @@ class TablesFile {
     [[nodiscard]] shm::ServiceInfo& service_info(std::uint32_t id) const noexcept;
     [[nodiscard]] shm::SnapshotHeader& snapshot(std::uint32_t slot) const noexcept;
     [[nodiscard]] std::span<shm::ServiceRecord> buckets(std::uint32_t slot) const noexcept;
+    [[nodiscard]] std::span<shm::ServiceRecord> ranges(std::uint32_t slot) const noexcept;
     [[nodiscard]] std::span<std::uint16_t> ring(std::uint32_t slot) const noexcept;
 
   private:

@@ -9,6 +9,7 @@
 #include "dp/flow/flow_hash.h"
 #include "dp/forward/classify.h"
 #include "dp/forward/pipeline.h"
+#include "dp/forward/ring_hash.h"
 
 namespace fairlead::trace {
 namespace {
@@ -76,7 +77,8 @@ std::optional<RingPlace> ring_place(const shm::TablesReader& tables,
     }
     const auto entries = static_cast<std::uint32_t>(ring.size());
     const std::uint32_t slot = ring_slot(hash, entries);
-    return RingPlace{slot, entries, BackendIndex{read_once(ring[slot])}};
+    return RingPlace{
+        slot, entries, BackendIndex{read_once(ring[slot])}, read_once(service.source_prefix_bits)};
 }
 
 Decider decider_of(const shm::WorkerBlock& counters, const Verdict& verdict) {
@@ -107,7 +109,9 @@ Answer trace(const shm::TablesReader& tables,
     if (facts.service != nullptr) {
         answer.hash = facts.hash;
         answer.flows = tracked_flows(flows, facts.hash, now);
-        answer.ring = ring_place(tables, *facts.service, facts.hash);
+        const std::uint8_t* const client = client_of(buffer.packet, facts.is_v6);
+        answer.ring =
+            ring_place(tables, *facts.service, ring_hash(snapshot.flow_hash_seed, facts, client));
     }
 
     ScratchWorker worker(facts.hash,

@@ -34,6 +34,7 @@ struct RingPlace {
     std::uint32_t slot = 0;
     std::uint32_t entries = 0;
     BackendIndex backend = kNoBackendIndex;  // the slot's owner
+    std::uint8_t source_prefix_bits = 0;     // so many bits of the client chose it; 0: the flow
 };
 
 enum class Decider : std::uint8_t {

@@ -42,6 +42,15 @@ struct TransportKey {
                            key.protocol);
 }
 
+// The hash of the first `prefix_bits` bits of a client's address: 4 bytes at `source`, or 16.
+[[nodiscard]] inline std::uint64_t source_hash(std::uint64_t seed,
+                                               const std::uint8_t* source,
+                                               bool is_v6,
+                                               std::uint8_t prefix_bits) noexcept {
+    return is_v6 ? fl_source_hash_v6(seed, source, prefix_bits)
+                 : fl_source_hash_v4(seed, source, prefix_bits);
+}
+
 // The slot of a ring of `entries` slots, below `entries`. Requires entries != 0.
 [[nodiscard]] inline std::uint32_t ring_slot(std::uint64_t hash, std::uint32_t entries) noexcept {
     return fl_ring_slot(hash, entries);

@@ -190,7 +190,14 @@ class Classifier {
         flows_.prefetch(facts.hash);
         facts.service = snapshot_.find(ip.destination, key.destination_port, key.protocol);
         if (facts.service == nullptr) {
-            return if_for_vip(ip.destination, DropReason::kNoService);
+            const shm::ServiceRecord* const mark = mark_of(ip.destination);
+            if (mark == nullptr) {
+                return DropReason::kNone;
+            }
+            facts.service = snapshot_.find_wide(*mark, key.destination_port, key.protocol);
+            if (facts.service == nullptr) {
+                return DropReason::kNoService;
+            }
         }
         facts.ip_bytes = static_cast<std::uint16_t>(ip.ip_bytes);
         return DropReason::kNone;
@@ -198,8 +205,11 @@ class Classifier {
 
     [[nodiscard]] DropReason if_for_vip(const IpAddress& destination,
                                         DropReason reason) const noexcept {
-        return snapshot_.find(destination, Be16{}, shm::kVipMark) != nullptr ? reason
-                                                                             : DropReason::kNone;
+        return mark_of(destination) != nullptr ? reason : DropReason::kNone;
+    }
+
+    [[nodiscard]] const shm::ServiceRecord* mark_of(const IpAddress& destination) const noexcept {
+        return snapshot_.find(destination, Be16{}, shm::kVipMark);
     }
 
     const shm::Snapshot& snapshot_;

@@ -22,6 +22,7 @@ struct Piece {
     std::uint32_t unfragmentable = 0;       // bytes before it that count for the limit
     std::uint8_t protocol = 0;
     bool has_more = false;
+    TransportKey ports;  // of the first, once they are read
 };
 
 [[nodiscard]] DropReason check_extent(const Piece& piece) noexcept {
@@ -109,8 +110,8 @@ void hold(Verdict& verdict) noexcept {
 
 // Remembers where a first fragment goes, or says that it may not go.
 void select_first(ForwardContext& context,
+                  const Packet& packet,
                   const Piece& piece,
-                  TransportKey key,
                   PacketFacts& facts,
                   Selection& selection,
                   Verdict& verdict) noexcept {
@@ -128,7 +129,7 @@ void select_first(ForwardContext& context,
         verdict.reason = DropReason::kFragmentOverlap;
         return;
     }
-    select_one(context, facts, selection, verdict);
+    select_one(context, packet, facts, selection, verdict);
     if (facts.service == nullptr) {
         return;
     }
@@ -137,19 +138,19 @@ void select_first(ForwardContext& context,
     entry.flow_hash = facts.hash;
     entry.backend = verdict.backend;
     entry.incarnation = static_cast<std::uint8_t>(selection.word.incarnation());
-    entry.port = key.destination_port;
-    entry.protocol = key.protocol;
+    entry.port = piece.ports.destination_port;
+    entry.protocol = piece.ports.protocol;
     entry.prolong(context.now_ms);
 }
 
 // A first fragment: by its ports, as every packet; the others follow it.
 void forward_first(ForwardContext& context,
                    Packet& packet,
-                   const Piece& piece,
+                   Piece& piece,
                    PacketFacts& facts,
                    Verdict& verdict) noexcept {
-    TransportKey key;
-    verdict.reason = read_first(piece, key, facts.event);
+    const TransportKey& key = piece.ports;
+    verdict.reason = read_first(piece, piece.ports, facts.event);
     if (verdict.reason != DropReason::kNone ||
         !find_service_late(context, piece.key.destination, key, facts, verdict)) {
         return;
@@ -162,9 +163,9 @@ void forward_first(ForwardContext& context,
             : flow_hash_v4(seed, addresses.source.v4(), addresses.destination.v4(), key);
     Selection selection;
     if (piece.has_more) {
-        select_first(context, piece, key, facts, selection, verdict);
+        select_first(context, packet, piece, facts, selection, verdict);
     } else {
-        select_one(context, facts, selection, verdict);
+        select_one(context, packet, facts, selection, verdict);
     }
     if (facts.service != nullptr) {
         rewrite_one(context, packet, facts, selection, verdict);
@@ -215,7 +216,7 @@ void forward_later(ForwardContext& context,
 
 void forward_piece(ForwardContext& context,
                    Packet& packet,
-                   const Piece& piece,
+                   Piece& piece,
                    PacketFacts& facts,
                    Verdict& verdict) noexcept {
     if (context.fragments == nullptr) {

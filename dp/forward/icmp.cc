@@ -1,5 +1,7 @@
 #include "dp/forward/icmp.h"
 
+#include <cstddef>
+
 #include "dp/base/read_once.h"
 #include "dp/flow/flow_hash.h"
 #include "dp/forward/echo.h"
@@ -58,17 +60,20 @@ enum class IcmpKind : std::uint8_t {
     return fold_checksum(sum) == 0xFFFFU;
 }
 
-// Finds service and hash of the flow that `quote` is a packet of.
+// Finds service, hash and client of the flow that `quote` is a packet of.
 [[nodiscard]] DropReason read_quote(const shm::Snapshot& snapshot,
                                     std::span<const std::uint8_t> quote,
                                     const IpAddress& vip,
-                                    PacketFacts& facts) noexcept {
+                                    PacketFacts& facts,
+                                    const std::uint8_t*& client) noexcept {
     const auto view = view_ip(quote, facts.is_v6);
     if (!view || view->is_later_fragment || view->source != vip ||
         (view->protocol != kProtocolTcp && view->protocol != kProtocolUdp) ||
         quote.size() - view->header_bytes < kQuotedTransportBytes) {
         return DropReason::kBadIcmpQuote;
     }
+    client = quote.data() +
+             (facts.is_v6 ? offsetof(Ipv6Header, destination) : offsetof(Ipv4Header, destination));
     // TCP and UDP begin alike. The client is the quoted packet's destination.
     const auto& ports = header_at<UdpHeader>(quote.data() + view->header_bytes);
     const TransportKey key{ports.destination_port.get(), ports.source_port.get(), view->protocol};
@@ -77,7 +82,7 @@ enum class IcmpKind : std::uint8_t {
             ? flow_hash_v6(
                   snapshot.flow_hash_seed, view->destination.bytes(), view->source.bytes(), key)
             : flow_hash_v4(snapshot.flow_hash_seed, view->destination.v4(), view->source.v4(), key);
-    facts.service = snapshot.find(vip, key.destination_port, key.protocol);
+    facts.service = snapshot.find_service(vip, key.destination_port, key.protocol);
     return facts.service != nullptr ? DropReason::kNone : DropReason::kNoService;
 }
 
@@ -87,13 +92,14 @@ void forward_error(ForwardContext& context,
                    const IpAddress& vip,
                    PacketFacts& facts,
                    Verdict& verdict) noexcept {
-    verdict.reason = read_quote(context.snapshot, quote, vip, facts);
+    const std::uint8_t* client = nullptr;
+    verdict.reason = read_quote(context.snapshot, quote, vip, facts, client);
     if (verdict.reason != DropReason::kNone) {
         return;
     }
     verdict.service = read_once(facts.service->id);
     Selection selection;
-    verdict.reason = select_related(context, facts, selection, verdict);
+    verdict.reason = select_related(context, facts, client, selection, verdict);
     if (verdict.reason != DropReason::kNone) {
         return;
     }

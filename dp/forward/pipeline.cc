@@ -21,7 +21,7 @@ void forward_stage_burst(ForwardContext& context,
     const std::span facts(facts_of_burst.data(), packets.size());
     const std::span selections(selections_of_burst.data(), packets.size());
     classify_burst(context.snapshot, *context.flows, packets, facts, verdicts);
-    select_burst(context, facts, selections, verdicts);
+    select_burst(context, packets, facts, selections, verdicts);
     rewrite_burst(context.snapshot, packets, facts, selections, verdicts);
     handle_exceptions(context, packets, facts, verdicts);
     count_burst(context.counters, facts, verdicts);

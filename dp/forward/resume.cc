@@ -10,7 +10,7 @@ bool find_service_late(const ForwardContext& context,
                        TransportKey key,
                        PacketFacts& facts,
                        Verdict& verdict) noexcept {
-    facts.service = context.snapshot.find(destination, key.destination_port, key.protocol);
+    facts.service = context.snapshot.find_service(destination, key.destination_port, key.protocol);
     if (facts.service == nullptr) {
         verdict.reason = DropReason::kNoService;
         return false;
@@ -20,10 +20,11 @@ bool find_service_late(const ForwardContext& context,
 }
 
 void select_one(ForwardContext& context,
+                const Packet& packet,
                 PacketFacts& facts,
                 Selection& selection,
                 Verdict& verdict) noexcept {
-    select_burst(context, {&facts, 1}, {&selection, 1}, {&verdict, 1});
+    select_burst(context, {&packet, 1}, {&facts, 1}, {&selection, 1}, {&verdict, 1});
 }
 
 void rewrite_one(const ForwardContext& context,
@@ -39,7 +40,7 @@ void resume(ForwardContext& context,
             PacketFacts& facts,
             Verdict& verdict) noexcept {
     Selection selection;
-    select_one(context, facts, selection, verdict);
+    select_one(context, packet, facts, selection, verdict);
     if (facts.service != nullptr) {
         rewrite_one(context, packet, facts, selection, verdict);
     }

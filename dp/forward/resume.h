@@ -23,6 +23,7 @@ void resume(ForwardContext& context, Packet& packet, PacketFacts& facts, Verdict
 
 // The two halves of resume(). `selection` is set where facts.service stays set.
 void select_one(ForwardContext& context,
+                const Packet& packet,
                 PacketFacts& facts,
                 Selection& selection,
                 Verdict& verdict) noexcept;

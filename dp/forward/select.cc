@@ -5,6 +5,7 @@
 
 #include "dp/base/read_once.h"
 #include "dp/flow/flow_hash.h"
+#include "dp/forward/ring_hash.h"
 
 namespace fairlead {
 
@@ -19,8 +20,13 @@ namespace {
 // One packet at a time, with the tables and counters of the burst.
 class Selector {
   public:
-    explicit Selector(ForwardContext& context) noexcept
-        : context_(context),
+    // Packet i is the one that facts[i] speak of. Looked at only where the ring is asked.
+    Selector(ForwardContext& context,
+             std::span<const Packet> packets,
+             std::span<const PacketFacts> facts) noexcept
+        : packets_(packets.data()),
+          facts_(facts.data()),
+          context_(context),
           tables_(*context.tables),
           flows_(*context.flows),
           worker_(*context.counters.worker) {}
@@ -57,6 +63,7 @@ class Selector {
     }
 
     [[nodiscard]] DropReason select_related(const PacketFacts& facts,
+                                            const std::uint8_t* client,
                                             Selection& selection,
                                             Verdict& verdict) noexcept {
         const FlowPlace place = flows_.find(facts.hash);
@@ -73,7 +80,7 @@ class Selector {
                 }
             }
         }
-        return look_in_ring(facts, selection, verdict);
+        return look_in_ring(facts, client, selection, verdict);
     }
 
     void bump_counters() noexcept {
@@ -116,7 +123,8 @@ class Selector {
         if (!may_search()) {
             // Not remembered: were the flow another worker's after all, its next packet may find
             // out.
-            return look_in_ring(facts, selection, verdict);
+            const std::uint8_t* const client = client_of(packets_[&facts - facts_], facts.is_v6);
+            return look_in_ring(facts, client, selection, verdict);
         }
         if (adopt(facts, place, selection, verdict)) {
             return DropReason::kNone;
@@ -179,15 +187,18 @@ class Selector {
         return false;
     }
 
-    [[nodiscard]] DropReason look_in_ring(const PacketFacts& facts,
-                                          Selection& selection,
-                                          Verdict& verdict) const noexcept {
+    // Not inlined, or what only it needs takes registers from the packets that the table knows.
+    [[nodiscard, gnu::noinline]] DropReason look_in_ring(const PacketFacts& facts,
+                                                         const std::uint8_t* client,
+                                                         Selection& selection,
+                                                         Verdict& verdict) const noexcept {
         const std::span<const std::uint16_t> ring = tables_.ring(*facts.service);
         if (ring.empty()) {
             return DropReason::kNoBackend;
         }
         const auto entries = static_cast<std::uint32_t>(ring.size());
-        const BackendIndex index{read_once(ring[ring_slot(facts.hash, entries)])};
+        const std::uint64_t hash = ring_hash(context_.snapshot.flow_hash_seed, facts, client);
+        const BackendIndex index{read_once(ring[ring_slot(hash, entries)])};
         if (index == kNoBackendIndex) {
             return DropReason::kNoBackend;
         }
@@ -211,7 +222,8 @@ class Selector {
                                             const FlowPlace& place,
                                             Selection& selection,
                                             Verdict& verdict) noexcept {
-        const DropReason reason = look_in_ring(facts, selection, verdict);
+        const std::uint8_t* const client = client_of(packets_[&facts - facts_], facts.is_v6);
+        const DropReason reason = look_in_ring(facts, client, selection, verdict);
         if (reason != DropReason::kNone) {
             return reason;
         }
@@ -246,6 +258,8 @@ class Selector {
         }
     }
 
+    const Packet* packets_;
+    const PacketFacts* facts_;
     ForwardContext& context_;
     const shm::TablesReader& tables_;
     FlowTable& flows_;
@@ -258,11 +272,12 @@ class Selector {
 }  // namespace
 
 void select_burst(ForwardContext& context,
+                  std::span<const Packet> packets,
                   std::span<PacketFacts> facts,
                   std::span<Selection> selections,
                   std::span<Verdict> verdicts) noexcept {
     static_assert(kStageBurst <= 32);
-    Selector selector(context);
+    Selector selector(context, packets, facts);
     std::array<FlowPlace, kStageBurst> places;
     // Known flows first, then the others, each in the order of the burst. Who is who is sorted out
     // without a branch: in a flood every one would be a coin toss.
@@ -295,9 +310,10 @@ void select_burst(ForwardContext& context,
 
 DropReason select_related(ForwardContext& context,
                           const PacketFacts& facts,
+                          const std::uint8_t* client,
                           Selection& selection,
                           Verdict& verdict) noexcept {
-    return Selector(context).select_related(facts, selection, verdict);
+    return Selector(context, {}, {}).select_related(facts, client, selection, verdict);
 }
 
 }  // namespace fairlead

@@ -6,7 +6,8 @@
 //        packet's service; a SYN only if it also takes new connections and the flow has not closed
 //     2. for anything but a SYN, the other workers' tables by the same rule; what is found is
 //        adopted into the own table (RSS has moved the flow, or workers are more or fewer)
-//     3. the service's ring; the flow is remembered, as unproven, unless its first packet ends it
+//     3. the service's ring, by the flow or by the client (ring_hash.h); the flow is remembered, as
+//        unproven, unless its first packet ends it
 //
 // The entry that another worker leaves behind stays until its deadline and is counted by it as
 // long, so an adopted flow is counted twice until then.
@@ -28,16 +29,19 @@ struct Selection {
 // is to be had, facts[i].service becomes nullptr and verdicts[i].reason says why. All spans have
 // one size.
 void select_burst(ForwardContext& context,
+                  std::span<const Packet> packets,
                   std::span<PacketFacts> facts,
                   std::span<Selection> selections,
                   std::span<Verdict> verdicts) noexcept;
 
 // The backend of a packet that only speaks of a flow, as an ICMP error does: own table, other
 // workers' tables, ring, and no entry is made, refreshed or ended, since anybody can forge such a
-// packet. Requires facts.service and facts.hash of that flow. Sets selection and verdict.backend;
-// the reason why not otherwise. Not counted as a lookup.
+// packet. Requires facts.service and facts.hash of that flow, and the address of its client, 4 or
+// 16 bytes. Sets selection and verdict.backend; the reason why not otherwise. Not counted as a
+// lookup.
 [[nodiscard]] DropReason select_related(ForwardContext& context,
                                         const PacketFacts& facts,
+                                        const std::uint8_t* client,
                                         Selection& selection,
                                         Verdict& verdict) noexcept;
 

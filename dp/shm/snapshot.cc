@@ -39,6 +39,7 @@ std::optional<TablesReader> TablesReader::map(std::span<const std::byte> segment
     reader.services_ = read_once(header->services);
     reader.snapshots_ = read_once(header->snapshots);
     reader.buckets_ = read_once(header->buckets);
+    reader.ranges_ = read_once(header->ranges);
     reader.rings_ = read_once(header->rings);
     reader.ring_entries_ = read_once(header->ring_entries);
     reader.snapshot_stride_ = read_once(header->snapshot_stride);
@@ -47,7 +48,8 @@ std::optional<TablesReader> TablesReader::map(std::span<const std::byte> segment
     const std::uint64_t rings_offset = read_once(header->rings_offset);
     const std::uint64_t ring_stride = read_once(header->ring_stride);
     const std::uint64_t snapshot_bytes =
-        sizeof(SnapshotHeader) + std::uint64_t{reader.buckets_} * sizeof(ServiceRecord);
+        sizeof(SnapshotHeader) +
+        (std::uint64_t{reader.buckets_} + reader.ranges_) * sizeof(ServiceRecord);
     const bool good = fits(backends_offset, sizeof(BackendRecord), reader.backends_, size) &&
                       fits(snapshots_offset, reader.snapshot_stride_, reader.snapshots_, size) &&
                       fits(rings_offset, ring_stride, reader.rings_, size) &&
@@ -76,7 +78,9 @@ Snapshot TablesReader::snapshot() const noexcept {
     const std::byte* const start = snapshots_start_ + slot * snapshot_stride_;
     snapshot.header = at<SnapshotHeader>(start, 0);
     snapshot.buckets = at<ServiceRecord>(start, sizeof(SnapshotHeader));
+    snapshot.ranges = snapshot.buckets + buckets_;
     snapshot.bucket_mask = read_once(snapshot.header->bucket_mask);
+    snapshot.range_count = std::min(read_once(snapshot.header->range_count), ranges_);
     snapshot.port_count = std::min(read_once(snapshot.header->port_count), kMaxPorts);
     snapshot.flow_hash_seed = read_once(snapshot.header->flow_hash_seed);
     if (snapshot.bucket_mask >= buckets_ || !std::has_single_bit(snapshot.bucket_mask + 1)) {

@@ -23,13 +23,26 @@ namespace fairlead::shm {
 struct Snapshot {
     const SnapshotHeader* header = nullptr;
     const ServiceRecord* buckets = nullptr;
+    const ServiceRecord* ranges = nullptr;
     std::uint32_t bucket_mask = 0;  // checked against the capacity
+    std::uint32_t range_count = 0;  // checked
     std::uint32_t port_count = 0;   // checked
     std::uint64_t flow_hash_seed = 0;
 
     [[nodiscard]] bool is_empty() const noexcept { return header == nullptr; }
 
-    // The record of this key, or nullptr. `protocol` may be kVipMark, with port 0.
+    // The service that takes packets to this port: the one of exactly that port, else the one whose
+    // range the port is in, else the one that takes any port; or nullptr.
+    [[nodiscard]] const ServiceRecord* find_service(const IpAddress& vip,
+                                                    Be16 port,
+                                                    std::uint8_t protocol) const noexcept;
+    // The same where find() has found no service of exactly that port. `mark` is the VIP's.
+    [[nodiscard]] const ServiceRecord* find_wide(const ServiceRecord& mark,
+                                                 Be16 port,
+                                                 std::uint8_t protocol) const noexcept;
+
+    // The record of exactly this key, or nullptr. `protocol` may be kVipMark, with port 0; port 0
+    // of another protocol is the service of any port.
     [[nodiscard]] const ServiceRecord* find(const IpAddress& vip,
                                             Be16 port,
                                             std::uint8_t protocol) const noexcept {
@@ -92,6 +105,7 @@ class TablesReader {
     std::uint32_t services_ = 0;
     std::uint32_t snapshots_ = 0;
     std::uint32_t buckets_ = 0;
+    std::uint32_t ranges_ = 0;
     std::uint32_t rings_ = 0;
     std::uint32_t ring_entries_ = 0;
 };

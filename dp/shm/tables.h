@@ -174,10 +174,21 @@ struct alignas(kCacheLineBytes) ServiceRecord {
     std::uint32_t ring_fingerprint =
         0;                        // the same on every balancer with the same set of (name, weight)
     std::uint8_t vip_policy = 0;  // VipPolicy
-    std::array<std::uint8_t, 27> reserved{};
+    // The slot is chosen by so many bits of the client's address; 0: by the whole 5-tuple.
+    std::uint8_t source_prefix_bits = 0;
+    // In a VIP's mark alone: its run of range records (SnapshotHeader).
+    std::uint16_t range_count = 0;
+    std::uint32_t range_first = 0;
+    std::array<std::uint8_t, 12> reserved0{};
+    Be16 last_port;  // of a range record, where `port` is the first; 0 in all others
+    std::array<std::uint8_t, 6> reserved1{};
 };
 static_assert(sizeof(ServiceRecord) == kCacheLineBytes);
 static_assert(offsetof(ServiceRecord, id) == 20 && offsetof(ServiceRecord, ring) == 24);
+static_assert(offsetof(ServiceRecord, source_prefix_bits) == 37 &&
+              offsetof(ServiceRecord, range_count) == 38 &&
+              offsetof(ServiceRecord, range_first) == 40 &&
+              offsetof(ServiceRecord, last_port) == 56);
 
 // The bucket at which the search for a service begins, before masking.
 [[nodiscard]] inline std::uint32_t service_bucket(const IpAddress& vip,
@@ -222,11 +233,17 @@ struct alignas(kCacheLineBytes) SnapshotHeader {
     std::uint32_t bucket_mask = 0;    // buckets in use minus one, a power of two minus one
     std::uint32_t service_count = 0;  // without VIP marks
     std::uint32_t port_count = 0;
-    std::array<std::uint8_t, 36> reserved{};
+    std::array<std::uint8_t, 4> reserved0{};
+    std::uint32_t range_count = 0;
+    std::array<std::uint8_t, 28> reserved1{};
     std::array<PortRecord, kMaxPorts> ports{};
-    // ServiceRecord buckets[bucket_mask + 1] follow.
+    // ServiceRecord buckets[TablesHeader::buckets] follow, of which bucket_mask + 1 are in use: the
+    // services of one port, those of any port (as port 0) and the marks. Behind them stand
+    // ServiceRecord ranges[TablesHeader::ranges], of which range_count are in use: the services of
+    // a range of ports, a run for each VIP, sorted by protocol and first port, without overlaps.
 };
 static_assert(sizeof(SnapshotHeader) == kCacheLineBytes * (1 + kMaxPorts));
+static_assert(offsetof(SnapshotHeader, range_count) == 32);
 
 // ---- names and bookkeeping, for the daemon alone
 // ---------------------------------------------------
@@ -276,7 +293,8 @@ struct alignas(kCacheLineBytes) TablesHeader {
     std::uint64_t snapshot_stride;
     std::uint64_t rings_offset;
     std::uint64_t ring_stride;
-    std::array<std::uint8_t, 48> reserved;
+    std::array<std::uint8_t, 44> reserved;
+    std::uint32_t ranges;  // capacity of one snapshot
 
     alignas(kCacheLineBytes) std::atomic<std::uint64_t> generation;  // 0: nothing published yet
     std::atomic<std::uint32_t> root;  // slot of the snapshot in force
@@ -302,6 +320,12 @@ inline constexpr std::uint32_t kTablesFingerprint =
                     offsetof(ServiceRecord, ring),
                     offsetof(ServiceRecord, ring_entries),
                     offsetof(ServiceRecord, vip_policy),
+                    offsetof(ServiceRecord, source_prefix_bits),
+                    offsetof(ServiceRecord, range_count),
+                    offsetof(ServiceRecord, range_first),
+                    offsetof(ServiceRecord, last_port),
+                    offsetof(SnapshotHeader, range_count),
+                    offsetof(TablesHeader, ranges),
                     offsetof(BackendRecord, service),
                     offsetof(BackendRecord, address),
                     offsetof(BackendRecord, path_mtu_bytes),

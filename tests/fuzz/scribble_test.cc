@@ -51,6 +51,29 @@ void restore(std::span<std::byte> bytes, const std::vector<std::byte>& whole) {
     }
 }
 
+// The usual services, and on the portal's VIP ranges of ports, any port, and clients that stay.
+class WideRig : public LendingRig {
+  public:
+    WideRig() : LendingRig({.ranges = 4}) {
+        std::array<std::uint16_t, 251> ring{};
+        for (std::size_t slot = 0; slot < ring.size(); ++slot) {
+            ring[slot] = static_cast<std::uint16_t>(slot % 2);
+        }
+        const IpAddress vip = address("203.0.113.10");
+        const auto add = [&](std::uint16_t port, std::uint16_t last, std::uint32_t slot) {
+            tables
+                .add_service(
+                    {vip, port, kProtocolTcp, last}, shm::ForwardingMode::kL2, kPortal, slot, ring)
+                .source_prefix_bits = 24;
+        };
+        add(8'000, 8'100, 4);
+        add(8'101, 8'101 + 1, 5);
+        add(9'000, 9'999, 6);
+        add(0, 0, 7);
+        start();
+    }
+};
+
 Bytes some_frame(std::mt19937_64& random) {
     FrameSpec spec;
     constexpr std::array<std::string_view, 5> kVips{
@@ -60,6 +83,9 @@ Bytes some_frame(std::mt19937_64& random) {
     spec.source = is_v6 ? "2001:db8:1::7" : "198.51.100.7";
     spec.destination_port = spec.destination == "2001:db8::11" ? 514 : 443;
     spec.protocol = spec.destination == "2001:db8::11" ? 17 : 6;
+    if (spec.destination == kVips[0] && random() % 2 == 0) {  // by a range, or any port
+        spec.destination_port = static_cast<std::uint16_t>(7'990 + random() % 2'020);
+    }
     spec.source_port = static_cast<std::uint16_t>(1024 + random() % 64);
     spec.flags = random() % 3 == 0 ? 0x02 : 0x10;
     return make_frame(spec);
@@ -78,7 +104,7 @@ void expect_sound(const Forwarded& forwarded) {
 
 TEST(ScribbledTables, NeverCrashTheForwardingPathBetweenPackets) {
     std::mt19937_64 random(20);
-    LendingRig rig;
+    WideRig rig;
     const std::vector<std::byte> whole(rig.tables.bytes().begin(), rig.tables.bytes().end());
     int forwarded = 0;
     for (int round = 0; round < kRounds; ++round) {
@@ -98,7 +124,7 @@ TEST(ScribbledTables, NeverCrashTheForwardingPathBetweenPackets) {
 }
 
 TEST(ScribbledTables, NeverCrashTheForwardingPathWhileItReads) {
-    LendingRig rig;
+    WideRig rig;
     const std::vector<std::byte> whole(rig.tables.bytes().begin(), rig.tables.bytes().end());
     std::atomic<bool> stop{false};
     std::thread scribbler([&] {

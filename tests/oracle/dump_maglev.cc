@@ -6,6 +6,7 @@
 //     fill M [OFFSET SKIP WEIGHT]...                   -> OWNER...
 //     hash SEED SOURCE DESTINATION SPORT DPORT PROTO M -> HASH SLOT
 //         seed and hash in hexadecimal, ports and protocol decimal
+//     source SEED ADDRESS BITS                         -> HASH
 //
 // A request that cannot be read, or that the builder refuses, is answered by "error: " and the
 // reason.
@@ -108,6 +109,23 @@ void dump_hash(std::istream& request) {
     std::cout << std::hex << hash << std::dec << ' ' << fl_ring_slot(hash, ring_size);
 }
 
+void dump_source_hash(std::istream& request) {
+    std::uint64_t seed = 0;
+    std::string text;
+    std::uint32_t bits = 0;
+    request >> std::hex >> seed >> std::dec >> text >> bits;
+    const auto source = IpAddress::parse(text);
+    if (!request || !source) {
+        std::cout << "error: expected SEED ADDRESS BITS";
+        return;
+    }
+    constexpr std::size_t kV4At = 12;
+    std::cout << std::hex
+              << (source->is_v4() ? fl_source_hash_v4(seed, source->bytes().data() + kV4At, bits)
+                                  : fl_source_hash_v6(seed, source->bytes().data(), bits))
+              << std::dec;
+}
+
 void answer(const std::string& line) {
     std::istringstream request(line);
     std::string word;
@@ -118,8 +136,10 @@ void answer(const std::string& line) {
         dump_fill(request);
     } else if (word == "hash") {
         dump_hash(request);
+    } else if (word == "source") {
+        dump_source_hash(request);
     } else {
-        std::cout << "error: expected ring, fill or hash, not \"" << word << '"';
+        std::cout << "error: expected ring, fill, hash or source, not \"" << word << '"';
     }
     std::cout << '\n';
 }

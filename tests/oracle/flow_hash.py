@@ -42,6 +42,12 @@ def flow_hash(seed, source, destination, source_port, destination_port, protocol
     return total ^ total >> 32
 
 
+def source_hash(seed, source, bits):
+    """The hash of a client: of the first `bits` bits of its address; everything else is 0."""
+    network = ipaddress.ip_network((str(source), bits), strict=False).network_address
+    return flow_hash(seed, network, type(network)(0), 0, 0, 0)
+
+
 def ring_slot(hash_value, ring_size):
     """The slot of a ring: the high half of the hash as a fraction of 2^32, times the size."""
     return (hash_value >> 32) * ring_size // (1 << 32)

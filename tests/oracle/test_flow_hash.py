@@ -39,3 +39,18 @@ def test_the_headers_worked_example():
     value = flow_hash.flow_hash(0x0123456789ABCDEF, "192.0.2.1", "203.0.113.10", 1024, 443, 6)
     assert value == 0xA0547AF4B57B0B92
     assert flow_hash.ring_slot(value, 65537) == 41045
+
+
+def test_source_hash_of_20000_random_clients():
+    rng = random.Random(2)
+    flows = [flow for flow in (_random_flow(rng) for _ in range(20000)) if not _is_mapped(flow)]
+    asked = [(seed, source, rng.randint(0, source.max_prefixlen)) for seed, source, *_ in flows]
+    answers = ask("dump_maglev", [f"source {seed:x} {source} {bits}" for seed, source, bits in asked])
+    for (seed, source, bits), answer in zip(asked, answers):
+        assert answer == f"{flow_hash.source_hash(seed, source, bits):x}", (seed, source, bits)
+
+
+def test_a_prefix_is_one_client():
+    addresses = ["198.51.100.0", "198.51.100.7", "198.51.100.255", "198.51.101.0"]
+    answers = ask("dump_maglev", [f"source 1 {address} 24" for address in addresses])
+    assert len(set(answers[:3])) == 1 and answers[3] != answers[0]

@@ -165,7 +165,7 @@ def sequenced(template, vip, head, sequence):
 
 # ---- refused aloud --------------------------------------------------------------------------------
 
-REJECTING = tuple(service for service in table.SERVICES if service.unmatched == "reject")
+REJECTING = tuple(service for service in table.SINGLE if service.unmatched == "reject")
 
 
 def add_reject(rows):

@@ -13,7 +13,8 @@
 //     {..., "more": ["hex"]}           in an answer: the further pieces of a frame that was cut
 //  -> {"packets": 1, "kernel": 0, "dropped": {"truncated": 1}, "replies": {"echo": 1}}
 //
-// A service may say "answers_echo" and "rejects_unmatched" for its VIP.
+// A service may say "answers_echo" and "rejects_unmatched" for its VIP, "last_port" for a range of
+// ports (port 0 is any), and "source_prefix" for the bits of the client's address that choose.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -98,10 +99,12 @@ void fill(TablesImage& tables, const Json& config) {
     for (const Json& one : config.at("services")) {
         const ServiceKey key{address(one.at("vip").get<std::string>()),
                              one.at("port"),
-                             static_cast<std::uint8_t>(one.at("protocol") == "tcp" ? 6 : 17)};
+                             static_cast<std::uint8_t>(one.at("protocol") == "tcp" ? 6 : 17),
+                             one.value("last_port", std::uint16_t{0})};
         const auto mode = mode_of(one.at("mode").get<std::string>());
         const auto ring = one.at("ring").get<std::vector<std::uint16_t>>();
-        tables.add_service(key, mode, ServiceId{id}, id, ring);
+        tables.add_service(key, mode, ServiceId{id}, id, ring).source_prefix_bits =
+            one.value("source_prefix", std::uint8_t{0});
         std::uint8_t& policy = tables.vip_mark(key.vip).vip_policy;
         policy = static_cast<std::uint8_t>(
             policy | (one.value("answers_echo", false) ? shm::kAnswersEcho : 0) |
@@ -166,7 +169,8 @@ void fill(TablesImage& tables, const Json& config) {
 class Runner {
   public:
     explicit Runner(const Json& config)
-        : rig_({.backends = 64, .buckets = 256, .rings = 64, .ring_entries = 1'021}, 1'024) {
+        : rig_({.backends = 256, .buckets = 512, .rings = 128, .ring_entries = 1'021, .ranges = 16},
+               1'024) {
         fill(rig_.tables, config);
         rig_.start();
         rig_.context.spares = spares_;

@@ -40,6 +40,9 @@ class Service:
     backends: tuple
     icmp_echo: str = "when-up"
     unmatched: str = "drop"
+    last_port: int = 0  # of a range, where `port` is the first; port 0 is any
+    hash: str = "5tuple"
+    source_prefix: int = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,8 +97,43 @@ SERVICES = (
     Service("quiet", "203.0.113.13", 8080, "tcp", "l2", _one(30), "never", "reject"),
     Service("quiet6", "2001:db8::13", 8080, "tcp", "l2", _one(31, True), "never", "reject"),
 )
-BY_NAME = {service.name: service for service in SERVICES}
 SINGLE = tuple(service for service in SERVICES if len(service.backends) == 1)
+
+
+def _keyed(version):
+    """Ranges of ports, any port, and clients that stay with a backend; the rows are in key_rows.py."""
+    v6 = version == 6
+    tag = "6" if v6 else ""
+
+    def vip(number):
+        return f"2001:db8::{number}" if v6 else f"203.0.113.{number}"
+
+    def one(number):
+        return _one(number + (10 if v6 else 0), v6)
+
+    def three(number):
+        return one(number) + one(number + 1) + one(number + 2)
+
+    return (
+        Service("range" + tag, vip(60), 8000, "tcp", "l2", one(80), last_port=8100),
+        Service("range-inside" + tag, vip(60), 8050, "tcp", "ipip", one(81)),
+        Service("range-behind" + tag, vip(60), 8101, "tcp", "gre", one(82), last_port=8200),
+        Service("range-udp" + tag, vip(60), 8000, "udp", "gue", one(83), last_port=8100),
+        Service("range-any" + tag, vip(60), 0, "tcp", "l2", one(84)),
+        Service("any-udp" + tag, vip(61), 0, "udp", "gue", one(85), unmatched="reject"),
+        Service("any-udp-inside" + tag, vip(61), 53, "udp", "l2", one(86)),
+        Service("range-top" + tag, vip(62), 65000, "tcp", "l2", one(87), "when-up", "reject", 65535),
+        Service("bound" + tag, vip(63), 443, "tcp", "gue", three(100), hash="source"),
+        Service("bound-range" + tag, vip(64), 1000, "udp", "ipip", three(120), last_port=2000, hash="source",
+                source_prefix=48 if v6 else 24),
+        Service("bound-any" + tag, vip(65), 0, "tcp", "l2", three(140), hash="source",
+                source_prefix=128 if v6 else 9),
+    )
+
+
+KEYED = _keyed(4) + _keyed(6)
+SERVICES += KEYED
+BY_NAME = {service.name: service for service in SERVICES}
 
 
 def is_v6(service):
@@ -131,7 +169,8 @@ def hash_of(service, frame):
     _, packet = headers.ip_packet(frame)
     start = 40 if is_v6(service) else 4 * (packet[0] & 0x0F)
     source = ipaddress.ip_address(packet[8:24] if is_v6(service) else packet[12:16])
-    return hash_from(service, str(source), int.from_bytes(packet[start : start + 2], "big"))
+    ports = (int.from_bytes(packet[at : at + 2], "big") for at in (start, start + 2))
+    return hash_from(service, str(source), *ports)
 
 
 def usual_hash(service, source=None, port=40000):
@@ -139,9 +178,28 @@ def usual_hash(service, source=None, port=40000):
     return hash_from(service, source or (CLIENT6 if is_v6(service) else CLIENT), port)
 
 
-def hash_from(service, source, port):
+def hash_from(service, source, port, destination_port=None):
     protocol = {"tcp": 6, "udp": 17}[service.protocol]
-    return flow_hash.flow_hash(SEED, source, service.vip, port, service.port, protocol)
+    return flow_hash.flow_hash(SEED, source, service.vip, port, destination_port or service.port, protocol)
+
+
+def slot_hash(service, source, flow):
+    """What chooses the slot: the flow's hash, or the client's."""
+    bits = source_prefix(service)
+    return flow_hash.source_hash(SEED, source, bits) if bits else flow
+
+
+def source_prefix(service):
+    """Bits of the client's address that choose; 0: the flow does."""
+    if service.hash == "5tuple":
+        return 0
+    return service.source_prefix or (64 if is_v6(service) else 32)
+
+
+def vip_text(service):
+    """As the configuration spells it."""
+    ports = f"{service.port}-{service.last_port}" if service.last_port else service.port or "any"
+    return f"[{service.vip}]:{ports}" if is_v6(service) else f"{service.vip}:{ports}"
 
 
 def expected(service, frame, backend=None, flow=None, prefix=None):

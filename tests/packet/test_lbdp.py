@@ -22,6 +22,7 @@ from scapy.packet import Raw
 
 import fragments
 import icmp_rows
+import key_rows
 import neighbor_rows
 import reply_rows
 import table
@@ -63,6 +64,7 @@ protocol = "{protocol}"
 forwarding = "{forwarding}"
 icmp_echo = "{icmp_echo}"
 unmatched = "{unmatched}"
+hash = "{hash}"
 """
 BACKEND = """
   [[service.backend]]
@@ -77,9 +79,10 @@ def config(directory, listen):
                        v4=table.EDGE.tunnel_source_v4, v6=table.EDGE.tunnel_source_v6, router=table.ROUTER_MAC,
                        listen=listen)
     for service in table.SERVICES:
-        vip = f"[{service.vip}]:{service.port}" if table.is_v6(service) else f"{service.vip}:{service.port}"
-        text += SERVICE.format(name=service.name, vip=vip, protocol=service.protocol, forwarding=service.forwarding,
+        text += SERVICE.format(name=service.name, vip=table.vip_text(service), protocol=service.protocol,
+                               forwarding=service.forwarding, hash=service.hash,
                                icmp_echo=service.icmp_echo, unmatched=service.unmatched)
+        text += f"source_prefix = {service.source_prefix}\n" if service.source_prefix else ""
         for backend in service.backends:
             text += BACKEND.format(name=backend.name, address=backend.address, mac=backend.mac)
     return text
@@ -171,7 +174,7 @@ def run():
 
 def test_the_table_through_lbd_and_lbdp(run):
     """Every frame that leaves is the oracle's, in the order in which they came; every other one is counted."""
-    rows = table.rows() + icmp_rows.rows() + reply_rows.rows() + neighbor_rows.rows()
+    rows = table.rows() + key_rows.rows() + icmp_rows.rows() + reply_rows.rows() + neighbor_rows.rows()
     result = run([row.frame for row in rows])
     assert result.exit_code == 0 and result.seconds_to_stop < 2
 
@@ -218,10 +221,11 @@ def test_fragments_through_lbd_and_lbdp(run):
 def test_flows_spread_as_hash_and_ring_of_the_oracle_say(run):
     """Configuration to wire: the daemon's ring, the seed of its file and the engine's hash, all of them recomputed."""
     rows = []
-    for service in (table.BY_NAME["credit"], table.BY_NAME["credit6"]):
+    for service in (table.BY_NAME["credit"], table.BY_NAME["credit6"], *key_rows.BOUND):
         ring = maglev.build({backend.name.encode(): 1 for backend in service.backends}, RING_SIZE)
         numbers = {backend.name.encode(): number for number, backend in enumerate(service.backends)}
-        rows += table.spread_rows(service, [numbers[name] for name in ring])
+        make = key_rows.bound_rows if service in key_rows.BOUND else table.spread_rows
+        rows += make(service, [numbers[name] for name in ring])
     result = run([row.frame for row in rows])
     assert len(result.sent) == len(rows)
     for row, sent in zip(rows, result.sent):

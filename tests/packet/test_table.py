@@ -17,6 +17,7 @@ from scapy.layers.l2 import GRE, Ether
 from scapy.packet import Raw
 
 import icmp_rows
+import key_rows
 import neighbor_rows
 import reply_rows
 import table
@@ -27,7 +28,7 @@ RUNNER = BUILD / "tests" / "packet" / "packet_runner"
 READY = "published linked keeps admits"
 RING_SIZE = 1021
 
-ROWS = table.rows() + icmp_rows.rows() + reply_rows.rows() + neighbor_rows.rows()
+ROWS = table.rows() + key_rows.rows() + icmp_rows.rows() + reply_rows.rows() + neighbor_rows.rows()
 
 
 def ring_of(backends):
@@ -47,6 +48,8 @@ def tables(**changes):
         services.append({
             "vip": service.vip,
             "port": service.port,
+            "last_port": service.last_port,
+            "source_prefix": table.source_prefix(service),
             "protocol": service.protocol,
             "mode": service.forwarding,
             "answers_echo": service.icmp_echo != "never",
@@ -208,6 +211,19 @@ def test_scapy_finds_nothing_wrong_with_replies(judged):
     assert len(seen) == 5 and min(seen.values()) > 10, seen
 
 
+@pytest.mark.parametrize("service", key_rows.BOUND, ids=[service.name for service in key_rows.BOUND])
+def test_a_client_stays_with_its_backend(service):
+    """Whatever it sends, and whatever is said about it, in one run; and clients spread."""
+    rows = key_rows.bound_rows(service, ring_of(len(service.backends)))
+    answers, counters = run(tables(), [row.frame for row in rows])
+    for row, answer in zip(rows, answers):
+        assert verdict_of(answer) == "transmit", row.description
+        assert answer["frame"] == row.output.hex(), row.description
+    assert counters["dropped"] == {}
+    shares = collections.Counter(answer["backend"] for answer in answers)
+    assert len(shares) == 3 and min(shares.values()) > len(rows) / 6
+
+
 @pytest.mark.parametrize("name", ["credit", "credit6"])
 def test_flows_spread_as_hash_and_ring_say(name):
     service = table.BY_NAME[name]
@@ -252,8 +268,8 @@ def test_a_tunnel_source_prefix_gives_each_flow_a_source_of_its_own(name, prefix
         ({"tunnel_source_v6": ""}, ["ipip-4in6-udp", "gre-6in6-tcp", "gue-4in6-tcp"], "no_tunnel_source"),
         ({"tunnel_source_v4": ""}, ["ipip-4in6-udp", "gre-6in6-tcp", "gue-4in6-tcp"], "transmit"),
         ({"tunnel_source_v6": ""}, ["portal6", "names6", "api", "notify"], "transmit"),
-        ({"ring": [63]}, ["portal"], "no_backend"),
-        ({"ring": [64]}, ["portal"], "bad_tables"),
+        ({"ring": [255]}, ["portal"], "no_backend"),
+        ({"ring": [256]}, ["portal"], "bad_tables"),
         ({"mtu": 39}, ["portal"], "too_big"),
         ({"mtu": 40}, ["portal"], "transmit"),
     ],

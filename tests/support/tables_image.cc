@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <tuple>
 
 namespace fairlead::testing {
 
@@ -15,7 +16,8 @@ namespace {
 
 TablesImage::TablesImage(const TablesShape& shape) {
     const std::uint64_t snapshot_stride =
-        sizeof(shm::SnapshotHeader) + std::uint64_t{shape.buckets} * sizeof(shm::ServiceRecord);
+        sizeof(shm::SnapshotHeader) +
+        (std::uint64_t{shape.buckets} + shape.ranges) * sizeof(shm::ServiceRecord);
     const std::uint64_t ring_stride =
         rounded(std::uint64_t{shape.ring_entries} * sizeof(std::uint16_t));
     const std::uint64_t backends_offset = sizeof(shm::TablesHeader);
@@ -34,6 +36,7 @@ TablesImage::TablesImage(const TablesShape& shape) {
     head.services = shm::kMaxServices;
     head.snapshots = 1;
     head.buckets = shape.buckets;
+    head.ranges = shape.ranges;
     head.rings = shape.rings;
     head.ring_entries = shape.ring_entries;
     head.backends_offset = backends_offset;
@@ -83,6 +86,40 @@ shm::ServiceRecord& TablesImage::bucket_for(const ServiceKey& key) {
     throw std::logic_error("too many services for this image");
 }
 
+shm::ServiceRecord& TablesImage::range_for(const ServiceKey& key) {
+    const std::span ranges(
+        at<shm::ServiceRecord>(header().snapshots_offset + sizeof(shm::SnapshotHeader) +
+                               header().buckets * sizeof(shm::ServiceRecord)),
+        header().ranges);
+    const auto order = [](const shm::ServiceRecord& record) {
+        return std::tuple(record.vip.bytes(), record.protocol, record.port.host());
+    };
+    shm::ServiceRecord record{};
+    record.vip = key.vip;
+    record.port = Be16::from_host(key.port);
+    record.last_port = Be16::from_host(key.last_port);
+    record.protocol = key.protocol;
+    std::uint32_t& count = snapshot().range_count;
+    const auto known = std::ranges::find(ranges.first(count), order(record), order);
+    if (known != ranges.begin() + count) {
+        return *known;
+    }
+    if (count == ranges.size()) {
+        throw std::logic_error("too many ranges for this image");
+    }
+    const auto place = std::ranges::upper_bound(ranges.first(count), order(record), {}, order);
+    std::move_backward(place, ranges.begin() + count, ranges.begin() + count + 1);
+    *place = record;
+    const std::span used = ranges.first(++count);
+    for (const shm::ServiceRecord& range : used) {
+        const auto run = std::ranges::equal_range(
+            used, range.vip.bytes(), {}, [](const auto& one) { return one.vip.bytes(); });
+        vip_mark(range.vip).range_first = static_cast<std::uint32_t>(run.begin() - used.begin());
+        vip_mark(range.vip).range_count = static_cast<std::uint16_t>(run.size());
+    }
+    return *std::ranges::find(used, order(record), order);
+}
+
 shm::ServiceRecord& TablesImage::add_service(const ServiceKey& key,
                                              shm::ForwardingMode mode,
                                              ServiceId id,
@@ -92,7 +129,7 @@ shm::ServiceRecord& TablesImage::add_service(const ServiceKey& key,
         throw std::logic_error("no room for this ring");
     }
     (void)bucket_for({key.vip, 0, shm::kVipMark});
-    shm::ServiceRecord& record = bucket_for(key);
+    shm::ServiceRecord& record = key.last_port == 0 ? bucket_for(key) : range_for(key);
     record.mode = mode;
     record.id = id;
     record.ring = ring_slot;

@@ -18,12 +18,14 @@ struct TablesShape {
     std::uint32_t buckets = 64;  // a power of two
     std::uint32_t rings = 8;
     std::uint32_t ring_entries = 251;  // capacity
+    std::uint32_t ranges = 8;
 };
 
 struct ServiceKey {
     IpAddress vip;
-    std::uint16_t port = 0;
+    std::uint16_t port = 0;  // 0: any
     std::uint8_t protocol = 0;
+    std::uint16_t last_port = 0;  // of a range, where `port` is the first
 };
 
 class TablesImage {
@@ -39,7 +41,8 @@ class TablesImage {
     [[nodiscard]] shm::TablesHeader& header() noexcept;
     [[nodiscard]] shm::SnapshotHeader& snapshot() noexcept;
     [[nodiscard]] shm::PortRecord& port(std::size_t index) noexcept;
-    // Adds the service, and the mark of its VIP. The ring in `ring_slot` is filled with `ring`.
+    // Adds the service, and the mark of its VIP. The ring in `ring_slot` is filled with `ring`. The
+    // record of a range is good until another range is added.
     shm::ServiceRecord& add_service(const ServiceKey& key,
                                     shm::ForwardingMode mode,
                                     ServiceId id,
@@ -63,6 +66,8 @@ class TablesImage {
     }
     // The record of this key, or the free one in which it belongs.
     [[nodiscard]] shm::ServiceRecord& bucket_for(const ServiceKey& key);
+    // The same of a range; the VIP must have its mark. References to other ranges end.
+    [[nodiscard]] shm::ServiceRecord& range_for(const ServiceKey& key);
 
     struct alignas(kCacheLineBytes) Line {
         std::array<std::byte, kCacheLineBytes> bytes;

@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <random>
 #include <string>
 #include <vector>
@@ -281,6 +282,59 @@ TEST(FlowHash, SequentialClientsSpreadEvenlyOverSlotsAndBuckets) {
             EXPECT_LT(std::abs(chi_square_deviations(*histogram, kFlows)), 6.0)
                 << clients.description;
         }
+    }
+}
+
+std::uint64_t source_hash_of(const char* text, std::uint32_t bits, std::uint64_t seed = kSeed) {
+    const IpAddress source = *IpAddress::parse(text);
+    return source.is_v4() ? fl_source_hash_v4(seed, source.bytes().data() + 12, bits)
+                          : fl_source_hash_v6(seed, source.bytes().data(), bits);
+}
+
+TEST(SourceHash, IsTheFlowHashOfTheMaskedSourceAndZeros) {
+    const Be32 masked = IpAddress::parse("198.51.96.0")->v4();
+    EXPECT_EQ(source_hash_of("198.51.100.7", 20), fl_flow_hash_v4(kSeed, masked.raw(), 0, 0, 0, 0));
+    const IpAddress masked6 = *IpAddress::parse("2001:db8:0:4000::");
+    const std::array<std::uint8_t, 16> nothing{};
+    EXPECT_EQ(source_hash_of("2001:db8:0:7fff::1", 50),
+              fl_flow_hash_v6(kSeed, masked6.bytes().data(), nothing.data(), 0, 0, 0));
+}
+
+TEST(SourceHash, LooksAtTheFirstBitsAndNoOther) {
+    const std::array<std::uint8_t, 16> whole{
+        0x20, 0x01, 0x0d, 0xb8, 0xa5, 0x5a, 0xff, 0x00, 1, 2, 3, 4, 5, 6, 7, 8};
+    for (std::uint32_t bits = 0; bits <= 130; ++bits) {
+        for (std::uint32_t bit = 0; bit < 128; ++bit) {
+            std::array<std::uint8_t, 16> other = whole;
+            other[bit / 8] = static_cast<std::uint8_t>(other[bit / 8] ^ (0x80U >> bit % 8));
+            EXPECT_EQ(fl_source_hash_v6(kSeed, whole.data(), bits) ==
+                          fl_source_hash_v6(kSeed, other.data(), bits),
+                      bit >= bits);
+            if (bit < 32) {
+                EXPECT_EQ(fl_source_hash_v4(kSeed, whole.data(), bits) ==
+                              fl_source_hash_v4(kSeed, other.data(), bits),
+                          bit >= bits);
+            }
+        }
+    }
+}
+
+TEST(SourceHash, NeighborsAndPrefixesInARowSpreadEvenly) {
+    struct Row {
+        std::uint32_t stride;
+        std::uint32_t bits;
+    };
+    std::mt19937_64 random(5);
+    for (const Row& row : {Row{1, 32}, Row{256, 24}, Row{256, 32}, Row{4'096, 20}}) {
+        const std::uint64_t seed = random();
+        std::vector<std::uint32_t> slots(251);
+        for (std::uint32_t number = 0; number < kFlows; ++number) {
+            const std::uint32_t source = Be32::from_host(0x0A00'0000U + number * row.stride).raw();
+            std::array<std::uint8_t, 4> bytes{};
+            std::memcpy(bytes.data(), &source, sizeof source);
+            ++slots[fl_ring_slot(fl_source_hash_v4(seed, bytes.data(), row.bits), 251)];
+        }
+        EXPECT_LT(std::abs(chi_square_deviations(slots, kFlows)), 6.0) << row.stride;
     }
 }
 

@@ -194,8 +194,9 @@ protocl = "tcp"
             "9:8 \"name\" must be a name of 1 to 63 letters, digits, '.', '_' or '-' that begins "
             "with "
             "a letter or digit, not \"-portal\"",
-            "10:7 \"vip\" must be ADDRESS:PORT, such as \"203.0.113.10:443\" or "
-            "\"[2001:db8::10]:443\", not \"203.0.113.10\"",
+            "10:7 \"vip\" must be ADDRESS:PORT, ADDRESS:FIRST-LAST or ADDRESS:any, such as "
+            "\"203.0.113.10:443\", \"203.0.113.10:8000-8100\" or \"[2001:db8::10]:any\", not "
+            "\"203.0.113.10\"",
             "11:1 unknown key \"protocl\" in [[service]]; did you mean \"protocol\"?",
             "13:14 \"interval\" must be a duration such as \"500ms\", \"1s\" or \"15m\", from 10ms "
             "to "
@@ -211,9 +212,9 @@ TEST(Parse, RefusesKeysThatItDoesNotKnowYet) {
     EXPECT_THAT(errors_after_head("x = 1\n"),
                 ElementsAre("4:1 unknown key outside of any table: \"x\""));
     EXPECT_THAT(
-        errors_after_head("[[service]]\nname = \"s\"\nvip = \"203.0.113.1:80\"\nhash = \"source\"\n"
+        errors_after_head("[[service]]\nname = \"s\"\nvip = \"203.0.113.1:80\"\nsplice = true\n"
                           "[service.drain]\ntimeout = \"15m\"\n"),
-        ElementsAre("7:1 unknown key \"hash\" in [[service]]",
+        ElementsAre("7:1 unknown key \"splice\" in [[service]]",
                     "8:10 unknown key \"drain\" in [[service]]"));
 }
 

@@ -90,6 +90,47 @@ TEST(Scalars, Endpoints) {
     }
 }
 
+TEST(Scalars, PortsOfAVip) {
+    struct Case {
+        const char* text;
+        std::uint16_t port;
+        std::uint16_t last_port;
+    };
+    for (const Case& c : {Case{"203.0.113.10:443", 443, 0},
+                          Case{"203.0.113.10:8000-8100", 8'000, 8'100},
+                          Case{"203.0.113.10:1-65535", 1, 65'535},
+                          Case{"203.0.113.10:80-80", 80, 0},
+                          Case{"203.0.113.10:any", 0, 0}}) {
+        const auto vip = parse_vip(c.text);
+        ASSERT_TRUE(vip) << c.text;
+        EXPECT_EQ(vip->address, IpAddress::parse("203.0.113.10"));
+        EXPECT_EQ(vip->port, c.port) << c.text;
+        EXPECT_EQ(vip->last_port, c.last_port) << c.text;
+    }
+    const auto v6 = parse_vip("[2001:db8::10]:any");
+    ASSERT_TRUE(v6);
+    EXPECT_EQ(v6->address, IpAddress::parse("2001:db8::10"));
+    EXPECT_TRUE(parse_vip("[2001:db8::10]:1000-2000"));
+    for (const char* wrong : {"203.0.113.10",
+                              "203.0.113.10:",
+                              "203.0.113.10:0",
+                              "203.0.113.10:0-80",
+                              "203.0.113.10:80-65536",
+                              "203.0.113.10:81-80",
+                              "203.0.113.10:80-",
+                              "203.0.113.10:-80",
+                              "203.0.113.10:80-90-100",
+                              "203.0.113.10:80 - 90",
+                              "203.0.113.10:Any",
+                              "203.0.113.10:any-80",
+                              "203.0.113.10:*",
+                              "2001:db8::10:any",
+                              "[203.0.113.10]:any",
+                              ":any"}) {
+        EXPECT_FALSE(parse_vip(wrong)) << wrong;
+    }
+}
+
 TEST(Scalars, AddressesHaveOneSpelling) {
     EXPECT_TRUE(parse_address("192.0.2.1"));
     EXPECT_TRUE(parse_address("2001:db8::1"));

@@ -148,7 +148,7 @@ TEST(BackendPage, ShowsEverythingAboutOne) {
 
 TEST(ServicePages, ShowStateAndDrops) {
     json service = json::parse(R"({"name": "portal", "vip": "203.0.113.10:443", "protocol": "tcp",
-        "forwarding": "ipip", "up": false, "fingerprint": "5f2a0001", "backends_total": 3,
+        "forwarding": "ipip", "hash": "source/24", "up": false, "fingerprint": "5f2a0001", "backends_total": 3,
         "backends_serving": 0, "received_packets": 9, "received_bytes": 900, "new_flows": 4,
         "active_flows": 1, "dropped": {"no_backend": 3, "malformed": 0}, "backends": []})");
     EXPECT_EQ(service_table(json::array({service}), Look{}),
@@ -160,7 +160,7 @@ TEST(ServicePages, ShowStateAndDrops) {
               "900 B        3\n");
     EXPECT_EQ(service_page(service, Look{}, kNow),
               "Service   portal\n"
-              "VIP       203.0.113.10:443 tcp, by ipip\n"
+              "VIP       203.0.113.10:443 tcp, by ipip, hash source/24\n"
               "State     DOWN, 0/3 backends serving\n"
               "Received  900 B in 9 packets\n"
               "Flows     1 now, 4 ever\n"
@@ -216,7 +216,7 @@ TEST(TracePage, FollowsThePacket) {
         "service": {"name": "portal", "vip": "203.0.113.10:443", "protocol": "tcp",
                     "forwarding": "ipip"},
         "flows": [{"worker": 1, "state": "established", "backend": "app-1", "seconds_left": 90}],
-        "ring": {"slot": 7, "entries": 251, "backend": null}, "decided_by": "flow_table",
+        "ring": {"slot": 7, "entries": 251, "backend": null, "client": "198.51.100.0/24"}, "decided_by": "flow_table",
         "output": {"port": "edge", "destination_mac": "02:00:00:00:04:01", "bytes": 74,
                    "outer": {"source": "10.0.0.2", "destination": "10.0.4.1", "protocol": 4}}})");
     trace["backend"] = backend();
@@ -224,7 +224,7 @@ TEST(TracePage, FollowsThePacket) {
               "Packet   tcp 198.51.100.7:40000 to 203.0.113.10:443, flags S\n"
               "Service  portal, 203.0.113.10:443 tcp, by ipip\n"
               "Flow     established at worker 1, with app-1, 1m30s left without another packet\n"
-              "Ring     slot 7 of 251: (a backend that is gone)\n"
+              "Ring     slot 7 of 251: (a backend that is gone), for all of 198.51.100.0/24\n"
               "Backend  portal/app-1 at 10.0.4.1, draining (admin drain, health up: admin: "
               "upgrade), by the flow table of worker 1\n"
               "Output   port edge, to 02:00:00:00:04:01, 74 bytes\n"

@@ -32,6 +32,23 @@ TEST(ConfigDiff, NamesEveryChange) {
                             "removed service payments"));
 }
 
+TEST(ConfigDiff, NamesChangedPortsAndHashes) {
+    conf::Config after = example_config();
+    after.services[0].last_port = 444;
+    after.services[0].hash = conf::Hash::kSource;
+    after.services[1].port = 0;
+    EXPECT_THAT(compare(example_config(), after).changes,
+                ElementsAre("changed vip of service portal",
+                            "changed hash of service portal from 5tuple to source/32",
+                            "changed vip of service payments"));
+    conf::Config again = after;
+    again.services[0].source_prefix = 32;
+    EXPECT_THAT(compare(after, again).changes, IsEmpty()) << "the default, said aloud";
+    again.services[0].source_prefix = 24;
+    EXPECT_THAT(compare(after, again).changes,
+                ElementsAre("changed hash of service portal from source/32 to source/24"));
+}
+
 TEST(ConfigDiff, WhatIsReadOnceNeedsARestartAndIsNotApplied) {
     conf::Config after = example_config();
     after.engine.cpus = {1};

@@ -214,6 +214,30 @@ TEST(Model, AServiceUnderANewNameTakesItsVipOverAtOnce) {
     EXPECT_EQ(model.services()[1].config.name, "billing");
 }
 
+TEST(Model, AServiceThatDrainsKeepsNoPortFromOneThatStays) {
+    struct Case {
+        std::uint16_t port;
+        std::uint16_t last_port;
+        bool is_kept;
+    };
+    conf::Config before = example_config();
+    before.services[1].port = 8'000;
+    before.services[1].last_port = 8'100;
+    for (const Case& is : {Case{0, 0, false},
+                           Case{8'100, 8'200, false},
+                           Case{8'101, 8'200, true},
+                           Case{8'050, 0, true},
+                           Case{443, 0, true}}) {
+        Model model(before, {}, at(0));
+        conf::Config after = before;
+        after.services[1].name = "billing";
+        after.services[1].port = is.port;
+        after.services[1].last_port = is.last_port;
+        EXPECT_TRUE(model.load(after, at(2)).empty());
+        EXPECT_EQ(find_service(model.services(), "payments") != nullptr, is.is_kept) << is.port;
+    }
+}
+
 TEST(Model, AnAddressChangedInTheFileDrainsTheOldServer) {
     Model model = healthy_model();
     conf::Config config = example_config();

@@ -1,5 +1,9 @@
 #include "ctl/trace/trace.h"
 
+#include <array>
+#include <set>
+#include <string>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/lending_rig.h"
@@ -59,6 +63,38 @@ TEST_F(Trace, ForeseesWhatTheEngineThenDoes) {
         ASSERT_EQ(foreseen.destination_mac.bytes[5], to_number(verdict.backend));
         ASSERT_FALSE(foreseen.outer);
     }
+}
+
+TEST_F(Trace, OfServicesThatKeepTheirClientsItSaysSoAndIsRight) {
+    const testing::ServiceKey range{address("203.0.113.10"), 8'000, kProtocolTcp, 8'100};
+    std::array<std::uint16_t, 251> ring{};
+    for (std::size_t slot = 0; slot < ring.size(); ++slot) {
+        ring[slot] = static_cast<std::uint16_t>(slot % 2);
+    }
+    rig_.tables.add_service(range, shm::ForwardingMode::kL2, kPortal, 4, ring).source_prefix_bits =
+        24;
+    rig_.start();
+    std::set<BackendIndex> all;
+    for (std::uint16_t number = 0; number < 40; ++number) {
+        const std::string prefix = "198.51." + std::to_string(number) + ".";
+        std::set<BackendIndex> backends;
+        for (std::uint16_t port = 8'000; port <= 8'100; port += 50) {
+            const std::string client = prefix + std::to_string(port % 256);
+            const Answer foreseen =
+                ask({kProtocolTcp, address(client), range.vip, 40'000, port, kTcpSyn});
+            ASSERT_TRUE(foreseen.ring);
+            EXPECT_EQ(foreseen.ring->source_prefix_bits, 24);
+            EXPECT_EQ(foreseen.ring->backend, foreseen.verdict.backend);
+            const Verdict verdict =
+                rig_.forward(make_frame({.source = client, .destination_port = port})).verdict;
+            EXPECT_EQ(verdict.backend, foreseen.verdict.backend);
+            backends.insert(verdict.backend);
+        }
+        EXPECT_EQ(backends.size(), 1U) << prefix;
+        all.insert(backends.begin(), backends.end());
+    }
+    EXPECT_EQ(all.size(), 2U);
+    EXPECT_EQ(ask(portal(40'000)).ring->source_prefix_bits, 0);
 }
 
 TEST_F(Trace, ChangesNeitherFlowsNorCounters) {

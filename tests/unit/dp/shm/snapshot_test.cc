@@ -48,7 +48,7 @@ TEST(TablesReader, FindsAServiceAndItsRing) {
 
 TEST(TablesReader, RefusesEveryHeaderThatReachesBeyondTheSegment) {
     constexpr std::uint64_t kHuge = std::numeric_limits<std::uint64_t>::max() - 63;
-    const std::array<std::function<void(TablesHeader&)>, 13> breakages{
+    const std::array<std::function<void(TablesHeader&)>, 14> breakages{
         [](TablesHeader& header) { header.backends_offset = kHuge; },
         [](TablesHeader& header) { header.backends_offset += 8; },
         [](TablesHeader& header) { header.snapshots_offset = kHuge; },
@@ -58,6 +58,7 @@ TEST(TablesReader, RefusesEveryHeaderThatReachesBeyondTheSegment) {
         [](TablesHeader& header) { header.snapshots = 0; },
         [](TablesHeader& header) { header.rings = 0xFFFF'FFFFU; },
         [](TablesHeader& header) { header.buckets = 0xFFFF'FFFFU; },
+        [](TablesHeader& header) { header.ranges = 0xFFFF'FFFFU; },
         [](TablesHeader& header) { header.ring_entries = 0xFFFF'FFFFU; },
         [](TablesHeader& header) { header.snapshot_stride = 64; },
         [](TablesHeader& header) { header.ring_stride = 64; },
