@@ -2,15 +2,17 @@
 //
 // Theory of operation
 //
-// The segment holds four pools, and one root.
+// The segment holds five pools, and one root.
 //
 //   snapshots   one snapshot is a whole consistent picture: ports, and a hash table of services
 //   rings       one ring is a service's Maglev lookup table: slot -> backend index
+//   prefixes    one table holds the allow and deny lists of all services (prefix_table.h)
 //   backends    one record a (service, server) pair; its index is stable over restarts of the
 //   daemon infos       names and bookkeeping of services and backends; the engine never reads them
 //
-// `root` names the snapshot in force. Snapshots and rings are immutable once published: the daemon
-// fills a free slot, stores its number in `root`, then raises `generation`. Invariants:
+// `root` names the snapshot in force. Snapshots, rings and prefix tables are immutable once
+// published: the daemon fills a free slot, stores its number in `root`, then raises `generation`.
+// Invariants:
 //
 //   T1. `root` is stored (release) before `generation` is raised (release): a worker that loads
 //       generation G (acquire) and then `root` (acquire) sees the snapshot of G or of a later one.
@@ -47,10 +49,12 @@
 
 #include "dp/base/cache_line.h"
 #include "dp/base/ids.h"
+#include "dp/base/read_once.h"
 #include "dp/net/big_endian.h"
 #include "dp/net/ip_address.h"
 #include "dp/net/mac_address.h"
 #include "dp/shm/layout.h"
+#include "dp/shm/prefix_layout.h"
 
 namespace fairlead::shm {
 
@@ -167,10 +171,21 @@ struct alignas(kCacheLineBytes) ServiceRecord {
     std::uint32_t ring_fingerprint =
         0;                        // the same on every balancer with the same set of (name, weight)
     std::uint8_t vip_policy = 0;  // VipPolicy
-    std::array<std::uint8_t, 27> reserved{};
+    std::array<std::uint8_t, 7> reserved{};
+    // What keeps packets away before the flow table (dp/forward/limit.h); 0: nothing does.
+    std::uint32_t prefix_list = 0;  // its number in the snapshot's prefix table
+    std::uint32_t packets_per_second = 0;
+    std::uint32_t new_flows_per_second = 0;  // of one source
+    std::array<std::uint8_t, 8> reserved1{};
 };
 static_assert(sizeof(ServiceRecord) == kCacheLineBytes);
 static_assert(offsetof(ServiceRecord, id) == 20 && offsetof(ServiceRecord, ring) == 24);
+static_assert(offsetof(ServiceRecord, prefix_list) == 44);
+
+[[nodiscard]] inline bool is_limited(const ServiceRecord& service) noexcept {
+    return (read_once(service.prefix_list) | read_once(service.packets_per_second) |
+            read_once(service.new_flows_per_second)) != 0;
+}
 
 // The bucket at which the search for a service begins, before masking.
 [[nodiscard]] inline std::uint32_t service_bucket(const IpAddress& vip,
@@ -208,7 +223,10 @@ struct alignas(kCacheLineBytes) SnapshotHeader {
     std::uint32_t bucket_mask = 0;    // buckets in use minus one, a power of two minus one
     std::uint32_t service_count = 0;  // without VIP marks
     std::uint32_t port_count = 0;
-    std::array<std::uint8_t, 36> reserved{};
+    std::uint32_t prefix_table = 0;  // its slot plus one; 0: no service has lists
+    std::uint32_t reserved0 = 0;
+    std::uint32_t limited_services = 0;  // services that is_limited() holds for
+    std::array<std::uint8_t, 24> reserved{};
     std::array<PortRecord, kMaxPorts> ports{};
     // ServiceRecord buckets[bucket_mask + 1] follow.
 };
@@ -262,7 +280,13 @@ struct alignas(kCacheLineBytes) TablesHeader {
     std::uint64_t snapshot_stride;
     std::uint64_t rings_offset;
     std::uint64_t ring_stride;
-    std::array<std::uint8_t, 48> reserved;
+    std::uint32_t prefix_tables;
+    std::uint32_t prefix_lists;  // capacities of one prefix table
+    std::uint32_t prefixes;
+    std::uint32_t reserved0;
+    std::uint64_t prefix_tables_offset;
+    std::uint64_t prefix_table_stride;
+    std::array<std::uint8_t, 16> reserved;
 
     alignas(kCacheLineBytes) std::atomic<std::uint64_t> generation;  // 0: nothing published yet
     std::atomic<std::uint32_t> root;  // slot of the snapshot in force
@@ -279,8 +303,12 @@ inline constexpr std::uint32_t kTablesFingerprint =
                     sizeof(BackendInfo),
                     sizeof(ServiceInfo),
                     sizeof(PortRecord),
+                    sizeof(PrefixTableHeader),
+                    sizeof(PrefixList),
                     offsetof(TablesHeader, backends),
                     offsetof(TablesHeader, backends_offset),
+                    offsetof(TablesHeader, prefix_tables),
+                    offsetof(TablesHeader, prefix_tables_offset),
                     offsetof(TablesHeader, generation),
                     offsetof(TablesHeader, root),
                     offsetof(ServiceRecord, port),
@@ -288,12 +316,17 @@ inline constexpr std::uint32_t kTablesFingerprint =
                     offsetof(ServiceRecord, ring),
                     offsetof(ServiceRecord, ring_entries),
                     offsetof(ServiceRecord, vip_policy),
+                    offsetof(ServiceRecord, prefix_list),
                     offsetof(BackendRecord, service),
                     offsetof(BackendRecord, address),
                     offsetof(SnapshotHeader, bucket_mask),
+                    offsetof(SnapshotHeader, prefix_table),
+                    offsetof(SnapshotHeader, limited_services),
                     offsetof(SnapshotHeader, ports),
                     BackendWord::kIncarnationBits,
                     kMaxPorts,
-                    kServiceProbes});
+                    kServiceProbes,
+                    kV4BlockKeys,
+                    kV6BlockKeys});
 
 }  // namespace fairlead::shm

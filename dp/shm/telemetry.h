@@ -81,12 +81,14 @@ struct alignas(kCacheLineBytes) WorkerBlock {
     Counter flow_insert_failures;
     Counter flow_evictions;  // unproven entries that made room
     Counter flow_expired;
+    Counter
+        source_evictions;    // of the table of sources (dp/forward/rate_limits.h): forgotten early
     Counter kernel_packets;  // left to the kernel: not for a VIP
     std::array<Counter, kDropReasonCount> dropped;
     // The balancer's own answers, and those that the rate limit held back, by ReplyKind.
     std::array<Counter, kReplyKindCount> replies;
     std::array<Counter, kReplyKindCount> suppressed_replies;
-    std::array<Counter, (8 - (13 + kDropReasonCount + 2 * kReplyKindCount) % 8) % 8> reserved1;
+    std::array<Counter, (8 - (14 + kDropReasonCount + 2 * kReplyKindCount) % 8) % 8> reserved1;
 };
 static_assert(sizeof(WorkerBlock) % kCacheLineBytes == 0);
 static_assert(offsetof(WorkerBlock, heartbeat) == kCacheLineBytes);
@@ -148,6 +150,7 @@ inline constexpr std::uint32_t kTelemetryFingerprint =
                     offsetof(TelemetryHeader, ports),
                     offsetof(PortTelemetry, kernel_packets),
                     offsetof(WorkerBlock, packets),
+                    offsetof(WorkerBlock, kernel_packets),
                     offsetof(WorkerBlock, dropped),
                     offsetof(WorkerBlock, replies),
                     offsetof(ServiceCounters, dropped)});
