@@ -14,6 +14,7 @@
 #include <span>
 
 #include "dp/flow/flow_table.h"
+#include "dp/forward/rate_limits.h"
 #include "dp/forward/reply_limit.h"
 #include "dp/forward/verdict.h"
 #include "dp/shm/snapshot.h"
@@ -63,6 +64,7 @@ struct ForwardContext {
     FragmentTable* fragments = nullptr;  // of all workers; nullptr: fragments are dropped
     PortIndex receiving_port{};          // on which the burst came
     ReplyLimit reply_limit;
+    RateLimits limits;
     std::span<SparePacket> spares;  // without any, nothing is cut
     std::size_t spares_used = 0;    // how many of them are to be sent; the caller sets it back
 };

@@ -4,6 +4,7 @@
 
 #include "dp/base/read_once.h"
 #include "dp/flow/flow_hash.h"
+#include "dp/forward/limit.h"
 
 namespace fairlead {
 
@@ -164,6 +165,10 @@ class Selector {
                                             const FlowPlace& place,
                                             Selection& selection,
                                             Verdict& verdict) noexcept {
+        const bool begins = facts.event == FlowEvent::kOpen || facts.event == FlowEvent::kDatagram;
+        if (facts.source_key != 0 && begins && !may_begin_flow(context_, facts)) [[unlikely]] {
+            return DropReason::kOverSourceLimit;
+        }
         const DropReason reason = look_in_ring(facts, selection, verdict);
         if (reason != DropReason::kNone) {
             return reason;
