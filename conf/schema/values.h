@@ -34,6 +34,8 @@ enum class ValueKind : std::uint8_t {
     kEndpoint,      // "203.0.113.10:443" or "[2001:db8::10]:443"
     kMac,           // "02:00:00:00:04:01", of one station
     kPrefixes,      // ["10.0.0.2/24", "2001:db8::2/64"]
+    kSources,       // ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"], without bits behind
+    kRate,          // "100/s", "2M/s", powers of 1000; min..max a second
     kStatusRanges,  // ["200-299", "304", 401]
 };
 
@@ -45,6 +47,7 @@ using Value = std::variant<std::string,
                            Endpoint,
                            MacAddress,
                            std::vector<PortConfig::Prefix>,
+                           SourceList,
                            std::vector<StatusRange>>;
 
 // What the table of keys says of one key, whatever struct it goes into.

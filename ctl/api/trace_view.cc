@@ -143,6 +143,19 @@ Json output_view(const trace::Answer& answer, const Names& names) {
     return view;
 }
 
+Json source_view(const std::optional<trace::SourceAnswer>& source) {
+    if (!source) {
+        return nullptr;
+    }
+    Json view = {{"denied", source->is_denied}, {"list", nullptr}, {"prefix", nullptr}};
+    if (source->match != shm::SourceMatch::kNone) {
+        view["list"] = source->match == shm::SourceMatch::kAllow ? "allow" : "deny";
+        view["prefix"] =
+            fmt::format("{}/{}", source->prefix.address.text().data(), source->prefix.length);
+    }
+    return view;
+}
+
 Json answer_view(daemon::Daemon& daemon, const trace::Answer& answer) {
     const Names names(daemon);
     const Verdict& verdict = answer.verdict;
@@ -159,6 +172,7 @@ Json answer_view(daemon::Daemon& daemon, const trace::Answer& answer) {
                  {"reason", nullptr},
                  {"sentence", sentence_of(verdict)},
                  {"service", nullptr},
+                 {"source", source_view(answer.source)},
                  {"hash", nullptr},
                  {"flows", std::move(flows)},
                  {"ring", nullptr},

@@ -40,6 +40,8 @@ class Service:
     backends: tuple
     icmp_echo: str = "when-up"
     unmatched: str = "drop"
+    allow: tuple = ()
+    deny: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +94,16 @@ SERVICES = (
     Service("credit", "203.0.113.12", 8443, "tcp", "ipip", _one(20) + _one(21) + _one(22)),
     Service("credit6", "2001:db8::12", 8443, "udp", "l2", _one(23, True) + _one(24, True) + _one(25, True)),
     Service("quiet", "203.0.113.13", 8080, "tcp", "l2", _one(30), "never", "reject"),
+    # Every row's usual client is allowed; limit_rows.py has those that are not.
+    Service("guarded", "203.0.113.14", 8081, "tcp", "l2", _one(32),
+            allow=("198.51.100.0/24", "192.0.2.80/28", "2001:db8::/32"),
+            deny=("198.51.100.128/25", "198.51.100.64/30", "192.0.2.0/24", "192.0.2.84/32")),
+    Service("guarded-names", "203.0.113.14", 53, "udp", "gue", _one(33), deny=("198.51.100.200/32", "10.0.0.0/8")),
+    Service("guarded6", "2001:db8::14", 8081, "udp", "ipip", _one(34, True),
+            allow=("2001:db8:c::/48", "2001:db8:d:1::/64"),
+            deny=("2001:db8:d::/48", "2001:db8:c::88/128", "2001:db8:c:1::/64")),
+    Service("guarded6-any", "2001:db8::14", 8082, "tcp", "l2", _one(35, True),
+            allow=("2001:db8:c::/64",), deny=("::/0",)),
     Service("quiet6", "2001:db8::13", 8080, "tcp", "l2", _one(31, True), "never", "reject"),
 )
 BY_NAME = {service.name: service for service in SERVICES}

@@ -5,6 +5,7 @@ A worker polls no port before its first generation, so no frame is read too earl
 """
 
 import collections
+import json
 import os
 import pathlib
 import re
@@ -22,6 +23,7 @@ from scapy.packet import Raw
 
 import fragments
 import icmp_rows
+import limit_rows
 import neighbor_rows
 import reply_rows
 import table
@@ -63,6 +65,8 @@ protocol = "{protocol}"
 forwarding = "{forwarding}"
 icmp_echo = "{icmp_echo}"
 unmatched = "{unmatched}"
+allow = {allow}
+deny = {deny}
 """
 BACKEND = """
   [[service.backend]]
@@ -79,7 +83,8 @@ def config(directory, listen):
     for service in table.SERVICES:
         vip = f"[{service.vip}]:{service.port}" if table.is_v6(service) else f"{service.vip}:{service.port}"
         text += SERVICE.format(name=service.name, vip=vip, protocol=service.protocol, forwarding=service.forwarding,
-                               icmp_echo=service.icmp_echo, unmatched=service.unmatched)
+                               icmp_echo=service.icmp_echo, unmatched=service.unmatched,
+                               allow=json.dumps(service.allow), deny=json.dumps(service.deny))
         for backend in service.backends:
             text += BACKEND.format(name=backend.name, address=backend.address, mac=backend.mac)
     return text
@@ -171,7 +176,7 @@ def run():
 
 def test_the_table_through_lbd_and_lbdp(run):
     """Every frame that leaves is the oracle's, in the order in which they came; every other one is counted."""
-    rows = table.rows() + icmp_rows.rows() + reply_rows.rows() + neighbor_rows.rows()
+    rows = table.rows() + icmp_rows.rows() + limit_rows.rows() + reply_rows.rows() + neighbor_rows.rows()
     result = run([row.frame for row in rows])
     assert result.exit_code == 0 and result.seconds_to_stop < 2
 
