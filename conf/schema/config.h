@@ -9,12 +9,14 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "dp/net/ip_address.h"
+#include "dp/net/ip_prefix.h"
 #include "dp/net/mac_address.h"
 
 namespace fairlead::conf {
@@ -86,6 +88,16 @@ struct BackendConfig {
     std::optional<MacAddress> mac;  // a fixed neighbor, where none can be learned
 };
 
+// Ascending, each prefix once. A list may have a hundred thousand, so it is shared and never
+// changed: services with equal lists have the same one. nullptr: empty.
+using SourceList = std::shared_ptr<const std::vector<IpPrefix>>;
+
+struct LimitsConfig {
+    std::uint32_t packets = 0;               // a second; 0: any number
+    std::uint32_t new_flows_per_source = 0;  // a second; 0: any number
+    friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
+};
+
 struct ServiceConfig {
     std::string name;
     IpAddress vip;
@@ -97,6 +109,9 @@ struct ServiceConfig {
     std::optional<std::uint8_t> source_prefix;  // bits; default: source_prefix_bits()
     IcmpEcho icmp_echo = IcmpEcho::kWhenUp;
     Unmatched unmatched = Unmatched::kDrop;
+    SourceList allow;  // source prefixes; with any, others are denied
+    SourceList deny;
+    LimitsConfig limits;
     HealthConfig health;
     std::vector<BackendConfig> backends;
 };

@@ -361,6 +361,23 @@ constexpr std::array kServiceKeys{
                        [](ServiceConfig& service, const Value& value) {
                            service.unmatched = as_choice<Unmatched>(value);
                        }},
+    Key<ServiceConfig>{{.name = "allow",
+                        .kind = ValueKind::kSources,
+                        .max = kMaxPrefixes,
+                        .help = "Source prefixes that are served; with any, all others are "
+                                "denied, but where \"deny\" and \"allow\" both match, the longer "
+                                "prefix decides."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.allow = as<SourceList>(value);
+                       }},
+    Key<ServiceConfig>{{.name = "deny",
+                        .kind = ValueKind::kSources,
+                        .max = kMaxPrefixes,
+                        .help = "Source prefixes whose packets are dropped, also those of "
+                                "connections that are there already."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.deny = as<SourceList>(value);
+                       }},
 };
 
 constexpr std::array kBackendKeys{

@@ -16,6 +16,10 @@ inline constexpr std::size_t kMaxServices = 4096;
 inline constexpr std::size_t kMaxBackends = 16384;
 inline constexpr std::size_t kMaxBackendsOfService = 4096;
 inline constexpr std::size_t kMaxPorts = 16;
+// Of `allow` and `deny` of all services; equal lists count once.
+inline constexpr std::size_t kMaxPrefixes = 262'144;
+inline constexpr std::uint64_t kMaxPacketsPerSecond = 1'000'000'000;
+inline constexpr std::uint64_t kMaxNewFlowsPerSecond = 1'000'000;
 inline constexpr std::size_t kMaxWorkers = 64;
 
 // A key of the table that becomes a `Target`, and how its value gets in there.
@@ -32,6 +36,7 @@ struct Key {
 [[nodiscard]] std::span<const Key<HealthConfig>>
 health_keys();  // [defaults.health], [[service.health]]
 [[nodiscard]] std::span<const Key<ServiceConfig>> service_keys();
+[[nodiscard]] std::span<const Key<LimitsConfig>> limits_keys();  // of a service
 [[nodiscard]] std::span<const Key<BackendConfig>> backend_keys();
 
 }  // namespace fairlead::conf

@@ -8,6 +8,7 @@
 
 #include "conf/schema/problems.h"
 #include "conf/schema/read.h"
+#include "conf/schema/sources.h"
 #include "conf/schema/unreadable.h"
 #include "conf/schema/validate.h"
 
@@ -101,9 +102,11 @@ Result<Config, ConfigErrors> parse_config(std::string_view text, std::string_vie
     }
     if (root) {
         Reading reading = read_document(*root, problems);
+        share_equal_lists(reading.config);
         validate_node(reading, problems);
         validate_services(reading, problems);
         validate_service_keys(reading, problems);
+        validate_sources(reading, problems);
         if (problems.empty()) {
             return std::move(reading.config);
         }

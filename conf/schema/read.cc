@@ -46,7 +46,7 @@ namespace {
 
 constexpr std::array<std::string_view, 6> kTables{
     "node", "engine", "port", "api", "defaults", "service"};
-constexpr std::array<std::string_view, 2> kServiceTables{"health", "backend"};
+constexpr std::array<std::string_view, 3> kServiceTables{"health", "backend", "limits"};
 constexpr std::array<std::string_view, 1> kDefaultsTables{"health"};
 
 // How the heading of a table of the top level is written.
@@ -166,6 +166,7 @@ class Reader {
         read_table("[[service]]", node, service_keys(), kServiceTables, service);
         service.health = default_health_;
         read_health(node, service.health);
+        read_limits(node, service.limits);
         for (const Node& element : array_of(node, "backend", "[[service.backend]]")) {
             BackendConfig& backend = service.backends.emplace_back(with_defaults(backend_keys()));
             read_table("[[service.backend]]", element, backend_keys(), {}, backend);
@@ -190,6 +191,19 @@ class Reader {
             return;
         }
         read_table("[[service.health]]", *table, health_keys(), {}, health);
+    }
+
+    void read_limits(const Node& service, LimitsConfig& limits) {
+        const Entry* entry = service.find("limits");
+        if (entry == nullptr) {
+            return;
+        }
+        if (entry->value.kind != NodeKind::kTable) {
+            problems_.add(entry->place,
+                          "\"limits\" must be a table: write limits = { packets = \"2M/s\" }");
+            return;
+        }
+        read_table("limits of [[service]]", entry->value, limits_keys(), {}, limits);
     }
 
     // The tables of an array, or none and a problem if it is something else.

@@ -24,6 +24,8 @@ constexpr std::array kDurationUnits{
     Unit{"ms", 1}, Unit{"s", 1000}, Unit{"m", 60'000}, Unit{"h", 3'600'000}};
 constexpr std::array kSizeUnits{
     Unit{"", 1}, Unit{"k", 1U << 10U}, Unit{"M", 1U << 20U}, Unit{"G", 1U << 30U}};
+constexpr std::array kRateUnits{
+    Unit{"", 1}, Unit{"k", 1'000}, Unit{"M", 1'000'000}, Unit{"G", 1'000'000'000}};
 
 // A number followed by one of `units`, as a multiple of the smallest; nothing if it overflows.
 [[nodiscard]] std::optional<std::uint64_t> parse_scaled(std::string_view text,
@@ -82,6 +84,41 @@ std::string duration_text(std::chrono::milliseconds duration) {
 
 std::optional<std::uint64_t> parse_size(std::string_view text) noexcept {
     return parse_scaled(text, kSizeUnits);
+}
+
+std::optional<std::uint64_t> parse_rate(std::string_view text) noexcept {
+    constexpr std::string_view kPerSecond = "/s";
+    if (!text.ends_with(kPerSecond)) {
+        return std::nullopt;
+    }
+    text.remove_suffix(kPerSecond.size());
+    return parse_scaled(text, kRateUnits);
+}
+
+std::string rate_text(std::uint64_t per_second) {
+    const auto unit = std::find_if(kRateUnits.rbegin(), kRateUnits.rend(), [&](const Unit& u) {
+        return per_second % u.factor == 0 && per_second >= u.factor;
+    });
+    return unit == kRateUnits.rend() ? "0/s"
+                                     : fmt::format("{}{}/s", per_second / unit->factor, unit->name);
+}
+
+std::optional<IpPrefix> parse_source_prefix(std::string_view text) noexcept {
+    const std::size_t slash = std::min(text.find('/'), text.size());
+    const std::optional<IpAddress> address = parse_address(text.substr(0, slash));
+    if (!address) {
+        return std::nullopt;
+    }
+    const std::uint64_t longest = address->is_v4() ? kV4Bits : kV6Bits;
+    const auto length = slash == text.size() ? longest : parse_number(text.substr(slash + 1));
+    if (!length || *length > longest) {
+        return std::nullopt;
+    }
+    return IpPrefix{*address, static_cast<std::uint8_t>(*length)};
+}
+
+std::string prefix_text(const IpPrefix& prefix) {
+    return fmt::format("{}/{}", prefix.address.text().data(), prefix.length);
 }
 
 std::optional<std::vector<std::uint32_t>> parse_cpus(std::string_view text, std::uint32_t highest) {

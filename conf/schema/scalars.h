@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "dp/net/ip_address.h"
+#include "dp/net/ip_prefix.h"
 #include "dp/net/mac_address.h"
 
 namespace fairlead::conf {
@@ -40,6 +41,14 @@ struct VipEndpoint {
 [[nodiscard]] std::string duration_text(std::chrono::milliseconds duration);
 // "65536", "64k", "8M", "1G"; powers of 1024.
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text) noexcept;
+// "100/s", "64k/s", "2M/s", "1G/s": a second; powers of 1000.
+[[nodiscard]] std::optional<std::uint64_t> parse_rate(std::string_view text) noexcept;
+// The shortest way to write a rate.
+[[nodiscard]] std::string rate_text(std::uint64_t per_second);
+// "192.0.2.0/24", "2001:db8::/32", or an address alone, which is a prefix of its full length. Bits
+// behind the prefix may be set: it is the caller's to refuse them.
+[[nodiscard]] std::optional<IpPrefix> parse_source_prefix(std::string_view text) noexcept;
+[[nodiscard]] std::string prefix_text(const IpPrefix& prefix);
 // "2-7" or "0,2,4-5", in that order, none above `highest`; a CPU may stand in it twice.
 [[nodiscard]] std::optional<std::vector<std::uint32_t>> parse_cpus(std::string_view text,
                                                                    std::uint32_t highest);

@@ -55,6 +55,8 @@ class ValueReader {
                 return lift(read_prefix(node));
             case ValueKind::kPrefixes:
                 return read_items<PortConfig::Prefix>(node, &ValueReader::read_prefix);
+            case ValueKind::kSources:
+                return read_sources(node);
             case ValueKind::kStatusRanges:
                 return read_items<StatusRange>(node, &ValueReader::read_status_range);
             default:
@@ -108,6 +110,10 @@ class ValueReader {
                 return fmt::format("a duration such as \"500ms\", \"1s\" or \"15m\", from {} to {}",
                                    duration_text(std::chrono::milliseconds(key_.min)),
                                    duration_text(std::chrono::milliseconds(key_.max)));
+            case ValueKind::kRate:
+                return fmt::format("a rate such as \"100/s\", \"64k/s\" or \"2M/s\", from {} to {}",
+                                   rate_text(key_.min),
+                                   rate_text(key_.max));
             case ValueKind::kCpuList:
                 return "a list of CPUs such as \"2-7\" or \"0,2,4-5\"";
             case ValueKind::kAddress:
@@ -153,6 +159,10 @@ class ValueReader {
                 return parse_choice(text);
             case ValueKind::kDuration:
                 return in_bounds(parse_duration(text));
+            case ValueKind::kRate: {
+                const std::optional<std::uint64_t> rate = parse_rate(text);
+                return rate && *rate >= key_.min && *rate <= key_.max ? lift(rate) : std::nullopt;
+            }
             case ValueKind::kCpuList:
                 return lift(parse_cpus(text, static_cast<std::uint32_t>(key_.max)));
             case ValueKind::kAddress:
@@ -225,7 +235,7 @@ class ValueReader {
     }
 
     template <typename Item>
-    [[nodiscard]] std::optional<Value> read_items(
+    [[nodiscard]] std::optional<std::vector<Item>> read_each(
         const Node& node, std::optional<Item> (ValueReader::*read_item)(const Node&)) {
         if (node.kind != NodeKind::kArray || node.items.size() < key_.min ||
             node.items.size() > key_.max) {
@@ -246,7 +256,13 @@ class ValueReader {
             is_complete = is_complete && value.has_value();
             items.push_back(value.value_or(Item{}));
         }
-        return is_complete ? std::optional<Value>(items) : std::nullopt;
+        return is_complete ? std::optional(std::move(items)) : std::nullopt;
+    }
+
+    template <typename Item>
+    [[nodiscard]] std::optional<Value> read_items(
+        const Node& node, std::optional<Item> (ValueReader::*read_item)(const Node&)) {
+        return lift(read_each<Item>(node, read_item));
     }
 
     [[nodiscard]] std::optional<PortConfig::Prefix> read_prefix(const Node& node) {
@@ -265,6 +281,39 @@ class ValueReader {
                       key_.kind == ValueKind::kPrefix
                           ? "a prefix such as \"fd00:1::/64\" or \"10.1.0.0/16\""
                           : "addresses with prefix length, such as \"10.0.0.2/24\"");
+    }
+
+    [[nodiscard]] std::optional<IpPrefix> read_source(const Node& node) {
+        const auto prefix = node.kind == NodeKind::kString ? parse_source_prefix(node.text)
+                                                           : std::optional<IpPrefix>();
+        if (!prefix) {
+            return refuse(node,
+                          "addresses and prefixes, such as \"192.0.2.0/24\", \"2001:db8::/32\" or "
+                          "\"198.51.100.7\"");
+        }
+        const IpPrefix network = prefix_around(prefix->address, prefix->length);
+        if (network != *prefix) {
+            problems_.add(
+                node.place,
+                fmt::format("{} in \"{}\" has bits set behind its prefix: write \"{}\", or "
+                            "\"{}\" for that address alone",
+                            quoted(node.text),
+                            key_.name,
+                            prefix_text(network),
+                            prefix->address.text().data()));
+            return std::nullopt;
+        }
+        return network;
+    }
+
+    [[nodiscard]] std::optional<Value> read_sources(const Node& node) {
+        auto prefixes = read_each<IpPrefix>(node, &ValueReader::read_source);
+        if (!prefixes) {
+            return std::nullopt;
+        }
+        std::sort(prefixes->begin(), prefixes->end());
+        prefixes->erase(std::unique(prefixes->begin(), prefixes->end()), prefixes->end());
+        return std::make_shared<const std::vector<IpPrefix>>(std::move(*prefixes));
     }
 
     [[nodiscard]] std::optional<StatusRange> read_status_range(const Node& node) {

@@ -36,6 +36,8 @@ enum class ValueKind : std::uint8_t {
     kMac,           // "02:00:00:00:04:01", of one station
     kPrefix,        // "fd00:1::/64"
     kPrefixes,      // ["10.0.0.2/24", "2001:db8::2/64"]
+    kSources,       // ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"], without bits behind
+    kRate,          // "100/s", "2M/s", powers of 1000; min..max a second
     kStatusRanges,  // ["200-299", "304", 401]
 };
 
@@ -49,6 +51,7 @@ using Value = std::variant<std::string,
                            MacAddress,
                            PortConfig::Prefix,
                            std::vector<PortConfig::Prefix>,
+                           SourceList,
                            std::vector<StatusRange>>;
 
 // What the table of keys says of one key, whatever struct it goes into.

@@ -54,7 +54,12 @@ Json service_view(daemon::Daemon& daemon, const model::Service& service, bool wi
         {"received_bytes", totals.received_bytes},
         {"new_flows", totals.new_flows},
         {"active_flows", active_flows},
-        {"dropped", dropped_view(totals.dropped)}};
+        {"dropped", dropped_view(totals.dropped)},
+        {"allow_prefixes", config.allow ? config.allow->size() : 0},
+        {"deny_prefixes", config.deny ? config.deny->size() : 0},
+        {"limits",
+         {{"packets", config.limits.packets},
+          {"new_flows_per_source", config.limits.new_flows_per_source}}}};
     if (with_backends) {
         view["backends"] = std::move(backends);
     }

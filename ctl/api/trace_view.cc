@@ -155,6 +155,19 @@ Json client_view(const trace::RingPlace& place, const IpAddress& source) {
     return fmt::format("{}/{}", network.text().data(), place.source_prefix_bits);
 }
 
+Json source_view(const std::optional<trace::SourceAnswer>& source) {
+    if (!source) {
+        return nullptr;
+    }
+    Json view = {{"denied", source->is_denied}, {"list", nullptr}, {"prefix", nullptr}};
+    if (source->match != shm::SourceMatch::kNone) {
+        view["list"] = source->match == shm::SourceMatch::kAllow ? "allow" : "deny";
+        view["prefix"] =
+            fmt::format("{}/{}", source->prefix.address.text().data(), source->prefix.length);
+    }
+    return view;
+}
+
 Json answer_view(daemon::Daemon& daemon,
                  const trace::Answer& answer,
                  const trace::Question& question) {
@@ -173,6 +186,7 @@ Json answer_view(daemon::Daemon& daemon,
                  {"reason", nullptr},
                  {"sentence", sentence_of(verdict)},
                  {"service", nullptr},
+                 {"source", source_view(answer.source)},
                  {"hash", nullptr},
                  {"flows", std::move(flows)},
                  {"ring", nullptr},

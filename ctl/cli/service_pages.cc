@@ -27,6 +27,28 @@ std::string serving_of_total(const json& service) {
         "{}/{}", number(service, "backends_serving"), number(service, "backends_total"));
 }
 
+// Who is let in, and how much; nothing where nothing is limited.
+void add_limits(Facts& facts, const json& service) {
+    const std::uint64_t allowed = number(service, "allow_prefixes");
+    const std::uint64_t denied = number(service, "deny_prefixes");
+    if (allowed + denied > 0) {
+        facts.add("Sources",
+                  fmt::format("prefixes: {} allowed, {} denied; other sources {}",
+                              allowed,
+                              denied,
+                              allowed > 0 ? "denied" : "allowed"));
+    }
+    const json& limits = object(service, "limits");
+    const std::uint64_t packets = number(limits, "packets");
+    const std::uint64_t flows = number(limits, "new_flows_per_source");
+    if (packets > 0) {
+        facts.add("Limit", fmt::format("{} packets a second", packets));
+    }
+    if (flows > 0) {
+        facts.add("Limit", fmt::format("{} new flows a second from one source", flows));
+    }
+}
+
 }  // namespace
 
 std::string service_table(const json& services, const Look& look) {
@@ -68,6 +90,7 @@ std::string service_page(const json& service, const Look& look, Clock::time_poin
                           text(service, "protocol"),
                           text(service, "forwarding"),
                           text(service, "hash")));
+    add_limits(facts, service);
     facts.add("State",
               fmt::format("{}, {} backends serving",
                           look.paint(state.tone, state.text),

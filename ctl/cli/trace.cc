@@ -45,6 +45,22 @@ std::string decided_by(const json& trace) {
     return decider.empty() ? "" : ", by another worker's flow table";
 }
 
+// What decided whether the source is served, where the service has lists.
+void add_source(Facts& facts, const json& trace) {
+    const json& source = object(trace, "source");
+    if (source.empty()) {
+        return;
+    }
+    const bool is_denied = flag(source, "denied");
+    const std::string prefix = text(source, "prefix");
+    const std::string why =
+        prefix.empty() ? std::string(is_denied ? "the service has an `allow`, and no prefix in it "
+                                                 "or in `deny` contains the source"
+                                               : "no prefix in `deny` contains the source")
+                       : fmt::format("by {} in `{}`", prefix, text(source, "list"));
+    facts.add("Source", fmt::format("{}: {}", is_denied ? "denied" : "allowed", why));
+}
+
 void add_service(Facts& facts, const json& trace) {
     const json& service = object(trace, "service");
     if (service.empty()) {
@@ -57,6 +73,7 @@ void add_service(Facts& facts, const json& trace) {
                           text(service, "vip"),
                           text(service, "protocol"),
                           text(service, "forwarding")));
+    add_source(facts, trace);
     if (array(trace, "flows").empty()) {
         const std::string problem = text(trace, "flows_problem");
         facts.add("Flow", problem.empty() ? "not tracked" : "not known: " + problem);

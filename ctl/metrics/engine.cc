@@ -34,6 +34,10 @@ constexpr auto kWorkerFamilies = std::to_array<WorkerFamily>({
      "tables, "
      "as there were too many.",
      &shm::WorkerBlock::flow_searches_skipped},
+    {"fairlead_source_evictions_total",
+     Type::kCounter,
+     "Sources whose new flows were forgotten early, to make room for others.",
+     &shm::WorkerBlock::source_evictions},
     {"fairlead_worker_packets_total",
      Type::kCounter,
      "Packets that the worker received.",

@@ -3,6 +3,7 @@
 #include "conf/schema/service_key.h"
 #include "ctl/metrics/exporter.h"
 #include "dp/shm/drop_reason.h"
+#include "dp/shm/prefix_layout.h"
 
 namespace fairlead::metrics {
 namespace {
@@ -73,6 +74,41 @@ void write_dropped(TextWriter& out, const std::vector<Row>& rows) {
     }
 }
 
+// Only what is configured: most services have no limits.
+void write_limits(TextWriter& out, const std::vector<Row>& rows, std::size_t prefix_count) {
+    out.family("fairlead_service_source_prefixes",
+               Type::kGauge,
+               "Source prefixes of the service, by list.");
+    for (const Row& row : rows) {
+        const conf::ServiceConfig& config = row.service->config;
+        if (config.allow) {
+            out.sample(*row.labels, ",list=\"allow\"", config.allow->size());
+        }
+        if (config.deny) {
+            out.sample(*row.labels, ",list=\"deny\"", config.deny->size());
+        }
+    }
+    out.family("fairlead_service_limit",
+               Type::kGauge,
+               "What the service takes a second: packets, or new flows of one source.");
+    for (const Row& row : rows) {
+        const conf::LimitsConfig& limits = row.service->config.limits;
+        if (limits.packets > 0) {
+            out.sample(*row.labels, ",limit=\"packets\"", limits.packets);
+        }
+        if (limits.new_flows_per_source > 0) {
+            out.sample(*row.labels, ",limit=\"new_flows_per_source\"", limits.new_flows_per_source);
+        }
+    }
+    out.family("fairlead_source_prefixes",
+               Type::kGauge,
+               "Source prefixes in force, of all services; equal lists count once.");
+    out.sample("", "", prefix_count);
+    out.family(
+        "fairlead_source_prefix_capacity", Type::kGauge, "How many source prefixes there can be.");
+    out.sample("", "", shm::kMaxPrefixes);
+}
+
 }  // namespace
 
 void write_services(TextWriter& out,
@@ -114,6 +150,7 @@ void write_services(TextWriter& out,
                  "Flows that began.",
                  [](const Row& row) { return row.totals.new_flows; });
     write_dropped(out, rows);
+    write_limits(out, rows, publisher.prefix_count());
     write_family(
         out,
         rows,

@@ -1,6 +1,7 @@
 #include "ctl/model/config_diff.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <tuple>
 
@@ -141,6 +142,11 @@ class Comparison {
         if (was.unmatched != is.unmatched) {
             say("changed unmatched of service " + is.name);
         }
+        compare_sources("allow", was.allow, is.allow, is.name);
+        compare_sources("deny", was.deny, is.deny, is.name);
+        if (was.limits != is.limits) {
+            say("changed limits of service " + is.name);
+        }
         if (!same_health(was.health, is.health)) {
             say("changed health check of service " + is.name);
         }
@@ -157,6 +163,24 @@ class Comparison {
             [this, &is](const conf::BackendConfig& before, const conf::BackendConfig& after) {
                 backend(is.name + "/" + after.name, before, after);
             });
+    }
+
+    void compare_sources(const char* list,
+                         const conf::SourceList& was,
+                         const conf::SourceList& is,
+                         const std::string& service) {
+        const std::vector<IpPrefix> none;
+        const std::vector<IpPrefix>& before = was ? *was : none;
+        const std::vector<IpPrefix>& after = is ? *is : none;
+        if (was == is || before == after) {
+            return;
+        }
+        std::vector<IpPrefix> both;
+        std::set_intersection(
+            before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(both));
+        say("changed " + std::string(list) + " of service " + service + " (" +
+            std::to_string(after.size() - both.size()) + " source prefixes added, " +
+            std::to_string(before.size() - both.size()) + " removed)");
     }
 
     void backend(const std::string& name,

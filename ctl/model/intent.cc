@@ -6,7 +6,9 @@
 
 #include <netinet/in.h>
 
+#include "conf/schema/keys.h"
 #include "conf/schema/service_key.h"
+#include "dp/shm/prefix_layout.h"
 
 namespace fairlead::model {
 namespace {
@@ -237,6 +239,9 @@ namespace {
     return shm::ForwardingMode::kL2;
 }
 
+// What the file may ask for is what the tables hold.
+static_assert(conf::kMaxPrefixes == shm::kMaxPrefixes && conf::kMaxServices == shm::kMaxServices);
+
 [[nodiscard]] publish::EchoPolicy echo_policy(conf::IcmpEcho echo) {
     switch (echo) {
         case conf::IcmpEcho::kWhenUp:
@@ -265,6 +270,9 @@ std::vector<publish::DesiredService> desired_services(const std::vector<Service>
         out.mode = mode_of(service.config.forwarding);
         out.echo = echo_policy(service.config.icmp_echo);
         out.rejects_unmatched = service.config.unmatched == conf::Unmatched::kReject;
+        out.sources = {service.config.allow, service.config.deny};
+        out.packets_per_second = service.config.limits.packets;
+        out.new_flows_per_second = service.config.limits.new_flows_per_source;
         out.backends.reserve(service.backends.size());
         for (const Backend& backend : service.backends) {
             out.backends.push_back({backend.name,

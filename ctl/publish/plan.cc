@@ -71,6 +71,8 @@ namespace {
     record.ring_fingerprint = ring.fingerprint;
     record.source_prefix_bits = service.source_prefix_bits;
     record.last_port = Be16::from_host(service.last_port);
+    record.packets_per_second = service.packets_per_second;
+    record.new_flows_per_second = service.new_flows_per_second;
     return record;
 }
 
@@ -129,6 +131,14 @@ Status PublisherState::make_plan(const DesiredTables& desired, Plan& plan) {
     Status planned = plan_numbers(desired, plan, lowest);
     for (std::size_t i = 0; planned && i < desired.services.size(); ++i) {
         planned = plan_ring(desired.services[i], plan, lowest);
+    }
+    if (planned) {
+        auto lists = prefixes.plan(desired.services, lowest, acknowledgements);
+        if (lists) {
+            plan.prefixes = std::move(*lists);
+        } else {
+            planned = Unexpected{lists.error()};
+        }
     }
     if (planned) {
         planned = plan_snapshot(desired, plan, lowest);
@@ -241,6 +251,7 @@ Status PublisherState::plan_snapshot(const DesiredTables& desired,
         const DesiredService& service = desired.services[i];
         std::vector<shm::ServiceRecord>& place = service.last_port == 0 ? records : plan.ranges;
         place.push_back(record_of(service, plan.service_ids[i], plan.rings[i].ring));
+        place.back().prefix_list = plan.prefixes.list_of_service[i];
         const auto [mark_place, is_new] = marks.emplace(service.vip, records.size());
         if (is_new) {
             shm::ServiceRecord& mark = records.emplace_back();
@@ -274,6 +285,7 @@ bool PublisherState::snapshot_differs(const DesiredTables& desired, const Plan& 
     const shm::SnapshotHeader& current = file.snapshot(root);
     if (current.flow_hash_seed != desired.flow_hash_seed ||
         current.bucket_mask + 1 != plan.buckets.size() ||
+        current.prefix_table != plan.prefixes.slot_number() ||
         current.port_count != desired.ports.size() || current.range_count != plan.ranges.size()) {
         return true;
     }
@@ -301,6 +313,7 @@ void PublisherState::give_up(const Plan& plan) {
             ring_slots_.give_back(*ring.ring.slot);
         }
     }
+    prefixes.give_up(plan.prefixes);
     if (plan.snapshot_slot) {
         snapshot_slots_.give_back(*plan.snapshot_slot);
     }

@@ -67,6 +67,10 @@ std::uint32_t Publisher::fingerprint(std::string_view service) const {
     return found == state_->services.end() ? 0 : found->second.ring.fingerprint;
 }
 
+std::size_t Publisher::prefix_count() const {
+    return state_->prefixes.prefix_count();
+}
+
 std::uint64_t Publisher::moved_entries(std::string_view service) const {
     const auto found = state_->services.find(service);
     return found == state_->services.end() ? 0 : found->second.moved_entries;

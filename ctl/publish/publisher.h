@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ctl/prefix/prefix_table.h"
 #include "dp/base/ids.h"
 #include "dp/base/result.h"
 #include "dp/net/ip_address.h"
@@ -62,6 +63,9 @@ struct DesiredService {
     // enough.
     EchoPolicy echo = EchoPolicy::kWhenUp;
     bool rejects_unmatched = false;
+    prefix::Lists sources;                   // whom it serves
+    std::uint32_t packets_per_second = 0;    // 0: any number
+    std::uint32_t new_flows_per_second = 0;  // of one source; 0: any number
     std::vector<DesiredBackend> backends;
 };
 
@@ -160,6 +164,8 @@ class Publisher {
                                                      const IpAddress& address) const;
     [[nodiscard]] std::optional<ServiceId> service_id(std::string_view service) const;
     [[nodiscard]] std::uint32_t fingerprint(std::string_view service) const;  // 0: empty ring
+    // Source prefixes in force, of shm::kMaxPrefixes.
+    [[nodiscard]] std::size_t prefix_count() const;
     // Slots of the service's ring whose owner changed, added up since this daemon started.
     [[nodiscard]] std::uint64_t moved_entries(std::string_view service) const;
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "ctl/publish/prefix_slots.h"
 #include "ctl/publish/publisher.h"
 #include "ctl/publish/slot_pool.h"
 #include "ctl/publish/tables_file.h"
@@ -51,7 +52,8 @@ struct Plan {
     std::vector<std::uint32_t> new_service_ids;  // of these, the ones just taken
     std::vector<std::vector<std::uint32_t>> backend_indices;
     std::vector<std::pair<BackendKey, std::uint32_t>> new_backends;
-    std::vector<Ring> rings;                     // by position of the service
+    std::vector<Ring> rings;  // by position of the service
+    PlannedPrefixes prefixes;
     std::optional<std::uint32_t> snapshot_slot;  // nullopt: the one in force says it all
     std::vector<shm::ServiceRecord> buckets;     // of the new snapshot
     std::vector<shm::ServiceRecord> ranges;      // the same
@@ -75,6 +77,7 @@ class PublisherState {
     std::map<std::string, PublishedService, std::less<>> services;
     std::map<BackendKey, std::uint32_t> backends;
     std::vector<KnownBackend> known;
+    PrefixSlots prefixes;
 
   private:
     [[nodiscard]] std::uint64_t generation() const;

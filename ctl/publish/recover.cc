@@ -19,6 +19,7 @@ PublisherState::PublisherState(TablesFile tables, Acknowledgements& acks, Counte
     : file(std::move(tables)),
       acknowledgements(acks),
       counters(totals),
+      prefixes(file),
       snapshot_slots_(shm::kSnapshotSlots, SlotPool::Prefer::kRetired),
       ring_slots_(shm::kMaxServices + shm::kSpareRings, SlotPool::Prefer::kRetired),
       backend_slots_(shm::kMaxBackends, SlotPool::Prefer::kFresh),
@@ -40,6 +41,7 @@ void PublisherState::recover() {
         }
     }
     snapshot_slots_.start_fresh_at(shm::kSnapshotSlots);
+    prefixes.recover(root < shm::kSnapshotSlots ? file.snapshot(root).prefix_table : 0, now);
 
     std::vector<bool> ring_used(shm::kMaxServices + shm::kSpareRings);
     std::vector<bool> id_used(shm::kMaxServices);

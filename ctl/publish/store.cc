@@ -54,6 +54,7 @@ Result<std::uint64_t> PublisherState::publish(const DesiredTables& desired) {
     }
     store_new_records(desired, plan);
     const std::uint32_t old_snapshot = file.header().root.load(std::memory_order_relaxed);
+    prefixes.store(plan.prefixes);
     if (plan.snapshot_slot) {
         store_snapshot(desired, plan);
     }
@@ -162,6 +163,10 @@ void PublisherState::store_snapshot(const DesiredTables& desired, const Plan& pl
     header.service_count = static_cast<std::uint32_t>(desired.services.size());
     header.port_count = static_cast<std::uint32_t>(desired.ports.size());
     header.range_count = static_cast<std::uint32_t>(plan.ranges.size());
+    header.prefix_table = plan.prefixes.slot_number();
+    header.limited_services = static_cast<std::uint32_t>(
+        std::count_if(plan.buckets.begin(), plan.buckets.end(), shm::is_limited) +
+        std::count_if(plan.ranges.begin(), plan.ranges.end(), shm::is_limited));
     for (std::size_t i = 0; i < desired.ports.size(); ++i) {
         header.ports[i] = port_record(desired.ports[i]);
     }
@@ -195,6 +200,7 @@ void PublisherState::retire_old(const DesiredTables& desired,
                                 const Plan& plan,
                                 std::uint32_t old_snapshot) {
     const std::uint64_t now = generation();
+    prefixes.commit(plan.prefixes, now);
     if (plan.snapshot_slot && old_snapshot < shm::kSnapshotSlots) {
         snapshot_slots_.retire(old_snapshot, now);
     }

@@ -36,6 +36,13 @@ namespace {
     offset += header.snapshots * header.snapshot_stride;
     header.rings_offset = offset;
     offset += header.rings * header.ring_stride;
+    header.prefix_tables = shm::kPrefixTables;
+    header.prefix_lists = shm::kMaxPrefixLists;
+    header.prefixes = shm::kMaxPrefixes;
+    header.prefix_tables_offset = offset;
+    header.prefix_table_stride =
+        whole_lines(shm::PrefixCapacity{header.prefix_lists, header.prefixes}.bytes());
+    offset += header.prefix_tables * header.prefix_table_stride;
     return offset;
 }
 
@@ -52,7 +59,11 @@ namespace {
            own.service_infos_offset == header.service_infos_offset &&
            own.snapshots_offset == header.snapshots_offset &&
            own.snapshot_stride == header.snapshot_stride &&
-           own.rings_offset == header.rings_offset && own.ring_stride == header.ring_stride;
+           own.rings_offset == header.rings_offset && own.ring_stride == header.ring_stride &&
+           own.prefix_tables == header.prefix_tables && own.prefix_lists == header.prefix_lists &&
+           own.prefixes == header.prefixes &&
+           own.prefix_tables_offset == header.prefix_tables_offset &&
+           own.prefix_table_stride == header.prefix_table_stride;
 }
 
 }  // namespace
@@ -133,6 +144,13 @@ std::span<shm::ServiceRecord> TablesFile::ranges(std::uint32_t slot) const noexc
 std::span<std::uint16_t> TablesFile::ring(std::uint32_t slot) const noexcept {
     return {at<std::uint16_t>(header().rings_offset + slot * header().ring_stride),
             header().ring_entries};
+}
+
+prefix::Slot TablesFile::prefix_table(std::uint32_t slot) const noexcept {
+    const shm::TablesHeader& head = header();
+    return {segment_.bytes().subspan(head.prefix_tables_offset + slot * head.prefix_table_stride,
+                                     head.prefix_table_stride),
+            {head.prefix_lists, head.prefixes}};
 }
 
 }  // namespace fairlead::publish

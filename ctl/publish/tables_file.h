@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "ctl/prefix/prefix_table.h"
 #include "dp/base/result.h"
 #include "dp/shm/segment.h"
 #include "dp/shm/tables.h"
@@ -33,6 +34,7 @@ class TablesFile {
     [[nodiscard]] std::span<shm::ServiceRecord> buckets(std::uint32_t slot) const noexcept;
     [[nodiscard]] std::span<shm::ServiceRecord> ranges(std::uint32_t slot) const noexcept;
     [[nodiscard]] std::span<std::uint16_t> ring(std::uint32_t slot) const noexcept;
+    [[nodiscard]] prefix::Slot prefix_table(std::uint32_t slot) const noexcept;
 
   private:
     explicit TablesFile(shm::Segment segment) : segment_(std::move(segment)) {}

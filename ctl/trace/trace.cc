@@ -81,6 +81,19 @@ std::optional<RingPlace> ring_place(const shm::TablesReader& tables,
         slot, entries, BackendIndex{read_once(ring[slot])}, read_once(service.source_prefix_bits)};
 }
 
+std::optional<SourceAnswer> source_answer(const shm::Snapshot& snapshot,
+                                          const shm::ServiceRecord& service,
+                                          const IpAddress& source) {
+    const std::uint32_t list = read_once(service.prefix_list);
+    if (!snapshot.prefixes.has(list)) {
+        return std::nullopt;
+    }
+    const shm::SourceJudgement judgement = snapshot.prefixes.judge(list, source);
+    const std::uint32_t length =
+        std::min<std::uint32_t>(judgement.rule.length, source.is_v4() ? kV4Bits : kV6Bits);
+    return SourceAnswer{judgement.is_denied, judgement.rule.match, prefix_around(source, length)};
+}
+
 Decider decider_of(const shm::WorkerBlock& counters, const Verdict& verdict) {
     if (counters.flow_hits.get() > 0) {
         return Decider::kFlowTable;
@@ -108,6 +121,7 @@ Answer trace(const shm::TablesReader& tables,
     }
     if (facts.service != nullptr) {
         answer.hash = facts.hash;
+        answer.source = source_answer(snapshot, *facts.service, question.source);
         answer.flows = tracked_flows(flows, facts.hash, now);
         const std::uint8_t* const client = client_of(buffer.packet, facts.is_v6);
         answer.ring =

@@ -50,9 +50,17 @@ struct OuterHeader {
     std::uint8_t protocol = 0;  // of what it carries
 };
 
+// What the service's allow and deny lists say of the packet's source.
+struct SourceAnswer {
+    bool is_denied = false;
+    shm::SourceMatch match = shm::SourceMatch::kNone;  // kNone: no prefix contains it
+    IpPrefix prefix;                                   // that decided
+};
+
 struct Answer {
     Verdict verdict;
-    std::uint64_t hash = 0;  // of the flow, where there is a service
+    std::optional<SourceAnswer> source;  // nullopt: there is no service, or it has no lists
+    std::uint64_t hash = 0;              // of the flow, where there is a service
     std::vector<TrackedFlow> flows;
     std::optional<RingPlace> ring;  // nullopt: no service, or nothing in its ring
     Decider decider = Decider::kNone;

@@ -21,6 +21,7 @@
 #include "dp/engine/segments.h"
 #include "dp/engine/worker.h"
 #include "dp/forward/fragment_table.h"
+#include "dp/forward/rate_limits.h"
 #include "dp/shm/segment.h"
 #include "dp/shm/snapshot.h"
 
@@ -63,7 +64,10 @@ class Engine::State {
     std::vector<Port> ports_;
     std::vector<FragmentBucket> fragment_buckets_ = std::vector<FragmentBucket>(kFragmentBuckets);
     FragmentTable fragments_{fragment_buckets_};
-    std::unique_ptr<CaptureServer> captures_;  // outlives the workers
+    std::vector<PacketBudget> packet_budgets_ = std::vector<PacketBudget>(shm::kMaxServices);
+    std::vector<SourceSet> source_sets_ = std::vector<SourceSet>(kSourceSets);
+    std::vector<std::vector<PacketCredit>> packet_credits_;  // by worker
+    std::unique_ptr<CaptureServer> captures_;                // outlives the workers
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::thread> threads_;
     shm::Segment tables_segment_;

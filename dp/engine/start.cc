@@ -203,6 +203,8 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) {
                                    .services = telemetry_->services(number),
                                    .backends = telemetry_->backends(number)},
                       .fragments = &fragments_,
+                      .limits = RateLimits(
+                          packet_budgets_, packet_credits_[number], source_sets_, worker_count()),
                       .pool = pools_[number],
                       .first_tick = first_tick_,
                       .follow = &follow_,
@@ -231,6 +233,7 @@ Status Engine::State::start_workers() {
         return Unexpected{captures.error()};
     }
     captures_ = std::move(*captures);
+    packet_credits_.assign(worker_count(), std::vector<PacketCredit>(shm::kMaxServices));
     for (std::uint32_t number = 0; number < worker_count(); ++number) {
         workers_.push_back(std::make_unique<Worker>(setup_of(number)));
     }

@@ -52,6 +52,7 @@ Worker::Worker(WorkerSetup setup)
     context_.counters = setup_.counters;
     context_.now = FlowTick{setup_.first_tick};
     context_.fragments = setup_.fragments;
+    context_.limits = setup_.limits;
     setup_.counters.worker->cpu.set(setup_.cpu);
     setup_.counters.worker->flow_capacity.set(flows_.capacity());
 }

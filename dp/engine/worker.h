@@ -40,8 +40,9 @@ struct WorkerSetup {
     std::size_t lasting_other_flows = 0;  // how many of them are the workers'
     WorkerCounters counters;
     FragmentTable* fragments = nullptr;  // of all workers
-    rte_mempool* pool = nullptr;         // where packets come from that it makes itself
-    std::uint64_t first_tick = 0;        // of the flows' clock
+    RateLimits limits;
+    rte_mempool* pool = nullptr;   // where packets come from that it makes itself
+    std::uint64_t first_tick = 0;  // of the flows' clock
     const Follow* follow = nullptr;
     CaptureOrder* capture = nullptr;
 };

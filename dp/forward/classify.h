@@ -29,6 +29,7 @@ namespace fairlead {
 struct PacketFacts {
     const shm::ServiceRecord* service = nullptr;  // nullptr: the verdict stands already
     std::uint64_t hash = 0;
+    std::uint64_t source_key = 0;   // where new flows of a source are limited (limit.h)
     std::uint32_t frame_bytes = 0;  // as received
     std::uint16_t ip_bytes = 0;     // of the IP packet, without Ethernet padding
     FlowEvent event = FlowEvent::kData;
@@ -40,9 +41,9 @@ struct PacketFacts {
 // them in L1.
 inline constexpr std::size_t kStageBurst = 32;
 
-// Fills `facts`; where facts[i].service stays nullptr, verdicts[i] is final. All spans have one
-// size, at most kStageBurst. The flow's buckets are prefetched from `flows` as soon as its hash is
-// known, so that they arrive while the rest of the burst is read.
+// Fills `facts`, which must be as they are made; where facts[i].service stays nullptr, verdicts[i]
+// is final. All spans have one size, at most kStageBurst. The flow's buckets are prefetched from
+// `flows` as soon as its hash is known, so that they arrive while the rest of the burst is read.
 void classify_burst(const shm::Snapshot& snapshot,
                     const FlowTable& flows,
                     std::span<const Packet> packets,

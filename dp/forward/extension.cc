@@ -1,6 +1,7 @@
 #include "dp/forward/extension.h"
 
 #include "dp/forward/fragment.h"
+#include "dp/forward/limit.h"
 #include "dp/forward/resume.h"
 #include "dp/forward/transport.h"
 #include "dp/net/parse.h"
@@ -113,7 +114,8 @@ void forward_past_extensions(ForwardContext& context,
     }
     facts.hash = flow_hash_v6(context.snapshot.flow_hash_seed, ip.source, ip.destination, key);
     facts.ip_bytes = static_cast<std::uint16_t>(ip_bytes);
-    if (find_service_late(context, IpAddress::from_v6(ip.destination), key, facts, verdict)) {
+    if (find_service_late(context, IpAddress::from_v6(ip.destination), key, facts, verdict) &&
+        limit_one(context, IpAddress::from_v6(ip.source), facts, verdict)) {
         resume(context, packet, facts, verdict);
     }
 }

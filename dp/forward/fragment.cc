@@ -2,6 +2,7 @@
 
 #include "dp/base/read_once.h"
 #include "dp/forward/fragment_table.h"
+#include "dp/forward/limit.h"
 #include "dp/forward/resume.h"
 #include "dp/forward/transport.h"
 #include "dp/net/parse.h"
@@ -152,7 +153,8 @@ void forward_first(ForwardContext& context,
     const TransportKey& key = piece.ports;
     verdict.reason = read_first(piece, piece.ports, facts.event);
     if (verdict.reason != DropReason::kNone ||
-        !find_service_late(context, piece.key.destination, key, facts, verdict)) {
+        !find_service_late(context, piece.key.destination, key, facts, verdict) ||
+        !limit_one(context, piece.key.source, facts, verdict)) {
         return;
     }
     const std::uint64_t seed = context.snapshot.flow_hash_seed;
@@ -192,7 +194,8 @@ void forward_later(ForwardContext& context,
             return;
         }
         const TransportKey key{Be16{}, entry->port, entry->protocol};
-        if (!find_service_late(context, piece.key.destination, key, facts, verdict)) {
+        if (!find_service_late(context, piece.key.destination, key, facts, verdict) ||
+            !limit_one(context, piece.key.source, facts, verdict)) {
             return;
         }
         verdict.reason = admit(*entry, piece);

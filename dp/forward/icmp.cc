@@ -5,6 +5,7 @@
 #include "dp/base/read_once.h"
 #include "dp/flow/flow_hash.h"
 #include "dp/forward/echo.h"
+#include "dp/forward/limit.h"
 #include "dp/forward/neighbor.h"
 #include "dp/forward/reply.h"
 #include "dp/forward/rewrite.h"
@@ -60,12 +61,12 @@ enum class IcmpKind : std::uint8_t {
     return fold_checksum(sum) == 0xFFFFU;
 }
 
-// Finds service, hash and client of the flow that `quote` is a packet of.
+// Finds client, service and hash of the flow that `quote` is a packet of.
 [[nodiscard]] DropReason read_quote(const shm::Snapshot& snapshot,
                                     std::span<const std::uint8_t> quote,
                                     const IpAddress& vip,
-                                    PacketFacts& facts,
-                                    const std::uint8_t*& client) noexcept {
+                                    IpAddress& client,
+                                    PacketFacts& facts) noexcept {
     const auto view = view_ip(quote, facts.is_v6);
     if (!view || view->is_later_fragment || view->source != vip ||
         (view->protocol != kProtocolTcp && view->protocol != kProtocolUdp) ||
@@ -82,6 +83,7 @@ enum class IcmpKind : std::uint8_t {
             ? flow_hash_v6(
                   snapshot.flow_hash_seed, view->destination.bytes(), view->source.bytes(), key)
             : flow_hash_v4(snapshot.flow_hash_seed, view->destination.v4(), view->source.v4(), key);
+    client = view->destination;
     facts.service = snapshot.find_service(vip, key.destination_port, key.protocol);
     return facts.service != nullptr ? DropReason::kNone : DropReason::kNoService;
 }
@@ -92,14 +94,18 @@ void forward_error(ForwardContext& context,
                    const IpAddress& vip,
                    PacketFacts& facts,
                    Verdict& verdict) noexcept {
-    const std::uint8_t* client = nullptr;
-    verdict.reason = read_quote(context.snapshot, quote, vip, facts, client);
+    IpAddress client;
+    verdict.reason = read_quote(context.snapshot, quote, vip, client, facts);
     if (verdict.reason != DropReason::kNone) {
         return;
     }
     verdict.service = read_once(facts.service->id);
+    if (!limit_one(context, client, facts, verdict)) {
+        return;
+    }
     Selection selection;
-    verdict.reason = select_related(context, facts, client, selection, verdict);
+    const std::uint8_t* const client_bytes = client.bytes().data() + (facts.is_v6 ? 0 : 12);
+    verdict.reason = select_related(context, facts, client_bytes, selection, verdict);
     if (verdict.reason != DropReason::kNone) {
         return;
     }

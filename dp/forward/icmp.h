@@ -13,8 +13,8 @@
 // lengths and checksums nothing is believed, since what forwarded it may have changed them.
 //
 // In this order a message is refused: shorter than its header (truncated); checksum; type; for an
-// error the quote, then its service, then what select and rewrite refuse. No answer is ever given
-// to an error (RFC 1122, 3.2.2; RFC 4443, 2.4 (e)).
+// error the quote, then its service, then what limit, select and rewrite refuse. No answer is ever
+// given to an error (RFC 1122, 3.2.2; RFC 4443, 2.4 (e)).
 #pragma once
 
 #include "dp/forward/classify.h"

@@ -6,6 +6,7 @@
 #include "dp/forward/classify.h"
 #include "dp/forward/count.h"
 #include "dp/forward/exceptions.h"
+#include "dp/forward/limit.h"
 #include "dp/forward/rewrite.h"
 #include "dp/forward/select.h"
 
@@ -21,6 +22,9 @@ void forward_stage_burst(ForwardContext& context,
     const std::span facts(facts_of_burst.data(), packets.size());
     const std::span selections(selections_of_burst.data(), packets.size());
     classify_burst(context.snapshot, *context.flows, packets, facts, verdicts);
+    if (context.snapshot.has_limits) [[unlikely]] {
+        limit_burst(context, packets, facts, verdicts);
+    }
     select_burst(context, packets, facts, selections, verdicts);
     rewrite_burst(context.snapshot, packets, facts, selections, verdicts);
     handle_exceptions(context, packets, facts, verdicts);

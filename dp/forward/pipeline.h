@@ -14,6 +14,7 @@
 #include <span>
 
 #include "dp/flow/flow_table.h"
+#include "dp/forward/rate_limits.h"
 #include "dp/forward/reply_limit.h"
 #include "dp/forward/search_limit.h"
 #include "dp/forward/verdict.h"
@@ -65,6 +66,7 @@ struct ForwardContext {
     PortIndex receiving_port{};          // on which the burst came
     ReplyLimit reply_limit;
     SearchLimit search_limit;
+    RateLimits limits;
     std::span<SparePacket> spares;  // without any, nothing is cut
     std::size_t spares_used = 0;    // how many of them are to be sent; the caller sets it back
 };

@@ -5,6 +5,7 @@
 
 #include "dp/base/read_once.h"
 #include "dp/flow/flow_hash.h"
+#include "dp/forward/limit.h"
 #include "dp/forward/ring_hash.h"
 
 namespace fairlead {
@@ -222,6 +223,10 @@ class Selector {
                                             const FlowPlace& place,
                                             Selection& selection,
                                             Verdict& verdict) noexcept {
+        const bool begins = facts.event == FlowEvent::kOpen || facts.event == FlowEvent::kDatagram;
+        if (facts.source_key != 0 && begins && !may_begin_flow(context_, facts)) [[unlikely]] {
+            return DropReason::kOverSourceLimit;
+        }
         const std::uint8_t* const client = client_of(packets_[&facts - facts_], facts.is_v6);
         const DropReason reason = look_in_ring(facts, client, selection, verdict);
         if (reason != DropReason::kNone) {

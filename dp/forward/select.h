@@ -6,7 +6,8 @@
 //        packet's service; a SYN only if it also takes new connections and the flow has not closed
 //     2. for anything but a SYN, the other workers' tables by the same rule; what is found is
 //        adopted into the own table (RSS has moved the flow, or workers are more or fewer)
-//     3. the service's ring, by the flow or by the client (ring_hash.h); the flow is remembered, as
+//     3. if the flow would begin with this packet, what its source may begin (limit.h)
+//     4. the service's ring, by the flow or by the client (ring_hash.h); the flow is remembered, as
 //        unproven, unless its first packet ends it
 //
 // The entry that another worker leaves behind stays until its deadline and is counted by it as

@@ -42,6 +42,9 @@ enum class DropReason : std::uint8_t {
     kEchoRefused,
     kReplyRateLimited,
     kBadNeighborQuestion,
+    kDeniedSource,
+    kOverPacketLimit,
+    kOverSourceLimit,
     kCount,
 };
 
@@ -140,6 +143,16 @@ inline constexpr std::array<DropReasonText, kDropReasonCount> kDropReasonTexts{{
     {"bad_neighbor_question",
      "An ARP request or neighbor solicitation for a VIP that breaks the rules, or by which another "
      "host claims the VIP. Look for a second owner of the address."},
+    {"denied_source",
+     "The service's `allow` and `deny` keep this source away. If it is a customer's, "
+     "`lbctl trace` with the source names the prefix; correct the list and reload."},
+    {"over_packet_limit",
+     "More packets than the service's limits.packets a second. Look for a flood, in a capture; "
+     "raise "
+     "the limit and reload if the customers are that many."},
+    {"over_source_limit",
+     "A source began more flows a second than limits.new_flows_per_source. Look for a scan or a "
+     "flood of SYNs; a NAT with many customers behind it needs a higher limit."},
 }};
 
 [[nodiscard]] constexpr const DropReasonText& text_of(DropReason reason) noexcept {

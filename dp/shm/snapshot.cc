@@ -50,14 +50,14 @@ std::optional<TablesReader> TablesReader::map(std::span<const std::byte> segment
     const std::uint64_t snapshot_bytes =
         sizeof(SnapshotHeader) +
         (std::uint64_t{reader.buckets_} + reader.ranges_) * sizeof(ServiceRecord);
-    const bool good = fits(backends_offset, sizeof(BackendRecord), reader.backends_, size) &&
-                      fits(snapshots_offset, reader.snapshot_stride_, reader.snapshots_, size) &&
-                      fits(rings_offset, ring_stride, reader.rings_, size) &&
-                      reader.snapshot_stride_ % kCacheLineBytes == 0 &&
-                      reader.snapshot_stride_ >= snapshot_bytes &&
-                      ring_stride % kCacheLineBytes == 0 &&
-                      ring_stride >= std::uint64_t{reader.ring_entries_} * sizeof(std::uint16_t) &&
-                      reader.snapshots_ > 0 && reader.buckets_ > 0;
+    const bool good =
+        fits(backends_offset, sizeof(BackendRecord), reader.backends_, size) &&
+        fits(snapshots_offset, reader.snapshot_stride_, reader.snapshots_, size) &&
+        fits(rings_offset, ring_stride, reader.rings_, size) &&
+        reader.snapshot_stride_ % kCacheLineBytes == 0 &&
+        reader.snapshot_stride_ >= snapshot_bytes && ring_stride % kCacheLineBytes == 0 &&
+        ring_stride >= std::uint64_t{reader.ring_entries_} * sizeof(std::uint16_t) &&
+        reader.snapshots_ > 0 && reader.buckets_ > 0 && reader.map_prefix_tables(size);
     if (!good) {
         return std::nullopt;
     }
@@ -66,6 +66,49 @@ std::optional<TablesReader> TablesReader::map(std::span<const std::byte> segment
     reader.snapshots_start_ = segment.data() + snapshots_offset;
     reader.ring_entries_start_ = at<std::uint16_t>(segment.data(), rings_offset);
     return reader;
+}
+
+bool TablesReader::map_prefix_tables(std::uint64_t segment_bytes) noexcept {
+    prefix_tables_ = read_once(header_->prefix_tables);
+    prefix_capacity_ = {read_once(header_->prefix_lists), read_once(header_->prefixes)};
+    prefix_table_stride_ = read_once(header_->prefix_table_stride);
+    const std::uint64_t offset = read_once(header_->prefix_tables_offset);
+    if (!fits(offset, prefix_table_stride_, prefix_tables_, segment_bytes) ||
+        prefix_table_stride_ % kCacheLineBytes != 0 ||
+        (prefix_tables_ > 0 && prefix_table_stride_ < prefix_capacity_.bytes())) {
+        return false;
+    }
+    prefix_tables_start_ = start_ + offset;
+    return true;
+}
+
+PrefixTable TablesReader::prefix_table(const SnapshotHeader& snapshot) const noexcept {
+    const std::uint32_t slot = read_once(snapshot.prefix_table) - 1;
+    if (slot >= prefix_tables_) {
+        return {};
+    }
+    const std::byte* const start = prefix_tables_start_ + slot * prefix_table_stride_;
+    const PrefixCapacity& has = prefix_capacity_;
+    const auto& header = *at<PrefixTableHeader>(start, 0);
+    const std::uint32_t lists = read_once(header.list_count);
+    const std::uint32_t v4_leaves = read_once(header.v4_leaves);
+    const std::uint32_t v6_leaves = read_once(header.v6_leaves);
+    const std::uint32_t v4_blocks = read_once(header.v4_blocks);
+    const std::uint32_t v6_blocks = read_once(header.v6_blocks);
+    const std::uint32_t lows = read_once(header.lows);
+    const std::uint32_t groups = read_once(header.groups);
+    if (lists > has.lists || v4_leaves > has.v4_leaves() || v6_leaves > has.v6_leaves() ||
+        v4_blocks > has.v4_blocks() || v6_blocks > has.v6_blocks() || lows > has.lows() ||
+        groups > has.groups()) {
+        return {};
+    }
+    return PrefixTable({{at<PrefixList>(start, has.lists_at()), lists},
+                        {at<PrefixLeafV4>(start, has.v4_leaves_at()), v4_leaves},
+                        {at<PrefixLeafV6>(start, has.v6_leaves_at()), v6_leaves},
+                        {at<PrefixBlockV4>(start, has.v4_blocks_at()), v4_blocks},
+                        {at<PrefixBlockV6>(start, has.v6_blocks_at()), v6_blocks},
+                        {at<PrefixLow>(start, has.lows_at()), lows},
+                        {at<std::uint32_t>(start, has.groups_at()), groups}});
 }
 
 Snapshot TablesReader::snapshot() const noexcept {
@@ -86,6 +129,8 @@ Snapshot TablesReader::snapshot() const noexcept {
     if (snapshot.bucket_mask >= buckets_ || !std::has_single_bit(snapshot.bucket_mask + 1)) {
         return {};
     }
+    snapshot.has_limits = read_once(snapshot.header->limited_services) != 0;
+    snapshot.prefixes = prefix_table(*snapshot.header);
     return snapshot;
 }
 

@@ -14,6 +14,7 @@
 
 #include "dp/base/ids.h"
 #include "dp/base/read_once.h"
+#include "dp/shm/prefix_table.h"
 #include "dp/shm/tables.h"
 
 namespace fairlead::shm {
@@ -28,6 +29,8 @@ struct Snapshot {
     std::uint32_t range_count = 0;  // checked
     std::uint32_t port_count = 0;   // checked
     std::uint64_t flow_hash_seed = 0;
+    bool has_limits = false;  // of any service
+    PrefixTable prefixes;
 
     [[nodiscard]] bool is_empty() const noexcept { return header == nullptr; }
 
@@ -93,6 +96,10 @@ class TablesReader {
 
   private:
     TablesReader() = default;
+    // The capacities and the place of the prefix tables; whether they fit.
+    [[nodiscard]] bool map_prefix_tables(std::uint64_t segment_bytes) noexcept;
+    // The prefix table of a snapshot; one without lists where it has none, or an unsound one.
+    [[nodiscard]] PrefixTable prefix_table(const SnapshotHeader& snapshot) const noexcept;
 
     const TablesHeader* header_ = nullptr;
     const std::byte* start_ = nullptr;
@@ -108,6 +115,10 @@ class TablesReader {
     std::uint32_t ranges_ = 0;
     std::uint32_t rings_ = 0;
     std::uint32_t ring_entries_ = 0;
+    const std::byte* prefix_tables_start_ = nullptr;
+    std::uint64_t prefix_table_stride_ = 0;
+    std::uint32_t prefix_tables_ = 0;
+    PrefixCapacity prefix_capacity_;
 };
 
 }  // namespace fairlead::shm

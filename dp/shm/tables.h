@@ -2,15 +2,17 @@
 //
 // Theory of operation
 //
-// The segment holds four pools, and one root.
+// The segment holds five pools, and one root.
 //
 //   snapshots   one snapshot is a whole consistent picture: ports, and a hash table of services
 //   rings       one ring is a service's Maglev lookup table: slot -> backend index
+//   prefixes    one table holds the allow and deny lists of all services (prefix_table.h)
 //   backends    one record a (service, server) pair; its index is stable over restarts of the
 //   daemon infos       names and bookkeeping of services and backends; the engine never reads them
 //
-// `root` names the snapshot in force. Snapshots and rings are immutable once published: the daemon
-// fills a free slot, stores its number in `root`, then raises `generation`. Invariants:
+// `root` names the snapshot in force. Snapshots, rings and prefix tables are immutable once
+// published: the daemon fills a free slot, stores its number in `root`, then raises `generation`.
+// Invariants:
 //
 //   T1. `root` is stored (release) before `generation` is raised (release): a worker that loads
 //       generation G (acquire) and then `root` (acquire) sees the snapshot of G or of a later one.
@@ -48,10 +50,12 @@
 
 #include "dp/base/cache_line.h"
 #include "dp/base/ids.h"
+#include "dp/base/read_once.h"
 #include "dp/net/big_endian.h"
 #include "dp/net/ip_address.h"
 #include "dp/net/mac_address.h"
 #include "dp/shm/layout.h"
+#include "dp/shm/prefix_layout.h"
 
 namespace fairlead::shm {
 
@@ -179,16 +183,25 @@ struct alignas(kCacheLineBytes) ServiceRecord {
     // In a VIP's mark alone: its run of range records (SnapshotHeader).
     std::uint16_t range_count = 0;
     std::uint32_t range_first = 0;
-    std::array<std::uint8_t, 12> reserved0{};
+    // What keeps packets away before the flow table (dp/forward/limit.h); 0: nothing does.
+    std::uint32_t prefix_list = 0;  // its number in the snapshot's prefix table
+    std::uint32_t packets_per_second = 0;
+    std::uint32_t new_flows_per_second = 0;  // of one source
     Be16 last_port;  // of a range record, where `port` is the first; 0 in all others
-    std::array<std::uint8_t, 6> reserved1{};
+    std::array<std::uint8_t, 6> reserved{};
 };
 static_assert(sizeof(ServiceRecord) == kCacheLineBytes);
 static_assert(offsetof(ServiceRecord, id) == 20 && offsetof(ServiceRecord, ring) == 24);
 static_assert(offsetof(ServiceRecord, source_prefix_bits) == 37 &&
               offsetof(ServiceRecord, range_count) == 38 &&
               offsetof(ServiceRecord, range_first) == 40 &&
+              offsetof(ServiceRecord, prefix_list) == 44 &&
               offsetof(ServiceRecord, last_port) == 56);
+
+[[nodiscard]] inline bool is_limited(const ServiceRecord& service) noexcept {
+    return (read_once(service.prefix_list) | read_once(service.packets_per_second) |
+            read_once(service.new_flows_per_second)) != 0;
+}
 
 // The bucket at which the search for a service begins, before masking.
 [[nodiscard]] inline std::uint32_t service_bucket(const IpAddress& vip,
@@ -233,9 +246,10 @@ struct alignas(kCacheLineBytes) SnapshotHeader {
     std::uint32_t bucket_mask = 0;    // buckets in use minus one, a power of two minus one
     std::uint32_t service_count = 0;  // without VIP marks
     std::uint32_t port_count = 0;
-    std::array<std::uint8_t, 4> reserved0{};
+    std::uint32_t prefix_table = 0;  // its slot plus one; 0: no service has lists
     std::uint32_t range_count = 0;
-    std::array<std::uint8_t, 28> reserved1{};
+    std::uint32_t limited_services = 0;  // services that is_limited() holds for
+    std::array<std::uint8_t, 24> reserved{};
     std::array<PortRecord, kMaxPorts> ports{};
     // ServiceRecord buckets[TablesHeader::buckets] follow, of which bucket_mask + 1 are in use: the
     // services of one port, those of any port (as port 0) and the marks. Behind them stand
@@ -293,8 +307,13 @@ struct alignas(kCacheLineBytes) TablesHeader {
     std::uint64_t snapshot_stride;
     std::uint64_t rings_offset;
     std::uint64_t ring_stride;
-    std::array<std::uint8_t, 44> reserved;
+    std::uint32_t prefix_tables;
+    std::uint32_t prefix_lists;  // capacities of one prefix table
+    std::uint32_t prefixes;
     std::uint32_t ranges;  // capacity of one snapshot
+    std::uint64_t prefix_tables_offset;
+    std::uint64_t prefix_table_stride;
+    std::array<std::uint8_t, 16> reserved;
 
     alignas(kCacheLineBytes) std::atomic<std::uint64_t> generation;  // 0: nothing published yet
     std::atomic<std::uint32_t> root;  // slot of the snapshot in force
@@ -311,8 +330,12 @@ inline constexpr std::uint32_t kTablesFingerprint =
                     sizeof(BackendInfo),
                     sizeof(ServiceInfo),
                     sizeof(PortRecord),
+                    sizeof(PrefixTableHeader),
+                    sizeof(PrefixList),
                     offsetof(TablesHeader, backends),
                     offsetof(TablesHeader, backends_offset),
+                    offsetof(TablesHeader, prefix_tables),
+                    offsetof(TablesHeader, prefix_tables_offset),
                     offsetof(TablesHeader, generation),
                     offsetof(TablesHeader, root),
                     offsetof(ServiceRecord, port),
@@ -326,15 +349,20 @@ inline constexpr std::uint32_t kTablesFingerprint =
                     offsetof(ServiceRecord, last_port),
                     offsetof(SnapshotHeader, range_count),
                     offsetof(TablesHeader, ranges),
+                    offsetof(ServiceRecord, prefix_list),
                     offsetof(BackendRecord, service),
                     offsetof(BackendRecord, address),
                     offsetof(BackendRecord, path_mtu_bytes),
                     offsetof(SnapshotHeader, bucket_mask),
+                    offsetof(SnapshotHeader, prefix_table),
+                    offsetof(SnapshotHeader, limited_services),
                     offsetof(SnapshotHeader, ports),
                     offsetof(PortRecord, entropy_bits_v4),
                     offsetof(PortRecord, tunnel_prefix_v4),
                     BackendWord::kIncarnationBits,
                     kMaxPorts,
-                    kServiceProbes});
+                    kServiceProbes,
+                    kV4BlockKeys,
+                    kV6BlockKeys});
 
 }  // namespace fairlead::shm

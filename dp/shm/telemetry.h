@@ -82,7 +82,8 @@ struct alignas(kCacheLineBytes) WorkerBlock {
     Counter flow_insert_failures;
     Counter flow_searches_skipped;  // in other workers' tables, as the limit was reached
     Counter kernel_packets;         // left to the kernel: not for a VIP
-    std::array<Counter, 4> reserved2;
+    Counter source_evictions;       // of the table of sources (dp/forward/rate_limits.h)
+    std::array<Counter, 3> reserved2;
     // By FlowState, a cache line each.
     std::array<Counter, kFlowStateCodes> flow_states;          // gauge: entries
     std::array<Counter, kFlowStateCodes> flow_quota;           // gauge; 0: as many as fit
@@ -158,6 +159,7 @@ inline constexpr std::uint32_t kTelemetryFingerprint =
                     offsetof(PortTelemetry, kernel_packets),
                     offsetof(WorkerBlock, packets),
                     offsetof(WorkerBlock, flow_states),
+                    offsetof(WorkerBlock, kernel_packets),
                     offsetof(WorkerBlock, dropped),
                     offsetof(WorkerBlock, replies),
                     offsetof(ServiceCounters, dropped)});

@@ -143,6 +143,7 @@ void rte_hash_pipeline(benchmark::State& state) {
     std::array<std::uint32_t, kBurst> hashes{};
     std::array<std::uint64_t, kBurst> values{};
     const auto read_keys = [&] {
+        facts.fill({});
         classify_burst(
             worker.context.snapshot, *worker.context.flows, worker.packets, facts, worker.verdicts);
         for (std::size_t i = 0; i < kBurst; ++i) {

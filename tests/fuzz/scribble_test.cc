@@ -1,10 +1,12 @@
 // Somebody scribbles over `tables` while the engine's own code forwards packets by it. Packets may
 // be dropped or misrouted; nothing outside the segment and the packet's buffer may be touched. Run
 // under AddressSanitizer, the image's exact-size allocation shows the slightest step beyond it.
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <random>
 #include <thread>
 #include <vector>
@@ -102,11 +104,45 @@ void expect_sound(const Forwarded& forwarded) {
     }
 }
 
+// The same with lists of every shape and with rates, so that those are scribbled over too.
+class LimitedRig : public WideRig {
+  public:
+    LimitedRig() {
+        std::vector<IpPrefix> allow;
+        std::vector<IpPrefix> deny;
+        for (unsigned length = 0; length <= kV6Bits; length += 9) {
+            (length % 2 == 0 ? allow : deny)
+                .push_back(prefix_around(address("2001:db8:1::7"), length));
+            if (length <= kV4Bits) {
+                (length % 2 == 0 ? deny : allow)
+                    .push_back(prefix_around(address("198.51.100.7"), length));
+            }
+        }
+        for (auto* list : {&allow, &deny}) {
+            std::sort(list->begin(), list->end());
+        }
+        const prefix::Lists lists{std::make_shared<const std::vector<IpPrefix>>(allow),
+                                  std::make_shared<const std::vector<IpPrefix>>(deny)};
+        tables.set_prefix_lists({&lists, 1});
+        tables.limit(tables.service({address("203.0.113.10"), 443, 6}), 1, 1'000'000, 1'000);
+        tables.limit(tables.service({address("2001:db8::10"), 443, 6}), 1, 1'000'000, 1'000);
+        tables.limit(tables.service({address("203.0.113.11"), 443, 6}), 0, 1'000'000, 1'000);
+        start();
+        context.limits = RateLimits(budgets_, credits_, sources_, 2);
+    }
+
+  private:
+    std::vector<PacketBudget> budgets_ = std::vector<PacketBudget>(16);
+    std::vector<PacketCredit> credits_ = std::vector<PacketCredit>(16);
+    std::vector<SourceSet> sources_ = std::vector<SourceSet>(16);
+};
+
 TEST(ScribbledTables, NeverCrashTheForwardingPathBetweenPackets) {
     std::mt19937_64 random(20);
-    WideRig rig;
+    LimitedRig rig;
     const std::vector<std::byte> whole(rig.tables.bytes().begin(), rig.tables.bytes().end());
     int forwarded = 0;
+    int denied = 0;
     for (int round = 0; round < kRounds; ++round) {
         if (round % 50 == 0) {
             restore(rig.tables.bytes(), whole);
@@ -117,14 +153,16 @@ TEST(ScribbledTables, NeverCrashTheForwardingPathBetweenPackets) {
             const Forwarded result = rig.forward(some_frame(random));
             expect_sound(result);
             forwarded += result.verdict.action == Action::kTransmit ? 1 : 0;
+            denied += result.verdict.reason == DropReason::kDeniedSource ? 1 : 0;
         }
     }
     EXPECT_GT(forwarded, kRounds / 20) << "or the scribbling reached nothing that matters";
     EXPECT_LT(forwarded, kRounds);
+    EXPECT_GT(denied, 0) << "or no list was misjudged";
 }
 
 TEST(ScribbledTables, NeverCrashTheForwardingPathWhileItReads) {
-    WideRig rig;
+    LimitedRig rig;
     const std::vector<std::byte> whole(rig.tables.bytes().begin(), rig.tables.bytes().end());
     std::atomic<bool> stop{false};
     std::thread scribbler([&] {

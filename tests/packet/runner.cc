@@ -14,7 +14,8 @@
 //  -> {"packets": 1, "kernel": 0, "dropped": {"truncated": 1}, "replies": {"echo": 1}}
 //
 // A service may say "answers_echo" and "rejects_unmatched" for its VIP, "last_port" for a range of
-// ports (port 0 is any), and "source_prefix" for the bits of the client's address that choose.
+// ports (port 0 is any), "source_prefix" for the bits of the client's address that choose, and
+// which sources it serves: "allow" and "deny", prefixes.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -77,6 +78,19 @@ using Json = nlohmann::json;
     return word == "gue" ? shm::ForwardingMode::kGue : shm::ForwardingMode::kGre;
 }
 
+[[nodiscard]] prefix::PrefixList prefixes_of(const Json& service, const char* key) {
+    std::vector<IpPrefix> prefixes;
+    for (const Json& each : service.value(key, Json::array())) {
+        const auto text = each.get<std::string>();
+        const std::size_t slash = text.find('/');
+        prefixes.push_back(
+            prefix_around(address(text.substr(0, slash)),
+                          static_cast<unsigned>(std::stoul(text.substr(slash + 1)))));
+    }
+    std::sort(prefixes.begin(), prefixes.end());
+    return std::make_shared<const std::vector<IpPrefix>>(std::move(prefixes));
+}
+
 void fill(TablesImage& tables, const Json& config) {
     tables.snapshot().flow_hash_seed = config.at("seed");
     for (const Json& one : config.at("ports")) {
@@ -96,6 +110,7 @@ void fill(TablesImage& tables, const Json& config) {
         }
     }
     std::uint32_t id = 0;
+    std::vector<prefix::Lists> lists;
     for (const Json& one : config.at("services")) {
         const ServiceKey key{address(one.at("vip").get<std::string>()),
                              one.at("port"),
@@ -103,14 +118,20 @@ void fill(TablesImage& tables, const Json& config) {
                              one.value("last_port", std::uint16_t{0})};
         const auto mode = mode_of(one.at("mode").get<std::string>());
         const auto ring = one.at("ring").get<std::vector<std::uint16_t>>();
-        tables.add_service(key, mode, ServiceId{id}, id, ring).source_prefix_bits =
-            one.value("source_prefix", std::uint8_t{0});
+        auto& service = tables.add_service(key, mode, ServiceId{id}, id, ring);
+        service.source_prefix_bits = one.value("source_prefix", std::uint8_t{0});
+        const prefix::Lists sources{prefixes_of(one, "allow"), prefixes_of(one, "deny")};
+        if (!sources.empty()) {
+            lists.push_back(sources);
+            tables.limit(service, static_cast<std::uint32_t>(lists.size()));
+        }
         std::uint8_t& policy = tables.vip_mark(key.vip).vip_policy;
         policy = static_cast<std::uint8_t>(
             policy | (one.value("answers_echo", false) ? shm::kAnswersEcho : 0) |
             (one.value("rejects_unmatched", false) ? shm::kRejectsUnmatched : 0));
         ++id;
     }
+    tables.set_prefix_lists(lists);
     std::uint16_t index = 0;
     for (const Json& one : config.at("backends")) {
         const auto word = shm::BackendWord::make(mac(one.at("mac").get<std::string>()),

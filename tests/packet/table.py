@@ -43,6 +43,8 @@ class Service:
     last_port: int = 0  # of a range, where `port` is the first; port 0 is any
     hash: str = "5tuple"
     source_prefix: int = None
+    allow: tuple = ()
+    deny: tuple = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,6 +97,16 @@ SERVICES = (
     Service("credit", "203.0.113.12", 8443, "tcp", "ipip", _one(20) + _one(21) + _one(22)),
     Service("credit6", "2001:db8::12", 8443, "udp", "l2", _one(23, True) + _one(24, True) + _one(25, True)),
     Service("quiet", "203.0.113.13", 8080, "tcp", "l2", _one(30), "never", "reject"),
+    # Every row's usual client is allowed; limit_rows.py has those that are not.
+    Service("guarded", "203.0.113.14", 8081, "tcp", "l2", _one(32),
+            allow=("198.51.100.0/24", "192.0.2.80/28", "2001:db8::/32"),
+            deny=("198.51.100.128/25", "198.51.100.64/30", "192.0.2.0/24", "192.0.2.84/32")),
+    Service("guarded-names", "203.0.113.14", 53, "udp", "gue", _one(33), deny=("198.51.100.200/32", "10.0.0.0/8")),
+    Service("guarded6", "2001:db8::14", 8081, "udp", "ipip", _one(34, True),
+            allow=("2001:db8:c::/48", "2001:db8:d:1::/64"),
+            deny=("2001:db8:d::/48", "2001:db8:c::88/128", "2001:db8:c:1::/64")),
+    Service("guarded6-any", "2001:db8::14", 8082, "tcp", "l2", _one(35, True),
+            allow=("2001:db8:c::/64",), deny=("::/0",)),
     Service("quiet6", "2001:db8::13", 8080, "tcp", "l2", _one(31, True), "never", "reject"),
 )
 SINGLE = tuple(service for service in SERVICES if len(service.backends) == 1)

@@ -5,6 +5,7 @@ A worker polls no port before its first generation, so no frame is read too earl
 """
 
 import collections
+import json
 import os
 import pathlib
 import re
@@ -23,6 +24,7 @@ from scapy.packet import Raw
 import fragments
 import icmp_rows
 import key_rows
+import limit_rows
 import neighbor_rows
 import reply_rows
 import table
@@ -65,6 +67,8 @@ forwarding = "{forwarding}"
 icmp_echo = "{icmp_echo}"
 unmatched = "{unmatched}"
 hash = "{hash}"
+allow = {allow}
+deny = {deny}
 """
 BACKEND = """
   [[service.backend]]
@@ -81,7 +85,8 @@ def config(directory, listen):
     for service in table.SERVICES:
         text += SERVICE.format(name=service.name, vip=table.vip_text(service), protocol=service.protocol,
                                forwarding=service.forwarding, hash=service.hash,
-                               icmp_echo=service.icmp_echo, unmatched=service.unmatched)
+                               icmp_echo=service.icmp_echo, unmatched=service.unmatched,
+                               allow=json.dumps(service.allow), deny=json.dumps(service.deny))
         text += f"source_prefix = {service.source_prefix}\n" if service.source_prefix else ""
         for backend in service.backends:
             text += BACKEND.format(name=backend.name, address=backend.address, mac=backend.mac)
@@ -174,7 +179,8 @@ def run():
 
 def test_the_table_through_lbd_and_lbdp(run):
     """Every frame that leaves is the oracle's, in the order in which they came; every other one is counted."""
-    rows = table.rows() + key_rows.rows() + icmp_rows.rows() + reply_rows.rows() + neighbor_rows.rows()
+    rows = (table.rows() + key_rows.rows() + icmp_rows.rows() + limit_rows.rows() + reply_rows.rows()
+            + neighbor_rows.rows())
     result = run([row.frame for row in rows])
     assert result.exit_code == 0 and result.seconds_to_stop < 2
 

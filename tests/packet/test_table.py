@@ -18,6 +18,7 @@ from scapy.packet import Raw
 
 import icmp_rows
 import key_rows
+import limit_rows
 import neighbor_rows
 import reply_rows
 import table
@@ -28,7 +29,8 @@ RUNNER = BUILD / "tests" / "packet" / "packet_runner"
 READY = "published linked keeps admits"
 RING_SIZE = 1021
 
-ROWS = table.rows() + key_rows.rows() + icmp_rows.rows() + reply_rows.rows() + neighbor_rows.rows()
+ROWS = (table.rows() + key_rows.rows() + icmp_rows.rows() + limit_rows.rows() + reply_rows.rows()
+        + neighbor_rows.rows())
 
 
 def ring_of(backends):
@@ -54,6 +56,8 @@ def tables(**changes):
             "mode": service.forwarding,
             "answers_echo": service.icmp_echo != "never",
             "rejects_unmatched": service.unmatched == "reject",
+            "allow": service.allow,
+            "deny": service.deny,
             "ring": changes.get("ring", [first + slot for slot in ring_of(len(service.backends))]),
         })
     port = {

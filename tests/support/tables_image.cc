@@ -24,7 +24,10 @@ TablesImage::TablesImage(const TablesShape& shape) {
     const std::uint64_t snapshots_offset =
         backends_offset + std::uint64_t{shape.backends} * sizeof(shm::BackendRecord);
     const std::uint64_t rings_offset = snapshots_offset + snapshot_stride;
-    lines_.resize((rings_offset + ring_stride * shape.rings) / kCacheLineBytes);
+    const std::uint64_t prefix_tables_offset = rings_offset + ring_stride * shape.rings;
+    const std::uint64_t prefix_table_stride =
+        rounded(shm::PrefixCapacity{shape.prefix_lists, shape.prefixes}.bytes());
+    lines_.resize((prefix_tables_offset + prefix_table_stride) / kCacheLineBytes);
 
     shm::TablesHeader& head = header();
     head.segment.magic = shm::kTablesMagic;
@@ -44,6 +47,11 @@ TablesImage::TablesImage(const TablesShape& shape) {
     head.snapshot_stride = snapshot_stride;
     head.rings_offset = rings_offset;
     head.ring_stride = ring_stride;
+    head.prefix_tables = 1;
+    head.prefix_lists = shape.prefix_lists;
+    head.prefixes = shape.prefixes;
+    head.prefix_tables_offset = prefix_tables_offset;
+    head.prefix_table_stride = prefix_table_stride;
     snapshot().bucket_mask = shape.buckets - 1;
 }
 
@@ -153,6 +161,30 @@ void TablesImage::set_backend(BackendIndex index,
 
 shm::BackendRecord& TablesImage::backend(BackendIndex index) noexcept {
     return at<shm::BackendRecord>(header().backends_offset)[to_number(index)];
+}
+
+void TablesImage::set_prefix_lists(std::span<const prefix::Lists> lists) {
+    const auto content = prefix::build_prefix_table(lists);
+    const shm::TablesHeader& head = header();
+    if (!content || content->header.list_count > head.prefix_lists ||
+        content->header.prefix_count > head.prefixes) {
+        throw std::logic_error(content ? "no room for these lists" : content.error().message);
+    }
+    prefix::store_prefix_table(
+        *content,
+        {bytes().subspan(head.prefix_tables_offset, head.prefix_table_stride),
+         {head.prefix_lists, head.prefixes}});
+    snapshot().prefix_table = 1;
+}
+
+void TablesImage::limit(shm::ServiceRecord& service,
+                        std::uint32_t prefix_list,
+                        std::uint32_t packets_per_second,
+                        std::uint32_t new_flows_per_second) noexcept {
+    service.prefix_list = prefix_list;
+    service.packets_per_second = packets_per_second;
+    service.new_flows_per_second = new_flows_per_second;
+    ++snapshot().limited_services;
 }
 
 void TablesImage::publish(std::uint64_t generation) noexcept {

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "ctl/prefix/prefix_table.h"
 #include "dp/shm/snapshot.h"
 #include "dp/shm/tables.h"
 
@@ -19,6 +20,8 @@ struct TablesShape {
     std::uint32_t rings = 8;
     std::uint32_t ring_entries = 251;  // capacity
     std::uint32_t ranges = 8;
+    std::uint32_t prefix_lists = 4;
+    std::uint32_t prefixes = 64;
 };
 
 struct ServiceKey {
@@ -48,6 +51,8 @@ class TablesImage {
                                     ServiceId id,
                                     std::uint32_t ring_slot,
                                     std::span<const std::uint16_t> ring);
+    // The record of a service that was added.
+    [[nodiscard]] shm::ServiceRecord& service(const ServiceKey& key) { return bucket_for(key); }
     // The mark of a VIP that has a service.
     [[nodiscard]] shm::ServiceRecord& vip_mark(const IpAddress& vip) {
         return bucket_for({vip, 0, shm::kVipMark});
@@ -57,6 +62,13 @@ class TablesImage {
                      const IpAddress& address,
                      shm::BackendWord word) noexcept;
     [[nodiscard]] shm::BackendRecord& backend(BackendIndex index) noexcept;
+    // List n + 1 is lists[n]. Requires that they fit.
+    void set_prefix_lists(std::span<const prefix::Lists> lists);
+    // Makes a service's limits count: those that are not 0.
+    void limit(shm::ServiceRecord& service,
+               std::uint32_t prefix_list,
+               std::uint32_t packets_per_second = 0,
+               std::uint32_t new_flows_per_second = 0) noexcept;
     void publish(std::uint64_t generation) noexcept;
 
   private:

@@ -70,6 +70,7 @@ TEST(ConfFiles, TheCommentedConfigurationShowsEveryKey) {
     EXPECT_EQ(shown.at("port"), names(port_keys()));
     EXPECT_EQ(shown.at("api"), names(api_keys()));
     EXPECT_EQ(shown.at("service"), names(service_keys()));
+    EXPECT_EQ(shown.at("service.limits"), names(limits_keys()));
     EXPECT_EQ(shown.at("service.backend"), names(backend_keys()));
     std::set<std::string> health = shown.at("defaults.health");
     health.insert(shown.at("service.health").begin(), shown.at("service.health").end());
@@ -115,6 +116,7 @@ TEST(Keys, EveryKeyHasHelpBoundsAndAPossibleDefault) {
     expect_sound(api_keys());
     expect_sound(health_keys());
     expect_sound(service_keys());
+    expect_sound(limits_keys());
     expect_sound(backend_keys());
 }
 
