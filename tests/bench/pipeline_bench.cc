@@ -70,10 +70,18 @@ enum class Family {
     kV6
 };
 
+// What of its VIP the service takes; packets go to port 443.
+enum class Ports {
+    kOne,
+    kRange,
+    kAny
+};
+
 struct Setup {
     std::size_t flows;
     shm::ForwardingMode mode;
     Family family;
+    Ports ports = Ports::kOne;
     auto operator<=>(const Setup&) const = default;
 };
 
@@ -177,12 +185,16 @@ class Worker {
             slot = static_cast<std::uint16_t>(random() % kBackends);
         }
         const bool is_v4 = setup.family == Family::kV4;
-        tables_.add_service(
-            {testing::address(is_v4 ? "203.0.113.10" : "2001:db8::10"), 443, kProtocolTcp},
-            setup.mode,
-            ServiceId{0},
-            0,
-            ring);
+        const std::uint16_t first_port = setup.ports == Ports::kAny ? 0 : 443;
+        const std::uint16_t last_port = setup.ports == Ports::kRange ? 450 : 0;
+        tables_.add_service({testing::address(is_v4 ? "203.0.113.10" : "2001:db8::10"),
+                             first_port,
+                             kProtocolTcp,
+                             last_port},
+                            setup.mode,
+                            ServiceId{0},
+                            0,
+                            ring);
         for (std::uint16_t i = 0; i < kBackends; ++i) {
             const MacAddress mac{{2, 0, 0, 0, 4, static_cast<std::uint8_t>(i)}};
             tables_.set_backend(BackendIndex{i},
@@ -261,6 +273,20 @@ void fairlead_pipeline(benchmark::State& state, shm::ForwardingMode mode, Family
     measure(
         state,
         flow_count,
+        [&worker](std::size_t slot, std::uint32_t flow) { worker.set_packet(slot, flow); },
+        [&worker] {
+            forward_burst(worker.context, worker.packets, worker.verdicts);
+            worker.next_burst();
+        });
+    check_all_sent(state, worker);
+}
+
+// Tracked flows of a service of a range of ports, or of any port.
+void fairlead_ports(benchmark::State& state, Ports ports) {
+    Worker& worker = worker_with({1, shm::ForwardingMode::kL2, Family::kV4, ports});
+    measure(
+        state,
+        1,
         [&worker](std::size_t slot, std::uint32_t flow) { worker.set_packet(slot, flow); },
         [&worker] {
             forward_burst(worker.context, worker.packets, worker.verdicts);
@@ -401,6 +427,8 @@ BENCHMARK(rte_hash_pipeline)
     ->Arg(kMillion)
     ->Arg(10 * kMillion)
     ->UseManualTime();
+BENCHMARK_CAPTURE(fairlead_ports, range, Ports::kRange)->UseManualTime();
+BENCHMARK_CAPTURE(fairlead_ports, any, Ports::kAny)->UseManualTime();
 BENCHMARK(fairlead_miss)->Arg(kMillion)->UseManualTime();
 BENCHMARK(fairlead_syn)->UseManualTime();
 BENCHMARK_CAPTURE(fairlead_pipeline, ipip_v4, shm::ForwardingMode::kIpip, Family::kV4)
