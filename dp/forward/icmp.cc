@@ -73,8 +73,6 @@ enum class IcmpKind : std::uint8_t {
         quote.size() - view->header_bytes < kQuotedTransportBytes) {
         return DropReason::kBadIcmpQuote;
     }
-    client = quote.data() +
-             (facts.is_v6 ? offsetof(Ipv6Header, destination) : offsetof(Ipv4Header, destination));
     // TCP and UDP begin alike. The client is the quoted packet's destination.
     const auto& ports = header_at<UdpHeader>(quote.data() + view->header_bytes);
     const TransportKey key{ports.destination_port.get(), ports.source_port.get(), view->protocol};

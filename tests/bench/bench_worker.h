@@ -55,10 +55,18 @@ enum class Family {
     kV6
 };
 
+// What of its VIP the service takes; packets go to port 443.
+enum class Ports {
+    kOne,
+    kRange,
+    kAny
+};
+
 struct Setup {
     std::size_t flows;
     shm::ForwardingMode mode;
     Family family;
+    Ports ports = Ports::kOne;
     auto operator<=>(const Setup&) const = default;
 };
 
@@ -186,12 +194,16 @@ class Worker {
             slot = static_cast<std::uint16_t>(random() % kBackends);
         }
         const bool is_v4 = setup.family == Family::kV4;
-        tables_.add_service(
-            {testing::address(is_v4 ? "203.0.113.10" : "2001:db8::10"), 443, kProtocolTcp},
-            setup.mode,
-            ServiceId{0},
-            0,
-            ring);
+        const std::uint16_t first_port = setup.ports == Ports::kAny ? 0 : 443;
+        const std::uint16_t last_port = setup.ports == Ports::kRange ? 450 : 0;
+        tables_.add_service({testing::address(is_v4 ? "203.0.113.10" : "2001:db8::10"),
+                             first_port,
+                             kProtocolTcp,
+                             last_port},
+                            setup.mode,
+                            ServiceId{0},
+                            0,
+                            ring);
         for (auto& slot : ring) {
             slot = static_cast<std::uint16_t>(slot + kBackends);
         }

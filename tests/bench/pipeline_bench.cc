@@ -96,6 +96,20 @@ void fairlead_pipeline(benchmark::State& state, shm::ForwardingMode mode, Family
     check_all_sent(state, worker);
 }
 
+// Tracked flows of a service of a range of ports, or of any port.
+void fairlead_ports(benchmark::State& state, Ports ports) {
+    Worker& worker = worker_with({1, shm::ForwardingMode::kL2, Family::kV4, ports});
+    measure(
+        state,
+        1,
+        [&worker](std::size_t slot, std::uint32_t flow) { worker.set_packet(slot, flow); },
+        [&worker] {
+            forward_burst(worker.context, worker.packets, worker.verdicts);
+            worker.next_burst();
+        });
+    check_all_sent(state, worker);
+}
+
 // Packets that the table does not know and that leave nothing in it: lookup, miss, ring.
 void fairlead_miss(benchmark::State& state) {
     const auto flow_count = static_cast<std::size_t>(state.range(0));
@@ -229,6 +243,8 @@ BENCHMARK(rte_hash_pipeline)
     ->Arg(kMillion)
     ->Arg(10 * kMillion)
     ->UseManualTime();
+BENCHMARK_CAPTURE(fairlead_ports, range, Ports::kRange)->UseManualTime();
+BENCHMARK_CAPTURE(fairlead_ports, any, Ports::kAny)->UseManualTime();
 BENCHMARK(fairlead_miss)->Arg(kMillion)->UseManualTime();
 BENCHMARK(fairlead_syn)->UseManualTime();
 BENCHMARK_CAPTURE(fairlead_pipeline, ipip_v4, shm::ForwardingMode::kIpip, Family::kV4)

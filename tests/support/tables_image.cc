@@ -95,37 +95,38 @@ shm::ServiceRecord& TablesImage::bucket_for(const ServiceKey& key) {
 }
 
 shm::ServiceRecord& TablesImage::range_for(const ServiceKey& key) {
-    const std::span ranges(
+    auto* const ranges =
         at<shm::ServiceRecord>(header().snapshots_offset + sizeof(shm::SnapshotHeader) +
-                               header().buckets * sizeof(shm::ServiceRecord)),
-        header().ranges);
+                               header().buckets * sizeof(shm::ServiceRecord));
+    std::uint32_t& count = snapshot().range_count;
     const auto order = [](const shm::ServiceRecord& record) {
-        return std::tuple(record.vip.bytes(), record.protocol, record.port.host());
+        return std::tuple(record.vip, record.protocol, record.port.host());
     };
     shm::ServiceRecord record{};
     record.vip = key.vip;
     record.port = Be16::from_host(key.port);
     record.last_port = Be16::from_host(key.last_port);
     record.protocol = key.protocol;
-    std::uint32_t& count = snapshot().range_count;
-    const auto known = std::ranges::find(ranges.first(count), order(record), order);
-    if (known != ranges.begin() + count) {
-        return *known;
+    auto* const place =
+        std::lower_bound(ranges, ranges + count, record, [&order](const auto& a, const auto& b) {
+            return order(a) < order(b);
+        });
+    if (place != ranges + count && order(*place) == order(record)) {
+        return *place;
     }
-    if (count == ranges.size()) {
+    if (count == header().ranges) {
         throw std::logic_error("too many ranges for this image");
     }
-    const auto place = std::ranges::upper_bound(ranges.first(count), order(record), {}, order);
-    std::move_backward(place, ranges.begin() + count, ranges.begin() + count + 1);
+    std::move_backward(place, ranges + count, ranges + count + 1);
     *place = record;
-    const std::span used = ranges.first(++count);
-    for (const shm::ServiceRecord& range : used) {
-        const auto run = std::ranges::equal_range(
-            used, range.vip.bytes(), {}, [](const auto& one) { return one.vip.bytes(); });
-        vip_mark(range.vip).range_first = static_cast<std::uint32_t>(run.begin() - used.begin());
-        vip_mark(range.vip).range_count = static_cast<std::uint16_t>(run.size());
+    ++count;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        shm::ServiceRecord& mark = vip_mark(ranges[i].vip);
+        const bool is_first = i == 0 || ranges[i].vip != ranges[i - 1].vip;
+        mark.range_first = is_first ? i : mark.range_first;
+        mark.range_count = static_cast<std::uint16_t>(is_first ? 1 : mark.range_count + 1);
     }
-    return *std::ranges::find(used, order(record), order);
+    return *place;
 }
 
 shm::ServiceRecord& TablesImage::add_service(const ServiceKey& key,
