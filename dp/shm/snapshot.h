@@ -26,6 +26,7 @@ struct Snapshot {
     std::uint32_t bucket_mask = 0;  // checked against the capacity
     std::uint32_t port_count = 0;   // checked
     std::uint64_t flow_hash_seed = 0;
+    bool has_vlans = false;  // a port has one, as it was read with the rest
 
     [[nodiscard]] bool is_empty() const noexcept { return header == nullptr; }
 
