@@ -3,8 +3,9 @@
  *
  * A frame that is addressed to this host and holds an IP packet for a VIP goes to the socket of the
  * queue on which it came, and so does a question for a VIP's MAC address; everything else goes to
- * the kernel untouched: other ARP and neighbor discovery, SSH, BGP, tagged frames, frames that are
- * cut short. While no engine polls the queue, packets for
+ * the kernel untouched: other ARP and neighbor discovery, SSH, BGP, frames that are cut short.
+ * Where the port has a VLAN, this is so for the frames with its tag, and all others are the
+ * kernel's; where it has none, tagged frames are. While no engine polls the queue, packets for
  * a VIP are dropped and counted, and the senders try again; the kernel never sees them, since it
  * would answer them with a reset. A socket leaves `xsks_map` by itself when its process dies.
  *
@@ -24,6 +25,8 @@
 #include <bpf/bpf_helpers.h>
 
 enum {
+    TAG_BYTES = 4, /* IEEE 802.1Q, 9.3: a type, and 16 bits of which the last 12 are the VLAN */
+    TAG_VLAN = 0x0FFF,
     IPV4_HEADER_BYTES = 20,
     IPV4_DESTINATION = 16,
     IPV6_HEADER_BYTES = 40,
@@ -77,14 +80,39 @@ static __always_inline void count(__u32 outcome) {
     }
 }
 
-/* Switches flood frames whose place they do not know, and a promiscuous or virtual interface takes
- * them all in: another balancer's traffic to its backend must not be balanced again. */
-static __always_inline int is_for_this_host(const __u8* destination) {
-    const __u32 only = 0;
-    const struct steer_interface* self = bpf_map_lookup_elem(&steer_self, &only);
-    if (!self) {
+/* What stands behind the Ethernet header, and behind the port's tag if it has a VLAN. */
+struct content {
+    const __u8* start;
+    __be16 type;
+};
+
+static __always_inline int read_content(const __u8* data,
+                                        const __u8* data_end,
+                                        const struct steer_interface* self,
+                                        struct content* content) {
+    const struct ethhdr* ethernet = (const struct ethhdr*)data;
+    content->start = data + ETH_HLEN;
+    if (content->start > data_end) {
         return 0;
     }
+    content->type = ethernet->h_proto;
+    if (self->vlan == 0) {
+        return 1;
+    }
+    const __be16* tag = (const __be16*)content->start; /* the 16 bits, then the type behind them */
+    content->start += TAG_BYTES;
+    if (content->type != bpf_htons(ETH_P_8021Q) || content->start > data_end ||
+        (bpf_ntohs(tag[0]) & TAG_VLAN) != self->vlan) {
+        return 0;
+    }
+    content->type = tag[1];
+    return 1;
+}
+
+/* Switches flood frames whose place they do not know, and a promiscuous or virtual interface takes
+ * them all in: another balancer's traffic to its backend must not be balanced again. */
+static __always_inline int is_for_this_host(const __u8* destination,
+                                            const struct steer_interface* self) {
     for (int i = 0; i < ETH_ALEN; ++i) {
         if (destination[i] != self->mac[i]) {
             return 0;
@@ -94,15 +122,11 @@ static __always_inline int is_for_this_host(const __u8* destination) {
 }
 
 /* The destination of an IP packet; 0 where there is none that could be a VIP. */
-static __always_inline int read_destination(const __u8* data,
+static __always_inline int read_destination(const struct content* content,
                                             const __u8* data_end,
                                             struct steer_address* destination) {
-    const struct ethhdr* ethernet = (const struct ethhdr*)data;
-    const __u8* packet = data + ETH_HLEN;
-    if (packet > data_end) {
-        return 0;
-    }
-    if (ethernet->h_proto == bpf_htons(ETH_P_IP)) {
+    const __u8* packet = content->start;
+    if (content->type == bpf_htons(ETH_P_IP)) {
         if (packet + IPV4_HEADER_BYTES > data_end) {
             return 0;
         }
@@ -112,7 +136,7 @@ static __always_inline int read_destination(const __u8* data,
         __builtin_memcpy(destination->bytes + 12, packet + IPV4_DESTINATION, 4);
         return 1;
     }
-    if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
+    if (content->type == bpf_htons(ETH_P_IPV6)) {
         if (packet + IPV6_HEADER_BYTES > data_end) {
             return 0;
         }
@@ -128,14 +152,14 @@ static __always_inline int read_destination(const __u8* data,
  * else. The engine answers: a frame that this program sent itself (XDP_TX) would be lost on a veth
  * whose peer has no program, and the engine answers on other ports too. */
 static __always_inline int read_question(const __u8* data,
+                                         const struct content* content,
                                          const __u8* data_end,
                                          struct steer_address* target) {
-    const struct ethhdr* ethernet = (const struct ethhdr*)data;
-    const __u8* packet = data + ETH_HLEN;
-    if (packet > data_end || !(data[0] & 1 || ethernet->h_proto == bpf_htons(ETH_P_ARP))) {
+    const __u8* packet = content->start;
+    if (!(data[0] & 1 || content->type == bpf_htons(ETH_P_ARP))) {
         return 0;
     }
-    if (ethernet->h_proto == bpf_htons(ETH_P_ARP)) {
+    if (content->type == bpf_htons(ETH_P_ARP)) {
         if (packet + ARP_BYTES > data_end || packet[ARP_OPERATION] != 0 ||
             packet[ARP_OPERATION + 1] != ARP_REQUEST) {
             return 0;
@@ -146,7 +170,7 @@ static __always_inline int read_question(const __u8* data,
         __builtin_memcpy(target->bytes + 12, packet + ARP_TARGET, 4);
         return 1;
     }
-    if (ethernet->h_proto == bpf_htons(ETH_P_IPV6)) {
+    if (content->type == bpf_htons(ETH_P_IPV6)) {
         const __u8* message = packet + IPV6_HEADER_BYTES;
         if (message + SOLICITATION_BYTES > data_end || packet[6] != NEXT_ICMPV6 ||
             message[0] != SOLICITATION) {
@@ -168,14 +192,19 @@ SEC("xdp")
 int xsk_def_prog(struct xdp_md* context) {
     const __u8* data = (const __u8*)(long)context->data;
     const __u8* data_end = (const __u8*)(long)context->data_end;
+    const __u32 only = 0;
+    const struct steer_interface* self = bpf_map_lookup_elem(&steer_self, &only);
+    struct content content;
     struct steer_address destination;
-    if (read_destination(data, data_end, &destination) &&
-        bpf_map_lookup_elem(&steer_vips, &destination) && is_for_this_host(data)) {
-        return to_engine(context);
-    }
-    if (read_question(data, data_end, &destination) &&
-        bpf_map_lookup_elem(&steer_vips, &destination)) {
-        return to_engine(context);
+    if (self && read_content(data, data_end, self, &content)) {
+        if (read_destination(&content, data_end, &destination) &&
+            bpf_map_lookup_elem(&steer_vips, &destination) && is_for_this_host(data, self)) {
+            return to_engine(context);
+        }
+        if (read_question(data, &content, data_end, &destination) &&
+            bpf_map_lookup_elem(&steer_vips, &destination)) {
+            return to_engine(context);
+        }
     }
     count(STEER_KERNEL);
     return XDP_PASS;

@@ -36,7 +36,7 @@ engine::Options options_of(const conf::Config& config, const std::string& run_di
         config.engine.idle == conf::IdleMode::kYield ? engine::Idle::kYield : engine::Idle::kSpin;
     options.flows = config.engine.flows;
     for (const conf::PortConfig& port : config.ports) {
-        options.ports.push_back({port.name, port.interface, port.vdev, port.mtu});
+        options.ports.push_back({port.name, port.interface, port.vdev, port.mtu, port.vlan});
     }
     return options;
 }

@@ -14,8 +14,8 @@ struct steer_address {
 
 /* What the program must know of the interface on which it runs. */
 struct steer_interface {
-    __u8 mac[6];      /* frames to another address are not for this host */
-    __u8 reserved[2]; /* 0 */
+    __u8 mac[6]; /* frames to another address are not for this host */
+    __u16 vlan;  /* in host order: what is for the engine has this tag; 0: it has none */
 };
 
 /* What becomes of a frame; the index of its counter. */

@@ -125,8 +125,9 @@ Result<SteerLoader> SteerLoader::load(const SteerVips& vips,
     return SteerLoader(std::move(state));
 }
 
-Status SteerLoader::set_interface(const std::array<std::uint8_t, 6>& mac) {
+Status SteerLoader::set_interface(const std::array<std::uint8_t, 6>& mac, std::uint16_t vlan) {
     steer_interface self{};
+    self.vlan = vlan;
     std::memcpy(self.mac, mac.data(), mac.size());
     const std::uint32_t only = 0;
     if (bpf_map_update_elem(

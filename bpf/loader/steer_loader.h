@@ -65,8 +65,9 @@ class SteerLoader {
     // Nothing is detached.
     ~SteerLoader();
 
-    // The interface's own address, without which nothing is steered. It may change later.
-    [[nodiscard]] Status set_interface(const std::array<std::uint8_t, 6>& mac);
+    // The interface's own address, without which nothing is steered, and the VLAN of what is for
+    // the engine, 0 for none. They may change later.
+    [[nodiscard]] Status set_interface(const std::array<std::uint8_t, 6>& mac, std::uint16_t vlan);
 
     enum class Mode : std::uint8_t {
         kNative,    // in the driver's receive path

@@ -121,7 +121,8 @@ struct PortConfig {
     std::string name;
     std::string interface;  // exactly one of interface and vdev is set
     std::string vdev;
-    std::uint32_t mtu = 0;  // bytes of IP packet; 0: the interface's, or 1500
+    std::uint32_t mtu = 0;   // bytes of IP packet; 0: the interface's, or 1500
+    std::uint16_t vlan = 0;  // 1..4094; 0: untagged
     struct Prefix {
         IpAddress address;
         std::uint8_t length = 0;  // bits, of the address's own family

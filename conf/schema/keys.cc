@@ -129,6 +129,15 @@ constexpr std::array kPortKeys{
                     [](PortConfig& port, const Value& value) {
                         port.mtu = as_u32(value);
                     }},
+    Key<PortConfig>{{.name = "vlan",
+                     .kind = ValueKind::kInteger,
+                     .min = 1,
+                     .max = 4094,
+                     .help = "The VLAN of this port's VIP traffic: what comes with this tag is "
+                             "forwarded, and what leaves has it; by default both are untagged."},
+                    [](PortConfig& port, const Value& value) {
+                        port.vlan = static_cast<std::uint16_t>(as_u32(value));
+                    }},
     Key<PortConfig>{{.name = "tunnel_source",
                      .kind = ValueKind::kAddress,
                      .help = "The outer source address of tunnelled packets; by default the port's "

@@ -9,7 +9,6 @@
 #include <utility>
 
 #include <linux/neighbour.h>
-#include <net/if.h>
 #include <netlink/cache.h>
 #include <netlink/msg.h>
 #include <netlink/netlink.h>
@@ -20,6 +19,8 @@
 #include <netlink/route/route.h>
 #include <netlink/socket.h>
 #include <sys/socket.h>
+
+#include "ctl/neighbor/link.h"
 
 namespace fairlead::neighbor {
 
@@ -219,13 +220,7 @@ std::vector<Interface> Kernel::interfaces() {
     for (nl_object* object = nl_cache_get_first(links.get()); object != nullptr;
          object = nl_cache_get_next(object)) {
         auto* const link = static_cast<rtnl_link*>(static_cast<void*>(object));
-        Interface interface;
-        interface.index = rtnl_link_get_ifindex(link);
-        interface.name = rtnl_link_get_name(link);
-        interface.mac = to_mac(rtnl_link_get_addr(link)).value_or(MacAddress{});
-        interface.mtu_bytes = rtnl_link_get_mtu(link);
-        interface.is_up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
-        result.push_back(std::move(interface));
+        result.push_back(interface_of_link(link));
     }
     if (rtnl_addr_alloc_cache(sockets_->query.get(), &raw) != 0) {
         return result;

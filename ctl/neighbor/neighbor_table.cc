@@ -86,19 +86,15 @@ void NeighborTable::read_soon() {
     });
 }
 
-const Interface* NeighborTable::interface_of(const conf::PortConfig& port) const {
-    const auto found =
-        std::find_if(interfaces_.begin(), interfaces_.end(), [&](const Interface& interface) {
-            return interface.name == port.interface;
-        });
-    return found == interfaces_.end() ? nullptr : &*found;
+std::optional<Interface> NeighborTable::interface_of(const conf::PortConfig& port) const {
+    return has_kernel_interface(port) ? facing_interface(port, interfaces_) : std::nullopt;
 }
 
 std::vector<publish::DesiredPort> NeighborTable::ports() const {
     std::vector<publish::DesiredPort> result;
     for (const conf::PortConfig& port : ports_) {
-        result.push_back(
-            desired_port(port, has_kernel_interface(port) ? interface_of(port) : nullptr));
+        const std::optional<Interface> interface = interface_of(port);
+        result.push_back(desired_port(port, interface ? &*interface : nullptr));
     }
     return result;
 }
@@ -109,13 +105,21 @@ std::vector<std::string> NeighborTable::problems() const {
         if (!has_kernel_interface(port)) {
             continue;
         }
-        const Interface* const interface = interface_of(port);
-        if (interface == nullptr) {
+        const std::optional<Interface> interface = interface_of(port);
+        if (!interface) {
             result.push_back("port " + port.name + ": there is no interface " + port.interface +
                              "; see `ip link`, or correct [[port]]");
+        } else if (interface->index == 0) {
+            const std::string vlan = std::to_string(port.vlan);
+            result.push_back("port " + port.name + ": there is no interface for VLAN " + vlan +
+                             " on " + port.interface + ", so no address, route or neighbor; `ip " +
+                             "link add link " + port.interface + " name " + port.interface + "." +
+                             vlan + " type vlan id " + vlan + "`");
         } else if (!interface->is_up) {
-            result.push_back("port " + port.name + ": interface " + port.interface +
-                             " is down; `ip link set " + port.interface + " up`");
+            const bool is_vlan = port.vlan != 0;
+            result.push_back("port " + port.name + ": interface " + interface->name +
+                             (is_vlan ? ", or " + port.interface + " below it," : "") +
+                             " is down; `ip link set " + interface->name + " up`");
         }
     }
     return result;
@@ -179,9 +183,8 @@ Resolution NeighborTable::resolve_by_kernel(const IpAddress& backend,
                     " that leaves this host; see `ip route get " + text_of(backend) + "`"};
     }
     for (std::size_t i = 0; i < ports_.size(); ++i) {
-        const Interface* const interface =
-            has_kernel_interface(ports_[i]) ? interface_of(ports_[i]) : nullptr;
-        if (interface == nullptr || interface->index != route->interface_index) {
+        const std::optional<Interface> interface = interface_of(ports_[i]);
+        if (!interface || interface->index == 0 || interface->index != route->interface_index) {
             continue;
         }
         const PortIndex port{static_cast<std::uint8_t>(i)};

@@ -60,7 +60,7 @@ class NeighborTable {
     void read_everything();
     void watch();
     void read_soon();
-    [[nodiscard]] const Interface* interface_of(const conf::PortConfig& port) const;
+    [[nodiscard]] std::optional<Interface> interface_of(const conf::PortConfig& port) const;
     [[nodiscard]] std::optional<Resolution> resolve_on_vdev(
         const IpAddress& backend,
         const std::optional<MacAddress>& fixed_mac,

@@ -34,6 +34,32 @@ bool contains(const conf::PortConfig::Prefix& prefix, const IpAddress& address) 
     return true;
 }
 
+std::optional<Interface> facing_interface(const conf::PortConfig& port,
+                                          std::span<const Interface> interfaces) {
+    const auto named =
+        std::find_if(interfaces.begin(), interfaces.end(), [&](const Interface& interface) {
+            return interface.name == port.interface;
+        });
+    if (named == interfaces.end()) {
+        return std::nullopt;
+    }
+    if (port.vlan == 0) {
+        return *named;
+    }
+    const auto tagged =
+        std::find_if(interfaces.begin(), interfaces.end(), [&](const Interface& interface) {
+            return interface.vlan == port.vlan && interface.parent_index == named->index;
+        });
+    Interface facing = tagged == interfaces.end() ? *named : *tagged;
+    facing.mac = named->mac;
+    facing.is_up = facing.is_up && named->is_up;
+    if (tagged == interfaces.end()) {
+        facing.index = 0;
+        facing.addresses.clear();
+    }
+    return facing;
+}
+
 publish::DesiredPort desired_port(const conf::PortConfig& port, const Interface* interface) {
     publish::DesiredPort desired;
     std::vector<IpAddress> addresses;
@@ -49,6 +75,7 @@ publish::DesiredPort desired_port(const conf::PortConfig& port, const Interface*
     }
     desired.mac = port.mac.value_or(desired.mac);
     desired.mtu_bytes = port.mtu != 0 ? port.mtu : desired.mtu_bytes;
+    desired.vlan = port.vlan;
     desired.tunnel_source_v4 = first_of_family(addresses, true);
     desired.tunnel_source_v6 = first_of_family(addresses, false);
     if (port.tunnel_source) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,12 +22,22 @@ struct Interface {
     MacAddress mac;
     std::uint32_t mtu_bytes = 0;
     bool is_up = false;
+    // Of a VLAN interface (802.1Q): the one that it is on, and its VLAN. 0: it is none.
+    int parent_index = 0;
+    std::uint16_t vlan = 0;
     std::vector<IpAddress> addresses;  // global scope, in the kernel's order
 };
 
 // Whether `address` lies in the prefix. Both of one family.
 [[nodiscard]] bool contains(const conf::PortConfig::Prefix& prefix,
                             const IpAddress& address) noexcept;
+
+// The interface on which the kernel has a port's addresses, routes and neighbors: the named one, or
+// for a port with a VLAN the VLAN's on that, with the MAC address of the named one, by which the
+// frames come and leave. nullopt: the named one is not there. index 0, and no address: the VLAN's
+// is not there, and the rest is the named one's.
+[[nodiscard]] std::optional<Interface> facing_interface(const conf::PortConfig& port,
+                                                        std::span<const Interface> interfaces);
 
 // What is published of a port. `interface` is nullptr for a vdev, and for an interface that is not
 // there.

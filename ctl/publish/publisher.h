@@ -72,6 +72,7 @@ struct DesiredService {
 struct DesiredPort {
     MacAddress mac;
     std::uint32_t mtu_bytes = 1500;
+    std::uint16_t vlan = 0;      // 0: untagged
     IpAddress tunnel_source_v4;  // :: where there is none
     IpAddress tunnel_source_v6;
     // Where the bits behind a prefix are the flow hash's; :: and 0 where there is none.

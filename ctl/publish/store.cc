@@ -135,6 +135,7 @@ shm::PortRecord port_record(const DesiredPort& port) {
     shm::PortRecord record;
     record.mac = port.mac;
     record.mtu_bytes = port.mtu_bytes;
+    record.vlan = port.vlan;
     record.tunnel_source_v4 = port.tunnel_source_v4;
     record.tunnel_source_v6 = port.tunnel_source_v6;
     const DesiredPort::TunnelPrefix& prefix = port.tunnel_prefix;

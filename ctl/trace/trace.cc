@@ -10,6 +10,7 @@
 #include "dp/forward/classify.h"
 #include "dp/forward/pipeline.h"
 #include "dp/forward/ring_hash.h"
+#include "dp/forward/vlan.h"
 
 namespace fairlead::trace {
 namespace {
@@ -137,6 +138,10 @@ Answer trace(const shm::TablesReader& tables,
     context.other_flows = flows;
     context.counters.worker = &worker.counters();
     context.now = now;
+    // The packet comes as the first port's traffic does.
+    if (const std::uint16_t vlan = vlan_of(snapshot, context.receiving_port); vlan != 0) {
+        (void)put_tag(buffer.packet, vlan);
+    }
     forward_burst(context, {&buffer.packet, 1}, {&answer.verdict, 1});
 
     answer.decider = decider_of(worker.counters(), answer.verdict);
@@ -146,7 +151,9 @@ Answer trace(const shm::TablesReader& tables,
                     answer.destination_mac.bytes.size(),
                     answer.destination_mac.bytes.begin());
         answer.bytes = buffer.packet.length;
-        answer.outer = outer_header_of(frame, question);
+        // Without its tag, so that the type stands where it stands in an untagged frame.
+        const bool is_tagged = vlan_of(snapshot, answer.verdict.port) != 0;
+        answer.outer = outer_header_of(frame.subspan(is_tagged ? sizeof(VlanTag) : 0), question);
     }
     return answer;
 }

@@ -54,6 +54,14 @@ std::uint32_t ask_receive_queues(Asker& asker) {
     return std::max(channels.combined_count + channels.rx_count, 1U);
 }
 
+// Whether `ethtool -k` says "rx-vlan-offload: on".
+bool ask_strips_vlan_tags(Asker& asker) {
+    ethtool_value flags{};
+    flags.cmd = ETHTOOL_GFLAGS;
+    asker.request.ifr_data = static_cast<char*>(static_cast<void*>(&flags));
+    return asker.ask(SIOCETHTOOL) && (flags.data & static_cast<unsigned>(ETH_FLAG_RXVLAN)) != 0;
+}
+
 }  // namespace
 
 Result<InterfaceFacts> look_at_interface(const std::string& name) {
@@ -81,6 +89,7 @@ Result<InterfaceFacts> look_at_interface(const std::string& name) {
     }
     std::memcpy(facts.mac.bytes.data(), asker.request.ifr_hwaddr.sa_data, facts.mac.bytes.size());
     facts.receive_queues = ask_receive_queues(asker);
+    facts.strips_vlan_tags = ask_strips_vlan_tags(asker);
     return facts;
 }
 

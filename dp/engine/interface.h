@@ -17,6 +17,7 @@ struct InterfaceFacts {
     bool has_link = false;  // and with a carrier
     std::uint32_t mtu_bytes = 0;
     std::uint32_t receive_queues = 1;  // 1 where the driver does not say
+    bool strips_vlan_tags = false;     // received tags go beside the packet, not in it
     MacAddress mac;
 };
 

@@ -24,6 +24,7 @@ struct PortOptions {
     std::string interface;        // exactly one of interface and vdev is set
     std::string vdev;             // as DPDK's --vdev takes it
     std::uint32_t mtu_bytes = 0;  // 0: the interface's, or 1,500
+    std::uint16_t vlan = 0;       // of an interface's VIP traffic; 0: untagged
 };
 
 struct Options {

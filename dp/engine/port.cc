@@ -24,7 +24,10 @@ void copy_text(std::string_view text, std::array<char, size>& to) {
 
 // Every receive queue needs its worker, or what arrives there is lost; and a worker without a queue
 // could not send by this port.
-Status check_interface(const std::string& name, const InterfaceFacts& facts, std::size_t workers) {
+Status check_interface(const PortOptions& options,
+                       const InterfaceFacts& facts,
+                       std::size_t workers) {
+    const std::string& name = options.interface;
     if (!facts.is_up) {
         return fail(fmt::format("the interface {} is down; `ip link set {} up`", name, name));
     }
@@ -51,6 +54,14 @@ Status check_interface(const std::string& name, const InterfaceFacts& facts, std
             facts.mtu_bytes,
             name,
             kMaxInterfaceMtuBytes));
+    }
+    if (options.vlan != 0 && facts.strips_vlan_tags) {
+        return fail(
+            fmt::format("the interface {} takes VLAN tags off before the steering program could "
+                        "see VLAN {}; `ethtool -K {} rxvlan off`",
+                        name,
+                        options.vlan,
+                        name));
     }
     return {};
 }
@@ -89,8 +100,7 @@ Status Port::open_interface(std::uint32_t number, const PortSetup& setup) {
     if (!facts) {
         return fail(fmt::format("port {}: {}", options_.name, facts.error().message));
     }
-    if (const Status fits = check_interface(options_.interface, *facts, setup.pools.size());
-        !fits) {
+    if (const Status fits = check_interface(options_, *facts, setup.pools.size()); !fits) {
         return fail(fmt::format("port {}: {}", options_.name, fits.error().message));
     }
     if (Status attached = attach_steering(facts->index, setup); !attached) {
@@ -143,7 +153,8 @@ void Port::follow_interface() {
         return;
     }
     const Result<InterfaceFacts> facts = look_at_interface(options_.interface);
-    if (facts && facts->mac.bytes != steered_mac_ && steering_->set_interface(facts->mac.bytes)) {
+    if (facts && facts->mac.bytes != steered_mac_ &&
+        steering_->set_interface(facts->mac.bytes, options_.vlan)) {
         steered_mac_ = facts->mac.bytes;
     }
 }

@@ -110,6 +110,7 @@ void finish_header(std::uint8_t* ip,
         return DropReason::kNoSpareBuffer;
     }
     spare.packet = {spare.start, kEthernetBytes + ip_bytes, spare.headroom};
+    spare.cut_from = &packet;
     std::uint8_t* const to = spare.start + kEthernetBytes;
     std::memcpy(spare.start, packet.data, kEthernetBytes);
     std::memcpy(to, plan.later_header.data(), plan.later_header_bytes);

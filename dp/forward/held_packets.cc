@@ -1,5 +1,7 @@
 #include "dp/forward/held_packets.h"
 
+#include <utility>
+
 namespace fairlead {
 
 namespace {
@@ -34,8 +36,16 @@ Released HeldPackets::add(ForwardContext& context, const Packet& packet, void* o
         const Held oldest = take_oldest();
         leaving = {oldest.packet, give_up(context, DropReason::kFragmentNoRoom), oldest.owner};
     }
-    put({packet, owner, context.now_ms + kHoldMs});
+    put({packet, owner, context.receiving_port, context.now_ms + kHoldMs});
     return leaving;
+}
+
+std::size_t HeldPackets::oldest_of_a_port(std::size_t limit) const noexcept {
+    std::size_t count = 0;
+    while (count < limit && held_[(first_ + count) % kCapacity].port == held_[first_].port) {
+        ++count;
+    }
+    return count;
 }
 
 std::size_t HeldPackets::offer_oldest(ForwardContext& context,
@@ -48,7 +58,9 @@ std::size_t HeldPackets::offer_oldest(ForwardContext& context,
         taken[i] = take_oldest();
         packets[i] = taken[i].packet;
     }
+    const PortIndex polled = std::exchange(context.receiving_port, taken[0].port);
     forward_burst(context, {packets.data(), count}, {verdicts.data(), count});
+    context.receiving_port = polled;
     std::size_t leaving_count = 0;
     for (std::size_t i = 0; i < count; ++i) {
         if (verdicts[i].action == Action::kHold) {

@@ -47,7 +47,7 @@ class HeldPackets {
                Release&& release) noexcept(std::is_nothrow_invocable_v<Release&, const Released&>) {
         std::array<Released, kOfferedAtOnce> leaving;
         for (std::size_t left = size_; left > 0;) {
-            const std::size_t count = std::min(left, kOfferedAtOnce);
+            const std::size_t count = oldest_of_a_port(std::min(left, kOfferedAtOnce));
             const std::size_t leaving_count = offer_oldest(context, count, leaving);
             for (std::size_t i = 0; i < leaving_count; ++i) {
                 release(std::as_const(leaving[i]));
@@ -64,9 +64,12 @@ class HeldPackets {
     struct Held {
         Packet packet;
         void* owner = nullptr;
+        PortIndex port{};  // that received it
         std::uint64_t until_ms = 0;
     };
 
+    // How many of the oldest came by one port, at most `limit`: a burst is of one port.
+    [[nodiscard]] std::size_t oldest_of_a_port(std::size_t limit) const noexcept;
     // Takes the `count` oldest out, offers them, and puts those that stay to the end, in their
     // order.
     [[nodiscard]] std::size_t offer_oldest(ForwardContext& context,

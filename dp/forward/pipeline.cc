@@ -9,6 +9,7 @@
 #include "dp/forward/limit.h"
 #include "dp/forward/rewrite.h"
 #include "dp/forward/select.h"
+#include "dp/forward/vlan.h"
 
 namespace fairlead {
 
@@ -31,6 +32,15 @@ void forward_stage_burst(ForwardContext& context,
     count_burst(context.counters, facts, verdicts);
 }
 
+// The same for ports with VLANs.
+[[gnu::noinline]] void forward_vlan_burst(ForwardContext& context,
+                                          std::span<Packet> packets,
+                                          std::span<Verdict> verdicts) noexcept {
+    VlanBurst burst(context, packets, verdicts);
+    forward_stage_burst(context, burst.inner_packets(), burst.inner_verdicts());
+    burst.finish();
+}
+
 }  // namespace
 
 void forward_burst(ForwardContext& context,
@@ -47,6 +57,11 @@ void forward_burst(ForwardContext& context,
     }
     for (std::size_t first = 0; first < packets.size(); first += kStageBurst) {
         const std::size_t count = std::min(kStageBurst, packets.size() - first);
+        if (context.snapshot.has_vlans) [[unlikely]] {
+            forward_vlan_burst(
+                context, packets.subspan(first, count), verdicts.subspan(first, count));
+            continue;
+        }
         forward_stage_burst(context, packets.subspan(first, count), verdicts.subspan(first, count));
     }
 }

@@ -26,11 +26,11 @@ namespace fairlead {
 class FragmentTable;
 
 inline constexpr std::size_t kMaxBurst = 64;
-// Outer headers are written in front of a packet: an IPv6 header at most, rounded up.
+// Outer headers are written in front of a packet, and a VLAN tag: 56 bytes at most, rounded up.
 inline constexpr std::uint32_t kNeededHeadroomBytes = 64;
 
 // One frame, contiguous in memory. forward_burst() moves `data` and changes `length` where it adds
-// an outer header or cuts Ethernet padding off.
+// an outer header, cuts Ethernet padding off, or puts another VLAN tag on, or none (vlan.h).
 struct Packet {
     std::uint8_t* data = nullptr;  // first byte of the Ethernet header
     std::uint32_t length = 0;      // bytes of the frame, without FCS
@@ -45,6 +45,7 @@ struct SparePacket {
     std::uint32_t headroom = 0;     // writable bytes before it
     Packet packet;
     Verdict verdict;
+    const Packet* cut_from = nullptr;  // of the burst, while it goes through the stages
 };
 
 // One worker's counters in `telemetry`.

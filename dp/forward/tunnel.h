@@ -40,7 +40,8 @@ namespace fairlead {
     }
     return 0;
 }
-static_assert(tunnel_overhead(shm::ForwardingMode::kGue, true) <= kNeededHeadroomBytes);
+static_assert(tunnel_overhead(shm::ForwardingMode::kGue, true) + sizeof(VlanTag) <=
+              kNeededHeadroomBytes);
 
 // The outer source of a flow's packets where the port has a prefix for them: the prefix, and
 // behind it the low half of the flow hash, since the high half has chosen the backend.

@@ -36,6 +36,7 @@ class Wire {
 inline constexpr Be16 kEtherTypeIpv4 = Be16::from_host(0x0800);
 inline constexpr Be16 kEtherTypeArp = Be16::from_host(0x0806);
 inline constexpr Be16 kEtherTypeIpv6 = Be16::from_host(0x86DD);
+inline constexpr Be16 kEtherTypeVlan = Be16::from_host(0x8100);
 
 // IANA, "Assigned Internet Protocol Numbers". The extension headers are those that may stand before
 // a transport header ("IPv6 Extension Header Types"); ESP is not among them, as nothing behind it
@@ -62,6 +63,13 @@ struct EthernetHeader {
     Wire<Be16> type;
 };
 static_assert(sizeof(EthernetHeader) == 14 && alignof(EthernetHeader) == 1);
+
+// IEEE 802.1Q, 9.3: between the MAC addresses and the Ethernet type of what follows.
+struct VlanTag {
+    Wire<Be16> type;     // kEtherTypeVlan
+    Wire<Be16> control;  // priority (3 bits), drop eligible (1), VLAN (12)
+};
+static_assert(sizeof(VlanTag) == 4 && alignof(VlanTag) == 1);
 
 struct Ipv4Header {
     std::uint8_t version_and_length = 0;  // version << 4 | header length in 4-byte words

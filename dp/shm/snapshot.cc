@@ -126,6 +126,9 @@ Snapshot TablesReader::snapshot() const noexcept {
     snapshot.range_count = std::min(read_once(snapshot.header->range_count), ranges_);
     snapshot.port_count = std::min(read_once(snapshot.header->port_count), kMaxPorts);
     snapshot.flow_hash_seed = read_once(snapshot.header->flow_hash_seed);
+    for (std::uint32_t port = 0; port < snapshot.port_count; ++port) {
+        snapshot.has_vlans |= read_once(snapshot.header->ports[port].vlan) != 0;
+    }
     if (snapshot.bucket_mask >= buckets_ || !std::has_single_bit(snapshot.bucket_mask + 1)) {
         return {};
     }

@@ -31,6 +31,7 @@ struct Snapshot {
     std::uint64_t flow_hash_seed = 0;
     bool has_limits = false;  // of any service
     PrefixTable prefixes;
+    bool has_vlans = false;  // a port has one, as it was read with the rest
 
     [[nodiscard]] bool is_empty() const noexcept { return header == nullptr; }
 

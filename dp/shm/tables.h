@@ -223,8 +223,8 @@ static_assert(offsetof(ServiceRecord, source_prefix_bits) == 37 &&
 // -----------------------------------------------------------------------------------
 
 struct PortRecord {
-    MacAddress mac;  // source MAC of what leaves here
-    std::uint16_t reserved0 = 0;
+    MacAddress mac;               // source MAC of what leaves here
+    std::uint16_t vlan = 0;       // 1..4094: what comes and leaves here is tagged; 0: untagged
     std::uint32_t mtu_bytes = 0;  // largest IP packet, without the Ethernet header
     // The low bits of the outer source that the flow hash fills, above them the prefix below. 0:
     // there is no prefix, and the outer source is always the same. At most 32.
@@ -237,7 +237,7 @@ struct PortRecord {
     std::array<Be32, 3> tunnel_prefix_v6;  // the last 32 bits are all the flow hash's
 };
 static_assert(sizeof(PortRecord) == kCacheLineBytes);
-static_assert(offsetof(PortRecord, tunnel_source_v4) == 16);
+static_assert(offsetof(PortRecord, vlan) == 6 && offsetof(PortRecord, tunnel_source_v4) == 16);
 static_assert(offsetof(PortRecord, tunnel_prefix_v4) == 48);
 
 struct alignas(kCacheLineBytes) SnapshotHeader {
@@ -357,6 +357,7 @@ inline constexpr std::uint32_t kTablesFingerprint =
                     offsetof(SnapshotHeader, prefix_table),
                     offsetof(SnapshotHeader, limited_services),
                     offsetof(SnapshotHeader, ports),
+                    offsetof(PortRecord, vlan),
                     offsetof(PortRecord, entropy_bits_v4),
                     offsetof(PortRecord, tunnel_prefix_v4),
                     BackendWord::kIncarnationBits,

@@ -91,10 +91,12 @@ Bytes solicitation_for(const char* target, std::uint8_t type) {
     put(packet, 48, key_of(target).bytes);
     return packet;
 }
-// What follows the type 0x8100: the tag's VLAN, the type behind it, the packet (IEEE 802.1Q, 9.3).
-Bytes tagged(std::uint16_t type, const Bytes& payload) {
+// What follows the type 0x8100: priority and VLAN, the type behind it, the packet (IEEE 802.1Q,
+// 9.3).
+Bytes tagged(std::uint16_t type, const Bytes& payload, std::uint16_t control = 7) {
     Bytes result(4 + payload.size());
-    result[1] = 7;
+    result[0] = static_cast<std::uint8_t>(control >> 8U);
+    result[1] = static_cast<std::uint8_t>(control & 0xFFU);
     result[2] = static_cast<std::uint8_t>(type >> 8U);
     result[3] = static_cast<std::uint8_t>(type & 0xFFU);
     put(result, 4, payload);
@@ -176,6 +178,62 @@ std::vector<Case> cases() {
     };
 }
 
+// On a port with VLAN 7.
+std::vector<Case> vlan_cases() {
+    constexpr std::uint16_t kTag = 0x8100;
+    constexpr std::uint16_t kIpv4 = 0x0800;
+    constexpr std::uint16_t kIpv6 = 0x86DD;
+    constexpr std::uint16_t kArp = 0x0806;
+    constexpr std::array<std::uint8_t, 6> kGroup{0x33, 0x33, 0xFF, 0, 0, 0x10};
+    const Bytes vip4 = ipv4_to("203.0.113.10");
+    const Bytes vip6 = ipv6_to("2001:db8::10");
+    const Bytes solicitation = solicitation_for("2001:db8::10", 135);
+    return {
+        {"IPv4 to a VIP", ethernet(kOurMac, kTag, tagged(kIpv4, vip4)), STEER_NO_SOCKET},
+        {"IPv6 to a VIP", ethernet(kOurMac, kTag, tagged(kIpv6, vip6)), STEER_NO_SOCKET},
+        {"priority 7", ethernet(kOurMac, kTag, tagged(kIpv4, vip4, 0xE007)), STEER_NO_SOCKET},
+        {"drop eligible", ethernet(kOurMac, kTag, tagged(kIpv6, vip6, 0x1007)), STEER_NO_SOCKET},
+        {"ARP for a VIP",
+         ethernet(kBroadcast, kTag, tagged(kArp, arp_for("203.0.113.10"))),
+         STEER_NO_SOCKET},
+        {"solicitation for a VIP",
+         ethernet(kGroup, kTag, tagged(kIpv6, solicitation)),
+         STEER_NO_SOCKET},
+        {"IPv4 to our own address",
+         ethernet(kOurMac, kTag, tagged(kIpv4, ipv4_to("10.0.0.2"))),
+         STEER_KERNEL},
+        {"ARP for our own address",
+         ethernet(kBroadcast, kTag, tagged(kArp, arp_for("10.0.0.2"))),
+         STEER_KERNEL},
+        {"frame to another host", ethernet(kOtherMac, kTag, tagged(kIpv4, vip4)), STEER_KERNEL},
+        {"IPv4 without a tag", ethernet(kOurMac, kIpv4, vip4), STEER_KERNEL},
+        {"IPv6 without a tag", ethernet(kOurMac, kIpv6, vip6), STEER_KERNEL},
+        {"ARP without a tag", ethernet(kBroadcast, kArp, arp_for("203.0.113.10")), STEER_KERNEL},
+        {"solicitation without a tag", ethernet(kGroup, kIpv6, solicitation), STEER_KERNEL},
+        {"another VLAN", ethernet(kOurMac, kTag, tagged(kIpv4, vip4, 8)), STEER_KERNEL},
+        {"a VLAN of one bit more",
+         ethernet(kOurMac, kTag, tagged(kIpv4, vip4, 0x807)),
+         STEER_KERNEL},
+        {"priority-tagged", ethernet(kOurMac, kTag, tagged(kIpv4, vip4, 0xA000)), STEER_KERNEL},
+        {"a service tag", ethernet(kOurMac, 0x88A8, tagged(kIpv4, vip4)), STEER_KERNEL},
+        {"two tags", ethernet(kOurMac, kTag, tagged(kTag, tagged(kIpv4, vip4))), STEER_KERNEL},
+        {"half a tag", cut(ethernet(kOurMac, kTag, tagged(kIpv4, vip4)), 17), STEER_KERNEL},
+        {"a tag and no more", cut(ethernet(kOurMac, kTag, tagged(kIpv4, vip4)), 18), STEER_KERNEL},
+        {"IPv4 header one byte short",
+         cut(ethernet(kOurMac, kTag, tagged(kIpv4, vip4)), 37),
+         STEER_KERNEL},
+        {"IPv4 header and no more",
+         cut(ethernet(kOurMac, kTag, tagged(kIpv4, vip4)), 38),
+         STEER_NO_SOCKET},
+        {"IPv6 header one byte short",
+         cut(ethernet(kOurMac, kTag, tagged(kIpv6, vip6)), 57),
+         STEER_KERNEL},
+        {"solicitation one byte short",
+         cut(ethernet(kGroup, kTag, tagged(kIpv6, solicitation)), 81),
+         STEER_KERNEL},
+    };
+}
+
 // What the program returned, and the frame as it left it.
 struct Ran {
     std::uint32_t action = 0;
@@ -214,26 +272,38 @@ class Steer : public testing::Test {
         ASSERT_TRUE(set);
     }
 
+    // Every frame as its case says, counted once, and left as it was.
+    void expect(const std::vector<Case>& cases) const {
+        for (const Case& each : cases) {
+            SCOPED_TRACE(each.description);
+            const Result<SteerCounters> before = steer_.front().counters();
+            const Ran ran = run(steer_.front(), each.frame);
+            const Result<SteerCounters> after = steer_.front().counters();
+            ASSERT_TRUE(before && after);
+            EXPECT_EQ(ran.action, each.outcome == STEER_KERNEL ? XDP_PASS : XDP_DROP);
+            EXPECT_EQ(ran.frame, each.frame);
+            for (std::size_t outcome = 0; outcome < STEER_OUTCOME_COUNT; ++outcome) {
+                EXPECT_EQ(after->at(outcome) - before->at(outcome), outcome == each.outcome ? 1 : 0)
+                    << "counter " << outcome;
+            }
+        }
+    }
+
     // Of either, the one that SetUp() made.
     std::vector<SteerVips> vips_;
     std::vector<SteerLoader> steer_;
 };
 
 TEST_F(Steer, SendsOnlyWhatIsForAVipToTheEngine) {
-    ASSERT_TRUE(steer_.front().set_interface(kOurMac));
-    for (const Case& each : cases()) {
-        SCOPED_TRACE(each.description);
-        const Result<SteerCounters> before = steer_.front().counters();
-        const Ran ran = run(steer_.front(), each.frame);
-        const Result<SteerCounters> after = steer_.front().counters();
-        ASSERT_TRUE(before && after);
-        EXPECT_EQ(ran.action, each.outcome == STEER_KERNEL ? XDP_PASS : XDP_DROP);
-        EXPECT_EQ(ran.frame, each.frame);
-        for (std::size_t outcome = 0; outcome < STEER_OUTCOME_COUNT; ++outcome) {
-            EXPECT_EQ(after->at(outcome) - before->at(outcome), outcome == each.outcome ? 1 : 0)
-                << "counter " << outcome;
-        }
-    }
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0));
+    expect(cases());
+}
+
+TEST_F(Steer, LooksBehindThePortsTagAndNoOther) {
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 7));
+    expect(vlan_cases());
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0));
+    expect(cases());
 }
 
 TEST_F(Steer, LeavesEverythingToTheKernelUntilItKnowsItsInterface) {
@@ -242,7 +312,7 @@ TEST_F(Steer, LeavesEverythingToTheKernelUntilItKnowsItsInterface) {
 }
 
 TEST_F(Steer, FollowsTheVipsAsTheyComeAndGo) {
-    ASSERT_TRUE(steer_.front().set_interface(kOurMac));
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0));
     const Bytes first = ethernet(kOurMac, 0x0800, ipv4_to("203.0.113.10"));
     const Bytes second = ethernet(kOurMac, 0x0800, ipv4_to("203.0.113.20"));
     EXPECT_EQ(run(steer_.front(), first).action, XDP_DROP);

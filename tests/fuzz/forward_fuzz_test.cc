@@ -222,6 +222,70 @@ TEST(ForwardFuzz, BrokenPacketsThroughEveryTunnel) {
     }
 }
 
+// A block of exactly 64 bytes of headroom and the frame.
+struct OnePacket {
+    explicit OnePacket(const Bytes& frame) : block(64 + frame.size()) {
+        std::copy(frame.begin(), frame.end(), block.begin() + 64);
+        packet = {block.data() + 64, static_cast<std::uint32_t>(frame.size()), 64};
+    }
+    void forward(ForwardContext& context) { forward_burst(context, {&packet, 1}, {&verdict, 1}); }
+    [[nodiscard]] Bytes bytes() const { return {packet.data, packet.data + packet.length}; }
+
+    Bytes block;
+    Packet packet;
+    Verdict verdict;
+};
+
+Bytes with_tag(Bytes frame, std::uint16_t control) {
+    const std::array<std::uint8_t, 4> tag{0x81,
+                                          0,
+                                          static_cast<std::uint8_t>(control >> 8U),
+                                          static_cast<std::uint8_t>(control & 0xFFU)};
+    frame.insert(frame.begin() + 12, tag.begin(), tag.end());
+    return frame;
+}
+
+// Behind the port's tag a packet gets what it gets without one where there are no VLANs; and
+// whatever a tag is, what does not leave is as it came.
+TEST(ForwardFuzz, BrokenPacketsBehindATag) {
+    LendingRig plain;
+    LendingRig tagged;
+    LendingRig third_rig;
+    for (LendingRig* const rig : {&tagged, &third_rig}) {
+        rig->tables.port(0).vlan = 7;
+        rig->start();
+    }
+    Mutator mutator(7);
+    std::uint64_t sent = 0;
+    for (int round = 0; round < 300'000; ++round) {
+        const Bytes frame = mutator.next();
+        if (frame.size() < kIp) {
+            continue;
+        }
+        const auto control = static_cast<std::uint16_t>(mutator.below(16) << 12U | 7U);
+        OnePacket one(frame);
+        OnePacket other(with_tag(frame, control));
+        one.forward(plain.context);
+        other.forward(tagged.context);
+        ASSERT_EQ(other.verdict.action, one.verdict.action);
+        ASSERT_EQ(other.verdict.reason, one.verdict.reason);
+        ASSERT_EQ(other.verdict.backend, one.verdict.backend);
+        ASSERT_EQ(other.bytes(), with_tag(one.bytes(), control));
+        sent += one.verdict.action == Action::kTransmit ? 1 : 0;
+
+        Bytes broken = with_tag(frame, control);
+        broken[mutator.below(std::min<std::size_t>(broken.size(), 20))] ^=
+            static_cast<std::uint8_t>(1U << mutator.below(8));
+        broken.resize(mutator.below(3) == 0 ? mutator.below(broken.size()) : broken.size());
+        OnePacket third(broken);
+        third.forward(third_rig.context);
+        if (third.verdict.action != Action::kTransmit) {
+            ASSERT_EQ(third.bytes(), broken);
+        }
+    }
+    EXPECT_GT(sent, 20'000U);
+}
+
 // Writes random bytes, words and near misses over `bytes`.
 void scribble(std::span<std::byte> bytes, std::mt19937_64& random, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {

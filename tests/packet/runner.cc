@@ -3,10 +3,11 @@
 // Standard input, a line of JSON each: first the tables, then packets. Standard output: a line a
 // packet, and at the end of input the counters.
 //
-//     {"seed": 1, "ports": [{"mac", "mtu", "tunnel_source_v4", "tunnel_source_v6"}],
+//     {"seed": 1, "ports": [{"mac", "mtu", "tunnel_source_v4", "tunnel_source_v6", "vlan"}],
 //      "services": [{"vip", "port", "protocol", "mode", "ring": [0, 1]}],
-//      "backends": [{"service": 0, "address", "mac", "flags": "published linked keeps admits"}]}
-//     {"frame": "hex", "headroom": 64}
+//      "backends": [{"service": 0, "address", "mac", "flags": "published linked keeps admits",
+//                    "port": 0}]}
+//     {"frame": "hex", "headroom": 64, "port": 0}     port: by which it comes
 //  -> {"action": "transmit", "reason": "none", "reply": "none", "backend": 3, "frame": "hex"}
 //     {"advance_ms": 5}                offers what was held, in the order of its coming
 //  -> [{"number": 7, "action": ...}]   those that leave; number: of the frame, from 0
@@ -97,6 +98,7 @@ void fill(TablesImage& tables, const Json& config) {
         shm::PortRecord& port = tables.port(tables.snapshot().port_count++);
         port.mac = mac(one.at("mac").get<std::string>());
         port.mtu_bytes = one.at("mtu");
+        port.vlan = one.value("vlan", std::uint16_t{0});
         port.tunnel_source_v4 = optional_address(one, "tunnel_source_v4");
         port.tunnel_source_v6 = optional_address(one, "tunnel_source_v6");
         if (const IpAddress v4 = optional_address(one, "tunnel_prefix_v4"); v4 != IpAddress{}) {
@@ -135,7 +137,7 @@ void fill(TablesImage& tables, const Json& config) {
     std::uint16_t index = 0;
     for (const Json& one : config.at("backends")) {
         const auto word = shm::BackendWord::make(mac(one.at("mac").get<std::string>()),
-                                                 PortIndex{0},
+                                                 PortIndex{one.value("port", std::uint8_t{0})},
                                                  1,
                                                  flags_of(one.at("flags").get<std::string>()));
         tables.set_backend(BackendIndex{index++},
@@ -203,7 +205,8 @@ class Runner {
         }
     }
 
-    [[nodiscard]] Json forward(const Bytes& frame, std::uint32_t headroom) {
+    [[nodiscard]] Json forward(const Bytes& frame, std::uint32_t headroom, PortIndex port) {
+        rig_.context.receiving_port = port;
         // Exactly headroom and frame, so that a sanitizer sees every step outside.
         auto buffer = std::make_unique<Buffer>();
         buffer->number = next_number_++;
@@ -265,7 +268,8 @@ void run() {
         const Json answer = request.contains("advance_ms")
                                 ? runner.advance(request.at("advance_ms"))
                                 : runner.forward(from_hex(request.at("frame").get<std::string>()),
-                                                 request.value("headroom", kNeededHeadroomBytes));
+                                                 request.value("headroom", kNeededHeadroomBytes),
+                                                 PortIndex{request.value("port", std::uint8_t{0})});
         std::cout << answer.dump() << '\n';
     }
     std::cout << runner.counters().dump() << '\n';

@@ -28,6 +28,7 @@ import limit_rows
 import neighbor_rows
 import reply_rows
 import table
+import vlan_rows
 from oracle import maglev
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -53,6 +54,7 @@ mac = "{mac}"
 address = ["{v4}/24", "{v6}/64"]
 gateway = "10.0.0.1"
 gateway_mac = "{router}"
+{port_keys}
 [api]
 listen = "127.0.0.1:{listen}"
 [defaults.health]
@@ -78,10 +80,10 @@ BACKEND = """
 """
 
 
-def config(directory, listen):
+def config(directory, listen, port_keys=""):
     text = HEAD.format(directory=directory, cpu=min(os.sched_getaffinity(0)), mtu=table.EDGE.mtu, mac=table.EDGE.mac,
                        v4=table.EDGE.tunnel_source_v4, v6=table.EDGE.tunnel_source_v6, router=table.ROUTER_MAC,
-                       listen=listen)
+                       listen=listen, port_keys=port_keys)
     for service in table.SERVICES:
         text += SERVICE.format(name=service.name, vip=table.vip_text(service), protocol=service.protocol,
                                forwarding=service.forwarding, hash=service.hash,
@@ -117,12 +119,12 @@ def metrics(listen):
 class Run:
     """What came of the frames."""
 
-    def __init__(self, directory, frames, listen):
+    def __init__(self, directory, frames, listen, port_keys=""):
         self.listen = listen
         (directory / "seed").write_text(f"{table.SEED:016x}\n", encoding="ascii")
         wrpcap(str(directory / "in.pcap"), [Raw(frame) for frame in frames], linktype=1)
         configuration = directory / "fairlead.toml"
-        configuration.write_text(config(directory, listen), encoding="ascii")
+        configuration.write_text(config(directory, listen, port_keys), encoding="ascii")
         where = ["--config", configuration, "--run-dir", directory / "run"]
         (directory / "run").mkdir()
         with open(directory / "log", "wb") as log:
@@ -168,20 +170,23 @@ class Run:
 def run():
     directories = []
 
-    def start(frames):
+    def start(frames, port_keys=""):
         directories.append(pathlib.Path(tempfile.mkdtemp(prefix="fairlead-pcap-")))
-        return Run(directories[-1], frames, 20000 + os.getpid() % 20000)
+        return Run(directories[-1], frames, 20000 + os.getpid() % 20000, port_keys)
 
     yield start
     for directory in directories:
         shutil.rmtree(directory)
 
 
-def test_the_table_through_lbd_and_lbdp(run):
+@pytest.mark.parametrize("vlan", [None, vlan_rows.VLAN], ids=["untagged", "tagged"])
+def test_the_table_through_lbd_and_lbdp(run, vlan):
     """Every frame that leaves is the oracle's, in the order in which they came; every other one is counted."""
     rows = (table.rows() + key_rows.rows() + icmp_rows.rows() + limit_rows.rows() + reply_rows.rows()
             + neighbor_rows.rows())
-    result = run([row.frame for row in rows])
+    if vlan is not None:
+        rows = vlan_rows.tagged(rows) + vlan_rows.rows()
+    result = run([row.frame for row in rows], port_keys="" if vlan is None else f"vlan = {vlan}")
     assert result.exit_code == 0 and result.seconds_to_stop < 2
 
     too_long = [row for row in rows if len(row.frame) > BUFFER_BYTES]
@@ -212,10 +217,13 @@ def portions(scenarios, waiting=200):
     yield portion
 
 
-def test_fragments_through_lbd_and_lbdp(run):
+@pytest.mark.parametrize("vlan", [None, vlan_rows.VLAN], ids=["untagged", "tagged"])
+def test_fragments_through_lbd_and_lbdp(run, vlan):
     """The scenarios of fragments.py: what leaves, in whatever order the pieces that waited could leave."""
     for pieces in portions(fragments.scenarios()):
-        result = run([piece.frame for piece in pieces])
+        if vlan is not None:
+            pieces = vlan_rows.tagged(pieces)
+        result = run([piece.frame for piece in pieces], port_keys="" if vlan is None else f"vlan = {vlan}")
         assert result.exit_code == 0
         verdicts = collections.Counter(piece.verdict for piece in pieces)
         del verdicts["transmit"]

@@ -281,6 +281,19 @@ TEST(Validate, ATunnelSourcePrefixIsAPrefixOfSomeHostsWithRoomForEntropy) {
                                   "not \"fd00:1::\""));
 }
 
+TEST(Validate, AVlanIsOneThatAPortCanHave) {
+    const auto errors_of = [](const std::string& vlan) {
+        return errors_of_ports("[[port]]\nname = \"p\"\ninterface = \"eth0\"\nvlan = " + vlan +
+                               "\n");
+    };
+    for (const char* good : {"1", "7", "4094"}) {
+        EXPECT_THAT(errors_of(good), IsEmpty()) << good;
+    }
+    for (const char* bad : {"0", "4095", "-1", "65543", "\"7\""}) {
+        EXPECT_EQ(errors_of(bad).size(), 1U) << bad;
+    }
+}
+
 [[nodiscard]] std::string service_with(int number, int backends) {
     const std::string id = std::to_string(number);
     std::string text = "[[service]]\nname = \"s" + id +

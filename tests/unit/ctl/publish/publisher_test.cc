@@ -131,6 +131,17 @@ TEST_F(PublisherTest, ATunnelPrefixLeavesTheFlowHashTheBitsBehindIt) {
     EXPECT_EQ(port.tunnel_prefix_v6[2], Be32{});
 }
 
+TEST_F(PublisherTest, APortsVlanReachesTheEngine) {
+    Publisher& publisher = start();
+    DesiredTables tables = make_tables(1);
+    EXPECT_TRUE(publisher.publish(tables));
+    EXPECT_FALSE(reader().snapshot().has_vlans);
+    tables.ports[0].vlan = 4'094;
+    EXPECT_TRUE(publisher.publish(tables));
+    EXPECT_TRUE(reader().snapshot().has_vlans);
+    EXPECT_EQ(reader().snapshot().header->ports[0].vlan, 4'094);
+}
+
 TEST_F(PublisherTest, PublishingTheSameAgainChangesNothing) {
     Publisher& publisher = start();
     ASSERT_TRUE(publisher.publish(make_tables(3)));

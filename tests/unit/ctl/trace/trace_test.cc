@@ -160,6 +160,21 @@ TEST_F(Trace, TellsTheTunnel) {
     EXPECT_EQ(six.outer->protocol, kProtocolIpv6);
 }
 
+TEST_F(Trace, AsksAsTheTrafficOfAPortWithAVlanComes) {
+    rig_.tables.port(0).vlan = 7;
+    rig_.start();
+    const Answer plain = ask(portal(40'000));
+    ASSERT_EQ(plain.verdict.action, Action::kTransmit);
+    EXPECT_FALSE(plain.outer);
+    EXPECT_EQ(plain.bytes, 14U + 4U + 20U + 20U);
+    const Answer tunnel =
+        ask({kProtocolTcp, address("198.51.100.7"), address("203.0.113.11"), 40'000, 443, kTcpSyn});
+    ASSERT_EQ(tunnel.verdict.action, Action::kTransmit);
+    ASSERT_TRUE(tunnel.outer);
+    EXPECT_EQ(tunnel.outer->source, address("10.0.0.2"));
+    EXPECT_EQ(tunnel.outer->protocol, kProtocolIpip);
+}
+
 TEST_F(Trace, TellsWhyNothingIsForwarded) {
     Question question = portal(40'000);
     question.destination_port = 81;
