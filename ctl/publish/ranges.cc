@@ -30,6 +30,7 @@ Status check_ranges(const std::vector<DesiredService>& services) {
 void arrange_ranges(std::vector<shm::ServiceRecord>& ranges,
                     std::vector<shm::ServiceRecord>& records) {
     std::vector<const shm::ServiceRecord*> order;
+    order.reserve(ranges.size());
     for (const shm::ServiceRecord& range : ranges) {
         order.push_back(&range);
     }
@@ -38,6 +39,7 @@ void arrange_ranges(std::vector<shm::ServiceRecord>& ranges,
                std::tuple(b->vip, b->protocol, b->port.host());
     });
     std::vector<shm::ServiceRecord> sorted;
+    sorted.reserve(ranges.size());
     for (const shm::ServiceRecord* range : order) {
         sorted.push_back(*range);
     }

@@ -92,7 +92,8 @@ def refusal(lab, vip, port):
     """How a connection does not come about, by curl's exit codes."""
     with pytest.raises(LabError) as raised:
         lab.client.get(http_url(vip, port=port), timeout_s=2)
-    return "refused" if "exit 7:" in str(raised.value) else "silent" if "exit 28:" in str(raised.value) else raised.value
+    return next((word for code, word in ((7, "refused"), (28, "silent")) if f"exit {code}:" in str(raised.value)),
+                raised.value)
 
 
 @families
