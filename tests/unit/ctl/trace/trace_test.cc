@@ -1,5 +1,8 @@
 #include "ctl/trace/trace.h"
 
+#include <memory>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/lending_rig.h"
@@ -59,6 +62,30 @@ TEST_F(Trace, ForeseesWhatTheEngineThenDoes) {
         ASSERT_EQ(foreseen.destination_mac.bytes[5], to_number(verdict.backend));
         ASSERT_FALSE(foreseen.outer);
     }
+}
+
+TEST_F(Trace, NamesThePrefixThatDecided) {
+    EXPECT_FALSE(ask(portal(1)).source) << "the service has no lists";
+    using Prefixes = std::vector<IpPrefix>;
+    const prefix::Lists lists{
+        std::make_shared<const Prefixes>(1, prefix_around(address("198.51.0.0"), 16)),
+        std::make_shared<const Prefixes>(1, prefix_around(address("198.51.100.0"), 24))};
+    rig_.tables.set_prefix_lists({&lists, 1});
+    rig_.tables.limit(rig_.tables.service({address("203.0.113.10"), 443, kProtocolTcp}), 1, 1, 1);
+    const Answer denied = ask(portal(1));
+    EXPECT_EQ(denied.verdict.reason, DropReason::kDeniedSource);
+    EXPECT_EQ(denied.verdict.service, kPortal);
+    ASSERT_TRUE(denied.source);
+    EXPECT_TRUE(denied.source->is_denied);
+    EXPECT_EQ(denied.source->match, shm::SourceMatch::kDeny);
+    EXPECT_EQ(denied.source->prefix, prefix_around(address("198.51.100.0"), 24));
+    Question other = portal(1);
+    other.source = address("198.51.101.7");
+    EXPECT_EQ(ask(other).verdict.action, Action::kTransmit) << "rates are not foreseen";
+    EXPECT_EQ(ask(other).source->match, shm::SourceMatch::kAllow);
+    other.source = address("10.9.9.9");
+    EXPECT_EQ(ask(other).source->match, shm::SourceMatch::kNone);
+    EXPECT_TRUE(ask(other).source->is_denied);
 }
 
 TEST_F(Trace, ChangesNeitherFlowsNorCounters) {
