@@ -64,7 +64,7 @@ class Ranges {
     void leave_before(const AddressBits& first) {
         while (!around_.empty()) {
             const std::optional<AddressBits> next = behind(around_.back());
-            if (!next || *next > first) {
+            if (!next || first < *next) {
                 return;
             }
             leave(*next);
@@ -225,7 +225,7 @@ void for_each_part(const TableContent& content, const Slot& slot, const Part& pa
         part(slot.bytes.subspan(offset, bytes.size()), bytes);
     };
     at(0, std::as_bytes(std::span(&content.header, 1)));
-    at(slot.capacity.lists_at(), std::as_bytes(std::span(content.lists)));
+    at(shm::kPrefixListsAt, std::as_bytes(std::span(content.lists)));
     at(slot.capacity.v4_leaves_at(), std::as_bytes(std::span(content.v4_leaves)));
     at(slot.capacity.v6_leaves_at(), std::as_bytes(std::span(content.v6_leaves)));
     at(slot.capacity.v4_blocks_at(), std::as_bytes(std::span(content.v4_blocks)));

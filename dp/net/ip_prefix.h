@@ -17,7 +17,10 @@ struct IpPrefix {
     std::uint8_t length = 0;  // bits, of the address's own family
 
     // By family, then address, then length: a prefix stands right before those that it contains.
-    friend constexpr auto operator<=>(const IpPrefix&, const IpPrefix&) = default;
+    friend constexpr bool operator<(const IpPrefix& a, const IpPrefix& b) noexcept {
+        return a.address != b.address ? a.address < b.address : a.length < b.length;
+    }
+    friend constexpr bool operator==(const IpPrefix&, const IpPrefix&) = default;
 };
 
 inline constexpr std::uint32_t kV4Bits = 32;
@@ -27,7 +30,10 @@ struct AddressBits {
     std::uint64_t high = 0;
     std::uint64_t low = 0;
 
-    friend constexpr auto operator<=>(const AddressBits&, const AddressBits&) = default;
+    friend constexpr bool operator<(const AddressBits& a, const AddressBits& b) noexcept {
+        return a.high != b.high ? a.high < b.high : a.low < b.low;
+    }
+    friend constexpr bool operator==(const AddressBits&, const AddressBits&) = default;
 };
 
 // Requires 16 bytes in network order.

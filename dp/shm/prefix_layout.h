@@ -112,6 +112,8 @@ struct PrefixLow {
 };
 static_assert(sizeof(PrefixLow) == 16);
 
+inline constexpr std::uint64_t kPrefixListsAt = sizeof(PrefixTableHeader);
+
 // What a slot has room for, and where in it each array stands. n prefixes have at most 2 n + 1
 // starts; each may need a group, and each group a start of its own; the levels above the leaves
 // have a fifteenth (IPv4) or a seventh (IPv6) of their number, and each level of a list a last
@@ -135,9 +137,8 @@ struct PrefixCapacity {
     [[nodiscard]] constexpr std::uint64_t v6_blocks() const {
         return v6_leaves() / (kV6BlockKeys - 1) + kV6Levels * lists;
     }
-    [[nodiscard]] constexpr std::uint64_t lists_at() const { return sizeof(PrefixTableHeader); }
     [[nodiscard]] constexpr std::uint64_t v4_leaves_at() const {
-        return lists_at() + lists * sizeof(PrefixList);
+        return kPrefixListsAt + lists * sizeof(PrefixList);
     }
     [[nodiscard]] constexpr std::uint64_t v6_leaves_at() const {
         return v4_leaves_at() + v4_leaves() * kCacheLineBytes;

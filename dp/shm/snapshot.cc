@@ -102,7 +102,7 @@ PrefixTable TablesReader::prefix_table(const SnapshotHeader& snapshot) const noe
         groups > has.groups()) {
         return {};
     }
-    return PrefixTable({{at<PrefixList>(start, has.lists_at()), lists},
+    return PrefixTable({{at<PrefixList>(start, kPrefixListsAt), lists},
                         {at<PrefixLeafV4>(start, has.v4_leaves_at()), v4_leaves},
                         {at<PrefixLeafV6>(start, has.v6_leaves_at()), v6_leaves},
                         {at<PrefixBlockV4>(start, has.v4_blocks_at()), v4_blocks},

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import sys
+import time
 
 import pytest
 from support.host import wait_until
@@ -142,6 +143,27 @@ def test_new_flows_are_limited_for_the_source_that_begins_too_many(lab):
     assert unharmed["answered"] == unharmed["sent"], unharmed
     assert established["answered"] >= 0.98 * established["sent"], established
     assert dropped(lab, "names", "over_source_limit") >= (found["sent"] - found["answered"]) * 0.9
+
+
+def test_a_hundred_thousand_prefixes_come_into_force_within_seconds(lab):
+    prefixes = [f"{10 + number // 25600}.{100 + number // 256 % 100}.{number % 256}.0/24" for number in range(50000)]
+    prefixes += [f"2001:{number:x}::/32" for number in range(0x1000, 0x1000 + 49998)] + [BAD, BAD6]
+    assert len(set(prefixes)) == 100000
+
+    def timed_reload(listed):
+        began = time.monotonic()
+        said = reload(lab, deny=json.dumps(listed))
+        return time.monotonic() - began, said
+
+    first, _ = timed_reload(prefixes)
+    again, said = timed_reload(list(reversed(prefixes)))
+    print(f"100,000 prefixes in {first:.2f} s, the same again in {again:.2f} s")
+    assert first < 10 and again < 10
+    assert "changed" not in said, "the same list in another order"
+    assert lab.balancer.metric("fairlead_source_prefixes") == 100000
+    assert lab.balancer.metric("fairlead_source_prefix_capacity") >= 100000
+    assert answers(lab, WEB, GOOD) and not answers(lab, WEB, BAD)
+    assert answers(lab, WEB6, GOOD6) and not answers(lab, WEB6, BAD6)
 
 
 def test_a_wrong_list_is_refused_with_the_right_one_proposed(lab):

@@ -168,6 +168,15 @@ TEST(ServicePages, ShowStateAndDrops) {
               "Ring      5f2a0001\n");
 }
 
+TEST(ServicePages, SaysWhoIsKeptAwayAndByWhatRate) {
+    const json service = json::parse(R"({"name": "portal", "allow_prefixes": 2, "deny_prefixes": 9,
+        "limits": {"packets": 1000, "new_flows_per_source": 7}})");
+    const std::string page = service_page(service, Look{}, kNow);
+    EXPECT_NE(page.find("prefixes: 2 allowed, 9 denied; other sources denied"), std::string::npos);
+    EXPECT_NE(page.find("1000 packets a second"), std::string::npos);
+    EXPECT_NE(page.find("7 new flows a second from one source"), std::string::npos);
+}
+
 TEST(DropsPage, ShowsCountsAndThenWhatTheyMean) {
     const json drops = json::parse(R"({"engine_up": true, "service": null, "drops": [
         {"reason": "no_service", "where": "engine", "packets": 7, "sentence": "Nobody listens.",

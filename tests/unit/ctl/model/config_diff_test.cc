@@ -49,6 +49,28 @@ TEST(ConfigDiff, NamesChangedPortsAndHashes) {
                 ElementsAre("changed hash of service portal from source/32 to source/24"));
 }
 
+TEST(ConfigDiff, CountsSourcePrefixes) {
+    const auto list = [](std::initializer_list<const char*> addresses) {
+        std::vector<IpPrefix> prefixes;
+        for (const char* each : addresses) {
+            prefixes.push_back(prefix_around(*IpAddress::parse(each), 32));
+        }
+        return std::make_shared<const std::vector<IpPrefix>>(prefixes);
+    };
+    conf::Config before = example_config();
+    before.services[0].deny = list({"192.0.2.1", "192.0.2.2", "192.0.2.3"});
+    conf::Config after = example_config();
+    after.services[0].deny = list({"192.0.2.1", "192.0.2.2", "192.0.2.3"});
+    EXPECT_THAT(compare(before, after).changes, IsEmpty());
+    after.services[0].deny = list({"192.0.2.2", "192.0.2.4"});
+    after.services[0].allow = list({"192.0.2.9"});
+    after.services[1].limits.packets = 7;
+    EXPECT_THAT(compare(before, after).changes,
+                ElementsAre("changed allow of service portal (1 source prefixes added, 0 removed)",
+                            "changed deny of service portal (1 source prefixes added, 2 removed)",
+                            "changed limits of service payments"));
+}
+
 TEST(ConfigDiff, WhatIsReadOnceNeedsARestartAndIsNotApplied) {
     conf::Config after = example_config();
     after.engine.cpus = {1};

@@ -1,8 +1,10 @@
 #include "ctl/trace/trace.h"
 
 #include <array>
+#include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -95,6 +97,30 @@ TEST_F(Trace, OfServicesThatKeepTheirClientsItSaysSoAndIsRight) {
     }
     EXPECT_EQ(all.size(), 2U);
     EXPECT_EQ(ask(portal(40'000)).ring->source_prefix_bits, 0);
+}
+
+TEST_F(Trace, NamesThePrefixThatDecided) {
+    EXPECT_FALSE(ask(portal(1)).source) << "the service has no lists";
+    using Prefixes = std::vector<IpPrefix>;
+    const prefix::Lists lists{
+        std::make_shared<const Prefixes>(1, prefix_around(address("198.51.0.0"), 16)),
+        std::make_shared<const Prefixes>(1, prefix_around(address("198.51.100.0"), 24))};
+    rig_.tables.set_prefix_lists({&lists, 1});
+    rig_.tables.limit(rig_.tables.service({address("203.0.113.10"), 443, kProtocolTcp}), 1, 1, 1);
+    const Answer denied = ask(portal(1));
+    EXPECT_EQ(denied.verdict.reason, DropReason::kDeniedSource);
+    EXPECT_EQ(denied.verdict.service, kPortal);
+    ASSERT_TRUE(denied.source);
+    EXPECT_TRUE(denied.source->is_denied);
+    EXPECT_EQ(denied.source->match, shm::SourceMatch::kDeny);
+    EXPECT_EQ(denied.source->prefix, prefix_around(address("198.51.100.0"), 24));
+    Question other = portal(1);
+    other.source = address("198.51.101.7");
+    EXPECT_EQ(ask(other).verdict.action, Action::kTransmit) << "rates are not foreseen";
+    EXPECT_EQ(ask(other).source->match, shm::SourceMatch::kAllow);
+    other.source = address("10.9.9.9");
+    EXPECT_EQ(ask(other).source->match, shm::SourceMatch::kNone);
+    EXPECT_TRUE(ask(other).source->is_denied);
 }
 
 TEST_F(Trace, ChangesNeitherFlowsNorCounters) {

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <random>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -150,6 +152,41 @@ TEST(PacketLimit, WithoutBucketsNothingIsLimited) {
         EXPECT_TRUE(none.take_packet(kService, 1, 0));
         EXPECT_TRUE(none.take_new_flow(1, 1, 0, forgot));
     }
+}
+
+// Threads of their own; ThreadSanitizer looks on.
+TEST(RateLimits, AreExactWhileWorkersTakeAtTheSameTime) {
+    constexpr std::uint32_t kThreads = 4;
+    constexpr std::uint32_t kRate = 100'000;
+    Workers workers(kThreads);
+    std::array<std::uint64_t, kThreads> packets{};
+    std::array<std::uint64_t, kThreads> flows{};
+    std::vector<std::thread> threads;
+    for (std::uint32_t i = 0; i < kThreads; ++i) {
+        threads.emplace_back([&, i] {
+            bool forgot = false;
+            for (std::uint64_t now = 1'000; now < 1'200; ++now) {
+                for (int offered = 0; offered < 500; ++offered) {
+                    packets[i] += workers[i].take_packet(kService, kRate, now) ? 1U : 0U;
+                }
+                for (int offered = 0; offered < 50; ++offered) {
+                    flows[i] += workers[i].take_new_flow(77, 1'000, now, forgot) ? 1U : 0U;
+                }
+            }
+        });
+    }
+    for (std::thread& thread : threads) {
+        thread.join();
+    }
+    const auto sum = [](const auto& of) {
+        return std::accumulate(of.begin(), of.end(), 0ULL);
+    };
+    // A fifth of a second and the burst; each worker may keep a batch.
+    EXPECT_LE(sum(packets), kRate / 5 + kRate / 10 + kThreads * kMaxPacketBatch);
+    EXPECT_GE(sum(packets), kRate / 10);
+    EXPECT_LE(sum(flows), 1'200U + kThreads)
+        << "a word that threads raced to make counts once each";
+    EXPECT_GE(sum(flows), 1'000U);
 }
 
 TEST(SourceLimit, ASecondOfItsRateAtOnceAndThenTheRate) {
