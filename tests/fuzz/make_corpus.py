@@ -71,7 +71,8 @@ def icmp_seeds():
         else:
             continue
         found.append(((row.verdict, flags, message[:2]), bytes([flags]) + message[:2] + message[4:]))
-    return shortest(found)
+    # An echo reply that is all zero but for its checksum: findings stay.
+    return [*shortest(found), bytes([0, 8, 0, 0, 0, 0, 0])]
 
 
 def piece(payload, offset=0, more=False, worker=0, v6=False, datagram=0, udp=False, wait=0, low=0):
