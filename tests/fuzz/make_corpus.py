@@ -1,8 +1,8 @@
 """Seeds for the fuzzers of the data plane, from the rows of the packet table: make_corpus.py [KIND...].
 
-Writes corpus/KIND.hex beside this file, a seed a line: of each kind of row the shortest. The rows take a minute to make, so
-what it writes is kept; run it again when rows of a new kind have come. KIND is packet, icmp, fragment or decap; each
-fuzzer's file says how its input is read.
+Writes corpus/KIND.hex beside this file, a seed a line: of each kind of row the shortest. The rows take long to make,
+so what it writes is kept; run it again when rows of a new kind have come. KIND is packet, icmp, fragment or decap;
+each fuzzer's file says how its input is read.
 """
 
 import functools
