@@ -43,6 +43,12 @@ void answer_echo(ForwardContext& context,
     };
     icmp.checksum.set(updated_checksum(icmp.checksum.get(), word(icmp.type), word(type)));
     icmp.type = type;
+    if (!view.is_v6 && icmp.checksum.get() == Be16{}) [[unlikely]] {
+        // The update cannot tell the two zeros of one's complement apart (RFC 1624, 3): of a
+        // message that is all zero the checksum is 0xFFFF. ICMPv6 sums up a pseudo-header that
+        // never is.
+        icmp.checksum.set(checksum_of(message));
+    }
     send_reply(context, packet, ethernet, message, header, verdict);
 }
 

@@ -111,6 +111,12 @@ using Span = std::span<const std::uint8_t>;
     if (const char* const wrong = wrong_inner(before, after, is_inner_v6)) {
         return wrong;
     }
+    if (!is_inner_v6) {
+        const auto& inner = header_at<Ipv4Header>(after.data());
+        if (!has_right_checksum(inner, inner.header_bytes())) {
+            return "the inner header checksum is wrong";
+        }
+    }
     constexpr std::size_t kGueOverIpv6 = 52;
     if (added == kGueOverIpv6 && promises_outer_sum(after, is_inner_v6) &&
         !has_right_transport(frame_of(packet).subspan(kIp), true)) {

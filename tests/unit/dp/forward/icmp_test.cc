@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dp/net/checksum.h"
 #include "dp/net/parse.h"
 #include "tests/support/lending_rig.h"
 
@@ -127,6 +128,18 @@ TEST(Icmp, AnErrorAboutAServiceWithoutBackendsSaysSo) {
     EXPECT_EQ(rig.forward(error_about(kClientPort)).verdict.reason, DropReason::kNoBackend);
     EXPECT_EQ(rig.service(kPortal).dropped[static_cast<std::size_t>(DropReason::kNoBackend)].get(),
               1U);
+}
+
+TEST(Echo, AnAnswerThatIsAllZeroHasTheChecksumOfZero) {
+    LendingRig rig;
+    rig.tables.vip_mark(testing::address("203.0.113.10")).vip_policy = shm::kAnswersEcho;
+    for (const std::size_t payload : {std::size_t{0}, std::size_t{1}, std::size_t{56}}) {
+        const Bytes ping = make_icmp_frame({.type = 8, .code = 0, .rest = 0}, Bytes(payload));
+        const auto [verdict, reply] = rig.forward(ping);
+        ASSERT_EQ(verdict.reply, ReplyKind::kEcho);
+        const auto message = testing::ip_of(reply).subspan(sizeof(Ipv4Header));
+        EXPECT_EQ(fold_checksum(sum_bytes(message)), 0xFFFFU) << payload;
+    }
 }
 
 }  // namespace
