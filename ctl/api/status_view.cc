@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <unistd.h>
 
 #include "ctl/api/views.h"
@@ -17,9 +19,16 @@ Json worker_view(std::size_t index, const shm::WorkerBlock& worker) {
             {"flow_capacity", worker.flow_capacity.get()}};
 }
 
-Json port_view(const shm::PortTelemetry& port) {
+// 0: the port is untagged. As configured when this daemon started: a change needs a restart.
+std::uint16_t vlan_of_port(const conf::Config& config, std::string_view name) {
+    const auto found = std::ranges::find(config.ports, name, &conf::PortConfig::name);
+    return found == config.ports.end() ? std::uint16_t{0} : found->vlan;
+}
+
+Json port_view(const shm::PortTelemetry& port, const conf::Config& config) {
     return {{"name", text_in(port.name)},
             {"driver", text_in(port.driver)},
+            {"vlan", vlan_of_port(config, text_in(port.name))},
             {"up", port.is_up.get() != 0},
             {"receive_packets", port.receive_packets.get()},
             {"receive_bytes", port.receive_bytes.get()},
@@ -92,7 +101,7 @@ Json engine_view(daemon::Daemon& daemon) {
     }
     const std::size_t ports = std::min<std::size_t>(header->port_count.load(), shm::kMaxPorts);
     for (std::size_t i = 0; i < ports; ++i) {
-        view["ports"].push_back(port_view(header->ports[i]));
+        view["ports"].push_back(port_view(header->ports[i], daemon.model().config()));
     }
     return view;
 }

@@ -111,7 +111,8 @@ std::string port_table(const json& ports, const Look& look) {
     for (const json& port : ports) {
         const bool is_up = flag(port, "up");
         const std::uint64_t missed = number(port, "receive_missed_packets");
-        table.add({{text(port, "name")},
+        const std::uint64_t vlan = number(port, "vlan");
+        table.add({{text(port, "name") + (vlan == 0 ? "" : fmt::format(" (VLAN {})", vlan))},
                    {text(port, "driver")},
                    {is_up ? "up" : "down", is_up ? Tone::kGood : Tone::kBad},
                    {fmt::format("{}", number(port, "receive_packets"))},

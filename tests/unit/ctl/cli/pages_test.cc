@@ -50,6 +50,15 @@ TEST(StatusPage, IsOnePage) {
               "No problems.\n");
 }
 
+TEST(StatusPage, SaysAPortsVlan) {
+    json status = good_status();
+    status["engine"]["ports"][0]["vlan"] = 0;
+    EXPECT_EQ(status_page(status, Look{}, kNow).find("VLAN"), std::string::npos);
+    status["engine"]["ports"][0]["vlan"] = 7;
+    EXPECT_NE(status_page(status, Look{}, kNow).find("\nedge (VLAN 7)  net_af_xdp  up"),
+              std::string::npos);
+}
+
 TEST(StatusPage, SaysProblemsAsSentences) {
     json status = good_status();
     status["problems"] = {"Backend portal/app-2 is down: connection refused."};

@@ -1,0 +1,163 @@
+"""A port with a VLAN on a veth: steered by its tag, answered and forwarded with it.
+
+The kernel of the lab may have no VLAN interfaces, so frames are sent and received raw, and backends are reached by
+another, untagged port.
+"""
+
+import ipaddress
+import re
+
+import pytest
+from scapy.layers.inet import ICMP, IP, TCP
+from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6
+from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.packet import Raw
+
+from support import api, lending
+from support.host import wait_until
+
+VLAN, PRIORITY, OTHER = 7, 5, 8
+VIP, VIP6 = "203.0.113.10", "2001:db8::10"
+CLIENT, CLIENT_MAC = "10.1.0.2", "02:00:00:00:00:77"
+SERVICES = lending.SERVICES[:2]
+# Sends frames given in hexadecimal on an interface, and prints those that come, with their tags, as they are on the
+# wire: the kernel hands a received tag over beside the frame (packet(7), PACKET_AUXDATA).
+RAW_LINK = """
+import socket, struct, sys
+link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+link.setsockopt(263, 8, 1)
+link.bind((sys.argv[1], 0))
+print("listening", flush=True)
+for frame in sys.argv[2:]:
+    link.send(bytes.fromhex(frame))
+while True:
+    data, notes, _, address = link.recvmsg(65536, 256)
+    if address[2] == socket.PACKET_OUTGOING:
+        continue
+    for level, kind, value in notes:
+        status, _, _, _, _, control, protocol = struct.unpack("IIIHHHH", value[:20])
+        if (level, kind) == (263, 8) and status & 0x10:
+            data = data[:12] + struct.pack(">HH", protocol if status & 0x40 else 0x8100, control) + data[12:]
+    print(data.hex(), flush=True)
+"""
+
+
+@pytest.fixture
+def lab(make_lab):
+    """Both programs; the balancer's eth1 is the port with the VLAN, the router's "trunk" the other end of it."""
+    lab = make_lab(backends=1, file_bytes=1)
+    lab.backends[0].vip_by_hand(*lab.vips)
+    lab.router.ip(f"link add trunk type veth peer name eth1 netns {lab.balancer.namespace}", "link set trunk up")
+    lab.router.plain_checksums("trunk")
+    lab.balancer.ip("link set eth1 up")
+    lab.balancer.run("ethtool", "-L", "eth0", "rx", "1", "tx", "1")  # one worker
+    lab.balancer.plain_checksums("eth1")
+    port = f'[[port]]\nname = "customers"\ninterface = "eth1"\nvlan = {VLAN}\n\n'
+    text = lending.config(lab, services=SERVICES, cpus="0").replace("[api]", port + "[api]")
+    # Checks are not what is tried here.
+    lab.balancer.configure(re.sub(r"\[defaults.health\]\n(?:\w+ = .*\n)+", '[defaults.health]\ntype = "none"\n', text))
+    return lab
+
+
+def started(lab):
+    lab.balancer.run("ethtool", "-K", "eth1", "rxvlan", "off")
+    lab.balancer.start_both()
+    wait_until("the backend is known",
+               lambda: all(backend["link"] for backend in api.backends(lab.balancer).values()))
+    return lab
+
+
+def mac_of_port(lab):
+    return lab.balancer.link("eth1")["address"]
+
+
+def received(process):
+    """The frames that a RAW_LINK has printed."""
+    lines = process.log.read_text(encoding="ascii").splitlines()
+    return [Ether(bytes.fromhex(line)) for line in lines if line != "listening"]
+
+
+def first_answer(lab, name, frames, is_answer):
+    """The first of the frames that come back on the trunk for which is_answer() holds."""
+    link = lab.router.start(name, "/usr/bin/python3", "-c", RAW_LINK, "trunk",
+                            *[bytes(frame).hex() for frame in frames])
+
+    def found():
+        return next((frame for frame in received(link) if is_answer(frame)), None)
+
+    try:
+        return wait_until(f"an answer to {name}", found)
+    finally:
+        link.stop()
+
+
+def variants(untagged):
+    """The frame without a tag, with others, and at last with the port's."""
+    ethernet, payload = Ether(dst=untagged.dst, src=untagged.src), untagged.payload
+    return [untagged, ethernet / Dot1Q(vlan=0, prio=3) / payload, ethernet / Dot1Q(vlan=OTHER, prio=2) / payload,
+            ethernet / Dot1Q(vlan=VLAN, prio=PRIORITY) / payload]
+
+
+def assert_tag(frame):
+    assert (frame[Dot1Q].vlan, frame[Dot1Q].prio) == (VLAN, PRIORITY)
+
+
+def test_arp_solicitation_and_ping_behind_the_tag_are_answered_with_the_tag(lab):
+    """All others of the four frames come first: had one of them an answer, it would be the first one."""
+    started(lab)
+    mac = mac_of_port(lab)
+    question = Ether(dst="ff:ff:ff:ff:ff:ff", src=CLIENT_MAC) / ARP(hwsrc=CLIENT_MAC, psrc="203.0.113.1", pdst=VIP)
+    answer = first_answer(lab, "arp", variants(question), lambda frame: ARP in frame and frame[ARP].op == 2)
+    assert (answer.src, answer[ARP].hwsrc, answer[ARP].psrc, answer.dst) == (mac, mac, VIP, CLIENT_MAC)
+    assert_tag(answer)
+
+    group = "ff02::1:ff" + ipaddress.ip_address(VIP6).exploded[-7:]
+    question = Ether(dst="33:33:ff:00:00:10", src=CLIENT_MAC) / IPv6(src="2001:db8::1", dst=group, hlim=255)
+    question /= ICMPv6ND_NS(tgt=VIP6) / ICMPv6NDOptSrcLLAddr(lladdr=CLIENT_MAC)
+    answer = first_answer(lab, "solicitation", variants(question), lambda frame: ICMPv6ND_NA in frame)
+    assert answer[ICMPv6ND_NA].tgt == VIP6 and answer.src == mac
+    assert_tag(answer)
+
+    question = Ether(dst=mac, src=CLIENT_MAC) / IP(src=CLIENT, dst=VIP) / ICMP(id=9, seq=1) / Raw(b"behind a tag")
+    answer = first_answer(lab, "ping", variants(question), lambda frame: ICMP in frame and frame[ICMP].type == 0)
+    assert (answer[IP].src, bytes(answer[ICMP].payload)) == (VIP, b"behind a tag")
+    assert_tag(answer)
+    wait_until("what was the kernel's is counted",
+               lambda: lab.balancer.metric("fairlead_port_kernel_packets_total", port="customers") >= 9)
+
+
+def test_what_comes_tagged_is_forwarded_without_a_tag_by_a_port_that_has_none(lab):
+    started(lab)
+    [backend] = lab.backends
+    heard = backend.start("heard", "/usr/bin/python3", "-c", RAW_LINK, "eth0")
+    wait_until("the backend listens", lambda: "listening" in heard.log.read_text())
+    frames = [Ether(dst=mac_of_port(lab), src=CLIENT_MAC) / IP(src=CLIENT, dst=VIP, ttl=9) / TCP(sport=port, dport=80)
+              for port in (40001, 40002)]
+    frames = [*variants(frames[0])[:3], variants(frames[1])[3]]
+    sender = lab.router.start("sender", "/usr/bin/python3", "-c", RAW_LINK, "trunk",
+                              *[bytes(frame).hex() for frame in frames])
+
+    def syns():  # the client itself knows of no connection, and resets it
+        return [frame for frame in received(heard) if TCP in frame and frame[TCP].flags == "S"]
+
+    wait_until("the SYN has arrived", syns)
+    [syn] = syns()
+    assert syn[TCP].sport == 40002 and syn[IP].ttl == 9 and Dot1Q not in syn
+    assert syn.dst == backend.link("eth0")["address"] and syn.src == lab.balancer.link("eth0")["address"]
+    ports = {port["name"]: port for port in api.get(lab.balancer, "/api/v1/status")["engine"]["ports"]}
+    assert (ports["edge"]["vlan"], ports["customers"]["vlan"]) == (0, VLAN)
+    sender.stop()
+    heard.stop()
+
+
+def test_a_port_with_a_vlan_but_no_interface_for_it_is_a_problem_with_the_command(lab):
+    started(lab)
+    problems = api.get(lab.balancer, "/api/v1/status")["problems"]
+    assert any("ip link add link eth1 name eth1.7 type vlan id 7" in problem for problem in problems), problems
+
+
+def test_an_interface_that_takes_tags_off_is_refused(lab):
+    lab.balancer.run("ethtool", "-K", "eth1", "rxvlan", "on")
+    process = lab.balancer.start_lbdp(wait=False)
+    assert process.wait(10) == 1, process.tail()
+    assert "ethtool -K eth1 rxvlan off" in process.log.read_text()
