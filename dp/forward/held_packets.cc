@@ -34,7 +34,7 @@ Released HeldPackets::add(ForwardContext& context, const Packet& packet, void* o
         const Held oldest = take_oldest();
         leaving = {oldest.packet, give_up(context, DropReason::kFragmentNoRoom), oldest.owner};
     }
-    put({packet, owner, context.now_ms + kHoldMs});
+    put({packet, owner, context.now_ms + kHoldMs, context.receiving_port});
     return leaving;
 }
 
@@ -48,7 +48,17 @@ std::size_t HeldPackets::offer_oldest(ForwardContext& context,
         taken[i] = take_oldest();
         packets[i] = taken[i].packet;
     }
-    forward_burst(context, {packets.data(), count}, {verdicts.data(), count});
+    const PortIndex polled = context.receiving_port;
+    for (std::size_t from = 0; from < count;) {
+        std::size_t to = from + 1;  // those that came on one port make one burst
+        while (to < count && taken[to].port == taken[from].port) {
+            ++to;
+        }
+        context.receiving_port = taken[from].port;
+        forward_burst(context, {&packets[from], to - from}, {&verdicts[from], to - from});
+        from = to;
+    }
+    context.receiving_port = polled;
     std::size_t leaving_count = 0;
     for (std::size_t i = 0; i < count; ++i) {
         if (verdicts[i].action == Action::kHold) {

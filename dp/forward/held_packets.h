@@ -41,7 +41,8 @@ class HeldPackets {
     // for it, counted, or one without an owner. Requires owner != nullptr.
     [[nodiscard]] Released add(ForwardContext& context, const Packet& packet, void* owner) noexcept;
 
-    // Offers every packet once, and calls release(const Released&) for each that leaves.
+    // Offers every packet once, as of the port on which it came, and calls release(const Released&)
+    // for each that leaves.
     template <typename Release>
     void offer(ForwardContext& context,
                Release&& release) noexcept(std::is_nothrow_invocable_v<Release&, const Released&>) {
@@ -65,6 +66,7 @@ class HeldPackets {
         Packet packet;
         void* owner = nullptr;
         std::uint64_t until_ms = 0;
+        PortIndex port{};  // on which it came: an answer leaves by it
     };
 
     // Takes the `count` oldest out, offers them, and puts those that stay to the end, in their
