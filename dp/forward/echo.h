@@ -8,9 +8,22 @@
 
 #include "dp/forward/classify.h"
 #include "dp/forward/pipeline.h"
+#include "dp/forward/reply.h"
 #include "dp/net/ip_view.h"
 
 namespace fairlead {
+
+// Whether the VIP answers pings, by its policy.
+[[nodiscard]] bool answers_echo(const shm::Snapshot& snapshot, const IpAddress& vip) noexcept;
+
+// The header of the reply to a request whose IP header is at `ip`.
+[[nodiscard]] ReplyHeader echo_header(const std::uint8_t* ip,
+                                      const IpAddress& vip,
+                                      const IpAddress& client,
+                                      bool is_v6) noexcept;
+
+// Type and checksum.
+void turn_into_reply(IcmpHeader& icmp, bool is_v6) noexcept;
 
 // For a whole echo request to a VIP with a right checksum, `message` being its ICMP part. Where the
 // VIP does not answer: echo_refused.

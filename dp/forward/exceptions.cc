@@ -46,6 +46,9 @@ void handle_unsendable(ForwardContext& context,
                        Packet& packet,
                        const PacketFacts& facts,
                        Verdict& verdict) noexcept {
+    if (facts.service == nullptr) {  // a reply of our own
+        return;
+    }
     switch (verdict.reason) {
         case DropReason::kTooBig:
             cut_and_send(context, packet, facts, verdict);

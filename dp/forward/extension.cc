@@ -1,6 +1,7 @@
 #include "dp/forward/extension.h"
 
 #include "dp/forward/fragment.h"
+#include "dp/forward/icmp.h"
 #include "dp/forward/limit.h"
 #include "dp/forward/resume.h"
 #include "dp/forward/transport.h"
@@ -110,6 +111,9 @@ void forward_past_extensions(ForwardContext& context,
     verdict.reason =
         check_transport(chain.protocol, bytes + chain.end, ip_bytes - chain.end, key, facts.event);
     if (verdict.reason != DropReason::kNone) {
+        if (chain.protocol == kProtocolIcmpv6) {
+            handle_icmp(context, packet, facts, verdict);
+        }
         return;
     }
     facts.hash = flow_hash_v6(context.snapshot.flow_hash_seed, ip.source, ip.destination, key);

@@ -43,7 +43,7 @@ struct HeaderChain {
                                                  std::uint32_t ip_bytes) noexcept;
 
 // Sends an IPv6 packet on that classify_burst() refused as kExtensionHeader or kFragment, by its
-// real ports, or says why not. Requires such a packet, unchanged.
+// real ports, handles its ICMPv6 message, or says why not. Requires such a packet, unchanged.
 void forward_past_extensions(ForwardContext& context,
                              Packet& packet,
                              PacketFacts& facts,

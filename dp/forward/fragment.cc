@@ -1,7 +1,10 @@
 #include "dp/forward/fragment.h"
 
 #include "dp/base/read_once.h"
+#include "dp/forward/echo_pieces.h"
+#include "dp/forward/fragment_piece.h"
 #include "dp/forward/fragment_table.h"
+#include "dp/forward/icmp.h"
 #include "dp/forward/limit.h"
 #include "dp/forward/resume.h"
 #include "dp/forward/transport.h"
@@ -12,19 +15,6 @@ namespace fairlead {
 namespace {
 
 constexpr std::uint32_t kMaxDatagramBytes = 65'535;
-
-// One fragment, of either family.
-struct Piece {
-    FragmentKey key;
-    const std::uint8_t* payload = nullptr;  // of the first: the transport header
-    std::uint32_t payload_bytes = 0;        // of the first: from the transport header on
-    std::uint32_t offset = 0;               // in the datagram's fragmentable part
-    std::uint32_t bytes = 0;                // of the fragmentable part
-    std::uint32_t unfragmentable = 0;       // bytes before it that count for the limit
-    std::uint8_t protocol = 0;
-    bool has_more = false;
-    TransportKey ports;  // of the first, once they are read
-};
 
 [[nodiscard]] DropReason check_extent(const Piece& piece) noexcept {
     if (piece.bytes == 0 || (piece.has_more && piece.bytes % 8 != 0) ||
@@ -62,7 +52,8 @@ struct Piece {
         return piece.offset < sizeof(TcpHeader) ? DropReason::kTinyFragment : DropReason::kNone;
     }
     // IPv6: extension headers may come first in the fragmentable part.
-    return piece.protocol == kProtocolUdp || (is_v6 && is_walked_header(piece.protocol))
+    return piece.protocol == kProtocolUdp || is_icmp(piece, is_v6) ||
+                   (is_v6 && is_walked_header(piece.protocol))
                ? DropReason::kNone
                : DropReason::kUnsupportedProtocol;
 }
@@ -74,8 +65,8 @@ void hold(Verdict& verdict) noexcept {
 
 // The entry's verdict on one more piece.
 [[nodiscard]] DropReason admit(FragmentEntry& entry, const Piece& piece) noexcept {
-    if (entry.is_refused) {
-        return DropReason::kFragmentOverlap;
+    if (entry.refusal != DropReason::kNone) {
+        return entry.refusal;
     }
     switch (entry.pieces.add(piece.offset, piece.offset + piece.bytes, !piece.has_more)) {
         case PieceFit::kFits:
@@ -85,8 +76,8 @@ void hold(Verdict& verdict) noexcept {
         case PieceFit::kOverlaps:
             break;
     }
-    entry.is_refused = true;
-    return DropReason::kFragmentOverlap;
+    entry.refusal = DropReason::kFragmentOverlap;
+    return entry.refusal;
 }
 
 // The backend that the first fragment went to, if it is still the service's.
@@ -144,12 +135,49 @@ void select_first(ForwardContext& context,
     entry.prolong(context.now_ms);
 }
 
+// The first piece of an ICMP message: a ping's is answered. Its entry says what the others get.
+void answer_first(ForwardContext& context,
+                  Packet& packet,
+                  const Piece& piece,
+                  bool is_v6,
+                  Verdict& verdict) noexcept {
+    FragmentVisit visit(
+        *context.fragments, context.snapshot.flow_hash_seed, piece.key, context.now_ms);
+    if (!visit.has_access()) {
+        hold(verdict);
+        return;
+    }
+    if (FragmentEntry* const entry = visit.find(); entry != nullptr) {
+        (void)admit(*entry, piece);
+        verdict.reason = DropReason::kFragmentOverlap;
+        return;
+    }
+    verdict.reason = check_ping(context, packet, piece, is_v6);
+    FragmentEntry& entry = visit.make();
+    (void)entry.pieces.add(0, piece.bytes, false);
+    entry.protocol = is_v6 ? kProtocolIcmpv6 : kProtocolIcmp;
+    entry.refusal = verdict.reason;
+    entry.prolong(context.now_ms);
+    if (verdict.reason == DropReason::kNone) {
+        answer_piece(context, packet, piece, is_v6, verdict);
+    }
+}
+
 // A first fragment: by its ports, as every packet; the others follow it.
 void forward_first(ForwardContext& context,
                    Packet& packet,
                    Piece& piece,
                    PacketFacts& facts,
                    Verdict& verdict) noexcept {
+    if (is_icmp(piece, facts.is_v6)) {
+        if (piece.has_more) {
+            answer_first(context, packet, piece, facts.is_v6, verdict);
+        } else {
+            verdict.reason = DropReason::kUnsupportedProtocol;
+            handle_icmp(context, packet, facts, verdict);
+        }
+        return;
+    }
     const TransportKey& key = piece.ports;
     verdict.reason = read_first(piece, piece.ports, facts.event);
     if (verdict.reason != DropReason::kNone ||
@@ -174,6 +202,14 @@ void forward_first(ForwardContext& context,
     }
 }
 
+// One more piece has gone by.
+void advance(FragmentEntry& entry, std::uint64_t now_ms) noexcept {
+    entry.prolong(now_ms);
+    if (entry.pieces.is_whole()) {
+        entry = FragmentEntry{};
+    }
+}
+
 // A later fragment: where the first one went.
 void forward_later(ForwardContext& context,
                    Packet& packet,
@@ -193,6 +229,14 @@ void forward_later(ForwardContext& context,
             hold(verdict);
             return;
         }
+        if (is_ping(*entry)) {
+            verdict.reason = admit(*entry, piece);
+            if (verdict.reason == DropReason::kNone) {
+                advance(*entry, context.now_ms);
+                answer_piece(context, packet, piece, facts.is_v6, verdict);
+            }
+            return;
+        }
         const TransportKey key{Be16{}, entry->port, entry->protocol};
         if (!find_service_late(context, piece.key.destination, key, facts, verdict) ||
             !limit_one(context, piece.key.source, facts, verdict)) {
@@ -209,10 +253,7 @@ void forward_later(ForwardContext& context,
         }
         facts.hash = entry->flow_hash;
         verdict.backend = entry->backend;
-        entry->prolong(context.now_ms);
-        if (entry->pieces.is_whole()) {
-            *entry = FragmentEntry{};
-        }
+        advance(*entry, context.now_ms);
     }
     rewrite_one(context, packet, facts, selection, verdict);
 }
@@ -243,7 +284,7 @@ void forward_fragment_v4(ForwardContext& context,
                          Packet& packet,
                          PacketFacts& facts,
                          Verdict& verdict) noexcept {
-    const std::uint8_t* const bytes = packet.data + sizeof(EthernetHeader);
+    std::uint8_t* const bytes = packet.data + sizeof(EthernetHeader);
     const auto& ip = header_at<Ipv4Header>(bytes);
     const std::uint32_t header_bytes = ip.header_bytes();
     Piece piece;
@@ -267,7 +308,7 @@ void forward_fragment_v6(ForwardContext& context,
                          const HeaderChain& chain,
                          PacketFacts& facts,
                          Verdict& verdict) noexcept {
-    const std::uint8_t* const bytes = packet.data + sizeof(EthernetHeader);
+    std::uint8_t* const bytes = packet.data + sizeof(EthernetHeader);
     const auto& ip = header_at<Ipv6Header>(bytes);
     const auto& header = header_at<FragmentHeader>(bytes + chain.fragment_at);
     if (chain.reason != DropReason::kNone) {

@@ -11,6 +11,8 @@
 //                        far as piece_set.h can tell: a repetition alone, after a contradiction
 //                        everything that still comes of the datagram
 //
+// A ping in pieces is answered piece by piece (echo_pieces.h).
+//
 // A later fragment that comes before its first one gets Action::kHold: the caller keeps it,
 // unchanged, and offers it again soon (held_packets.h). So does one whose bucket another worker is
 // in.

@@ -41,6 +41,7 @@
 #include "dp/forward/piece_set.h"
 #include "dp/net/big_endian.h"
 #include "dp/net/ip_address.h"
+#include "dp/shm/drop_reason.h"
 
 namespace fairlead {
 
@@ -63,11 +64,11 @@ struct FragmentEntry {
     FragmentKey key;
     std::uint64_t deadline_ms = 0;
     std::uint64_t flow_hash = 0;  // of the first piece: a tunnel's entropy for all of them
-    BackendIndex backend = kNoBackendIndex;
+    BackendIndex backend = kNoBackendIndex;  // none: a ping, which is answered
     Be16 port;                     // the service's, and its protocol: what select needs anew
     std::uint8_t protocol = 0;     // 0: the entry is empty
     std::uint8_t incarnation = 0;  // of the backend
-    bool is_refused = false;       // pieces overlapped: nothing of it is forwarded any more
+    DropReason refusal = DropReason::kNone;  // why nothing of it is forwarded any more
     std::uint8_t reserved = 0;
     PieceSet pieces;
 

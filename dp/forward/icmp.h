@@ -22,7 +22,8 @@
 
 namespace fairlead {
 
-// For a packet that was refused as unsupported_protocol; one that is not ICMP stays so.
+// For a packet that was refused as unsupported_protocol; one that is not ICMP stays so. ICMPv6 may
+// stand behind extension headers that extension.h has walked, and in an atomic fragment (RFC 6946).
 void handle_icmp(ForwardContext& context,
                  Packet& packet,
                  PacketFacts& facts,

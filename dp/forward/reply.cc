@@ -19,7 +19,7 @@ void write_v4(std::uint8_t* start, const ReplyHeader& header, std::size_t payloa
     ip.total_length.set(
         Be16::from_host(static_cast<std::uint16_t>(sizeof(Ipv4Header) + payload_bytes)));
     ip.identification.set(header.identification);
-    ip.flags_and_offset.set(header.may_be_fragmented ? Be16{} : kIpv4DontFragment);
+    ip.flags_and_offset.set(header.may_be_fragmented ? header.fragment_bits : kIpv4DontFragment);
     ip.ttl = header.ttl;
     ip.protocol = header.protocol;
     ip.source.set(header.source.v4());
@@ -56,16 +56,18 @@ bool has_room(const Packet& packet,
     return before >= sizeof(EthernetHeader) + ip_header_bytes(is_v6) + bytes;
 }
 
+bool is_addressed_to_port(const ForwardContext& context, const Packet& packet) noexcept {
+    const std::uint32_t port = to_number(context.receiving_port);
+    return port < context.snapshot.port_count &&
+           header_at<EthernetHeader>(packet.data).destination ==
+               context.snapshot.header->ports[port].mac;
+}
+
 bool may_reply(ForwardContext& context,
                const Packet& packet,
                ReplyKind kind,
                Verdict& verdict) noexcept {
-    const std::uint32_t port = to_number(context.receiving_port);
-    if (port >= context.snapshot.port_count) {
-        return false;
-    }
-    const MacAddress mac = context.snapshot.header->ports[port].mac;
-    if (header_at<EthernetHeader>(packet.data).destination != mac) {
+    if (!is_addressed_to_port(context, packet)) {
         return false;
     }
     if (!context.reply_limit.take(kind, context.now_ms)) {
@@ -99,7 +101,9 @@ void send_reply(ForwardContext& context,
     verdict.port = context.receiving_port;
     verdict.backend = kNoBackendIndex;
     verdict.reply = header.kind;
-    context.counters.worker->replies[static_cast<std::size_t>(header.kind)].add(1);
+    if (!header.is_later_piece) {
+        context.counters.worker->replies[static_cast<std::size_t>(header.kind)].add(1);
+    }
 }
 
 }  // namespace fairlead

@@ -6,6 +6,9 @@ namespace fairlead {
 
 namespace {
 
+// More extension headers than any honest packet has. RFC 8200, 4.1 lists six kinds, of which one
+// may come twice.
+constexpr unsigned kMaxExtensionHeaders = 8;
 constexpr Be16 kIpv4OffsetMask = Be16::from_host(0x1FFF);
 constexpr Be16 kIpv6OffsetMask = Be16::from_host(0xFFF8);
 constexpr Be16 kIpv6MoreFragments = Be16::from_host(0x0001);

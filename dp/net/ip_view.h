@@ -23,10 +23,6 @@ struct IpView {
     bool is_later_fragment = false;  // what follows is no transport header
 };
 
-// More extension headers than any honest packet has. RFC 8200, 4.1 lists six kinds, of which one
-// may come twice.
-inline constexpr unsigned kMaxExtensionHeaders = 8;
-
 // `packet` begins with the IP header and may end anywhere. nullopt: another version, a header that
 // does not fit or is shorter than it can be, too many extension headers, or a v4-mapped address in
 // an IPv6 header. header_bytes is at most packet.size().

@@ -19,7 +19,7 @@ LARGEST_ERROR = {4: 576, 6: 1280}
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 
 
-def _ip(version, source, destination, protocol, payload, tos=0, identification=0, flags=0x4000):
+def ip_packet(version, source, destination, protocol, payload, tos=0, identification=0, flags=0x4000):
     addresses = ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed
     if version == 6:
         return struct.pack(">IHBB", 6 << 28 | tos << 20, len(payload), protocol, TTL) + addresses + payload
@@ -56,8 +56,8 @@ def icmp_error(frame, kind, code, rest=0, source=None):
     room = LARGEST_ERROR[version] - (40 if version == 6 else 20) - 8
     message = _icmp(version, kind, code, rest, packet[:room], source, client)
     if version == 6:
-        return _back(frame, _ip(6, source, client, ICMPV6, message))
-    return _back(frame, _ip(4, source, client, ICMP, message, tos=0xC0))
+        return _back(frame, ip_packet(6, source, client, ICMPV6, message))
+    return _back(frame, ip_packet(4, source, client, ICMP, message, tos=0xC0))
 
 
 def echo_reply(frame, header_bytes):
@@ -69,10 +69,10 @@ def echo_reply(frame, header_bytes):
     if version == 6:
         (first,) = struct.unpack_from(">I", packet)
         message = _icmp(6, 129, packet[header_bytes + 1], rest, body, vip, client)
-        return _back(frame, _ip(6, vip, client, ICMPV6, message, tos=first >> 20 & 0xFF))
+        return _back(frame, ip_packet(6, vip, client, ICMPV6, message, tos=first >> 20 & 0xFF))
     message = _icmp(4, 0, packet[header_bytes + 1], rest, body, vip, client)
     (identification,) = struct.unpack_from(">H", packet, 4)
-    return _back(frame, _ip(4, vip, client, ICMP, message, packet[1], identification, 0))
+    return _back(frame, ip_packet(4, vip, client, ICMP, message, packet[1], identification, 0))
 
 
 def reset(frame, header_bytes):
@@ -90,4 +90,4 @@ def reset(frame, header_bytes):
     pseudo += struct.pack(">II", 20, TCP) if version == 6 else struct.pack(">HH", TCP, 20)
     checksum = headers.internet_checksum(pseudo + segment)
     segment = segment[:16] + struct.pack(">H", checksum) + segment[18:]
-    return _back(frame, _ip(version, vip, client, TCP, segment))
+    return _back(frame, ip_packet(version, vip, client, TCP, segment))

@@ -233,8 +233,8 @@ def without_a_first_one():
                        (d.dropped("no_service", *d.thirds()[0]), d.dropped("fragment", *d.thirds()[1], waits=True)))
         d = Datagram(service)
         icmp = 58 if is_v6(service) else 1
-        yield Scenario(f"{service.name}: pieces of a large ping",
-                       tuple(Piece(d.raw(offset, b"p" * 800, True, protocol=icmp), "unsupported_protocol")
+        yield Scenario(f"{service.name}: pieces of ICMP that nobody knows",
+                       tuple(Piece(d.raw(offset, b"p" * 800, True, protocol=icmp), "icmp_type")
                              for offset in (0, 800)))
 
 

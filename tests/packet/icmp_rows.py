@@ -88,6 +88,30 @@ def add_kinds(rows):
                 rows.forwarded(f"ICMP error {kind}/{code}", service, error_to(service, kind, code, rest=1400))
 
 
+def add_behind_extension_headers(rows):
+    headers_before = {
+        "hop by hop": (IPv6ExtHdrHopByHop(),),
+        "destination options": (IPv6ExtHdrDestOpt(),),
+        "hop by hop, then 6 others": (IPv6ExtHdrHopByHop(), *(IPv6ExtHdrDestOpt(),) * 6),
+    }
+    for service in table.SINGLE:
+        if not table.is_v6(service):
+            continue
+        quote = bytes(sent_by(service))
+        for name, chain in headers_before.items():
+            for kind in (1, 2, 3, 127):
+                header = IPv6(src=ROUTER6, dst=service.vip, hlim=57)
+                for one in chain:
+                    header = header / one.copy()
+                header.lastlayer().nh = ICMPV6
+                message = icmp6(kind, 0, 1400, quote, ROUTER6, service.vip)
+                text = f"ICMPv6 error {kind} behind {name}"
+                rows.forwarded(text, service, table.ether() / header / Raw(message))
+                bad = message[:-1] + bytes([message[-1] ^ 1])
+                rows.dropped(f"{service.name}: {text}, a bit flipped", "bad_icmp_checksum",
+                             table.ether() / header / Raw(bad))
+
+
 def add_by_scapy(rows):
     """The same made by scapy from end to end."""
     for service in table.SINGLE:
@@ -237,6 +261,6 @@ def add_bad_messages(rows):
 
 def rows():
     result = table.Table(flow_of=lambda service, _: table.usual_hash(service))  # that of the quoted flow
-    for add in (add_kinds, add_by_scapy, add_quotes, add_hop, add_bad_quotes, add_bad_messages):
+    for add in (add_kinds, add_behind_extension_headers, add_by_scapy, add_quotes, add_hop, add_bad_quotes, add_bad_messages):
         add(result)
     return result.rows

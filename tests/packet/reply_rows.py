@@ -4,7 +4,7 @@ A row's verdict is "reply:" and the kind as its metric names it; its output come
 """
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP, IPOption_RR
-from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrHopByHop
+from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, PadN
 from scapy.packet import Raw
 
 import table
@@ -123,10 +123,34 @@ def add_echo(rows):
         martian = ping(vip, ip={"src": "ff02::5" if v6 else "224.0.0.5"})
         rows.dropped(f"ping {vip} from a group", "martian_source", martian)
     add_echo_corners(rows)
+    add_echo_behind_extension_headers(rows)
     options = bytes(ping(PINGED[0], b"opt", ip={"options": [IPOption_RR(routers=["0.0.0.0"])]}))
     answered(rows, "ping with record route", "echo", options, replies.echo_reply(options, 4 * (options[14] & 15)))
     for vip in ("203.0.113.13", "2001:db8::13"):
         rows.dropped(f"ping {vip}, which never answers", "echo_refused", ping(vip, b"hello"))
+
+
+def add_echo_behind_extension_headers(rows):
+    """The reply has none of them."""
+    options = IPv6ExtHdrDestOpt(options=[PadN(optdata=b"\0" * 12)])
+    for name, chain in (("hop by hop", (IPv6ExtHdrHopByHop(),)), ("both kinds", (IPv6ExtHdrHopByHop(), options))):
+        for vip in PINGED[2:]:
+            for size in (0, 1, 57, 1200):
+                request = ping(vip, b"e" * size)
+                message = request[ICMPv6EchoRequest]
+                header = IPv6(src=table.CLIENT6, dst=vip, hlim=57)
+                for one in chain:
+                    header = header / one.copy()
+                header.lastlayer().nh = 58
+                frame = bytes(table.ether() / header / Raw(bytes(request)[-len(bytes(message)):]))
+                head = len(bytes(header))
+                text = f"ping {vip} behind {name}, {size} bytes"
+                answered(rows, text, "echo", frame, replies.echo_reply(frame, head))
+                bad = frame[:-1] + bytes([frame[-1] ^ 1])
+                rows.dropped(f"{text}, a bit flipped", "bad_icmp_checksum", bad)
+        chain_to_silent = table.ether() / IPv6(src=table.CLIENT6, dst="2001:db8::13") / chain[0].copy()
+        rows.dropped(f"ping behind {name}, which is never answered", "echo_refused",
+                     chain_to_silent / ICMPv6EchoRequest(id=1, seq=1, data=b"hello"))
 
 
 def add_echo_corners(rows):

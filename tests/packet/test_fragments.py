@@ -3,12 +3,16 @@
 import collections
 
 import pytest
+from scapy.layers.inet import IP, defragment
+from scapy.layers.inet6 import ICMPv6EchoReply, IPv6, IPv6ExtHdrFragment
 from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 
 import fragments
+import ping_pieces
 from test_table import run_lines, tables, verdict_of
 
-SCENARIOS = fragments.scenarios()
+SCENARIOS = fragments.scenarios() + ping_pieces.scenarios()
 # Between a turn of the worker's housekeeping and the time that a piece may wait.
 SOON_MS, LATE_MS = 1, 1000
 
@@ -29,6 +33,11 @@ def run(*groups):
     return at_once, at_the_end, answers[-1]
 
 
+def is_first(frame):
+    ip = Ether(frame).payload
+    return ip.frag == 0 if isinstance(ip, IP) else ip[IPv6ExtHdrFragment].offset == 0
+
+
 def assert_as_written(pieces, at_the_end, counters):
     for number, piece in enumerate(pieces):
         what = f"piece {number}"
@@ -36,8 +45,10 @@ def assert_as_written(pieces, at_the_end, counters):
         wanted = piece.output if piece.output is not None else piece.frame
         assert at_the_end[number]["frame"] == wanted.hex(), what
     assert counters["packets"] == len(pieces), "each is counted once, however often it was looked at"
-    reasons = collections.Counter(p.verdict for p in pieces if p.verdict != "transmit")
+    reasons = collections.Counter(p.verdict for p in pieces if p.verdict not in ("transmit", "reply:echo"))
     assert counters["dropped"] == dict(reasons)
+    answered = sum(piece.verdict == "reply:echo" and is_first(piece.frame) for piece in pieces)
+    assert counters["replies"].get("echo", 0) == answered, "a ping is one reply, of however many pieces"
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[scenario.description for scenario in SCENARIOS])
@@ -50,6 +61,35 @@ def test_scenario(scenario):
 def test_all_scenarios_in_one_run_do_not_meet():
     _, at_the_end, counters = run(*[scenario.pieces for scenario in SCENARIOS])
     assert_as_written([piece for scenario in SCENARIOS for piece in scenario.pieces], at_the_end, counters)
+
+
+def put_together6(sent):
+    """RFC 8200, 4.5; scapy's own defragment6() wants the pieces in order, and leaves gaps otherwise."""
+    data = bytearray()
+    for piece in sorted(sent, key=lambda one: one[IPv6ExtHdrFragment].offset):
+        assert len(data) == 8 * piece[IPv6ExtHdrFragment].offset
+        data += bytes(piece[IPv6ExtHdrFragment].payload)
+    return IPv6(bytes(IPv6(src=sent[0].src, dst=sent[0].dst, nh=58) / Raw(bytes(data))))
+
+
+@pytest.mark.parametrize("vip", [ping_pieces.VIPS[0], ping_pieces.VIPS[2]])
+@pytest.mark.parametrize("size", [1473, 4000, 65507])
+def test_scapy_puts_the_pieces_of_a_reply_together(vip, size):
+    """And computes the checksum of the whole anew."""
+    ping = ping_pieces.Ping(vip, size)
+    cuts = [*range(0, len(ping.data), 1448), len(ping.data)]
+    pieces = [ping.answered(*part) for part in reversed(list(zip(cuts, cuts[1:])))]
+    _, at_the_end, _ = run(pieces)
+    sent = [Ether(bytes.fromhex(answer["frame"])).payload for answer in at_the_end]
+    packet = put_together6(sent) if ":" in vip else IP(bytes(defragment(sent)[0]))
+    message = packet.payload
+    assert (packet.src, packet.dst) == (vip, ping.client)
+    assert isinstance(message, ICMPv6EchoReply) if ":" in vip else message.type == 0
+    name = "cksum" if ":" in vip else "chksum"
+    claimed = message.fields[name]
+    message.delfieldval(name)
+    assert type(sent[0])(bytes(packet)).payload.fields[name] == claimed
+    assert bytes(message)[8:] == ping.data[8:]
 
 
 def test_descriptions_tell_scenarios_apart():

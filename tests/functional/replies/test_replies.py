@@ -36,6 +36,15 @@ def test_a_vip_answers_pings_of_every_size(platform, vip):
         assert ping(platform, vip, "-s", size, "-M", "do") == 3, size
 
 
+@pytest.mark.parametrize("vip", VIPS)
+def test_a_vip_answers_pings_that_come_in_pieces(platform, vip):
+    """The client's kernel cuts them, puts the pieces of the reply together and verifies its checksum."""
+    before = replies(platform, "echo")
+    for size in (1473, 4000, 65507):
+        assert ping(platform, vip, "-s", size) == 3, size
+    assert replies(platform, "echo") == before + 9, "a reply counts once, of however many pieces"
+
+
 @pytest.mark.parametrize("service", HTTP_SERVICES, ids=[service[0] for service in HTTP_SERVICES])
 def test_a_packet_whose_hops_end_here_says_where_it_was(platform, service):
     _, vip, port, _, forwarding = service
