@@ -86,7 +86,8 @@ struct alignas(kCacheLineBytes) WorkerBlock {
     // The balancer's own answers, and those that the rate limit held back, by ReplyKind.
     std::array<Counter, kReplyKindCount> replies;
     std::array<Counter, kReplyKindCount> suppressed_replies;
-    std::array<Counter, (8 - (13 + kDropReasonCount + 2 * kReplyKindCount) % 8) % 8> reserved1;
+    Counter announcements;  // of VIPs, by ARP or neighbor advertisement: frames
+    std::array<Counter, (8 - (14 + kDropReasonCount + 2 * kReplyKindCount) % 8) % 8> reserved1;
 };
 static_assert(sizeof(WorkerBlock) % kCacheLineBytes == 0);
 static_assert(offsetof(WorkerBlock, heartbeat) == kCacheLineBytes);
@@ -150,6 +151,7 @@ inline constexpr std::uint32_t kTelemetryFingerprint =
                     offsetof(WorkerBlock, packets),
                     offsetof(WorkerBlock, dropped),
                     offsetof(WorkerBlock, replies),
+                    offsetof(WorkerBlock, announcements),
                     offsetof(ServiceCounters, dropped)});
 
 }  // namespace fairlead::shm

@@ -33,6 +33,8 @@ RING_SIZE = 65537
 # lbdp's buffers for a port with an MTU of 1,500; longer frames come in pieces and are not put together.
 BUFFER_BYTES = 2048
 
+ANNOUNCEMENTS = {neighbor_rows.announcement(service.vip) for service in table.SERVICES}
+
 HEAD = """
 [node]
 name = "lb1"
@@ -124,6 +126,8 @@ class Run:
                 wait_until(f"lbd answers; see {directory}/log", lambda: metrics(listen), lbd)
                 wait_until(f"{len(frames)} frames are read; see {directory}/log",
                            lambda: self.counter("fairlead_worker_packets_total") == len(frames), lbdp)
+                wait_until(f"every VIP is announced; see {directory}/log",
+                           lambda: self.counter("fairlead_announcements_total") >= len(ANNOUNCEMENTS), lbdp)
                 self.metrics = metrics(listen)
                 began = time.monotonic()
                 lbdp.send_signal(signal.SIGTERM)
@@ -133,7 +137,10 @@ class Run:
                 for process in (lbdp, lbd):
                     process.terminate()
                     process.wait(10)
-        self.sent = [bytes(packet) for packet in rdpcap(str(directory / "out.pcap"))]
+        sent = [bytes(packet) for packet in rdpcap(str(directory / "out.pcap"))]
+        # A probe's answer is a VIP's announcement byte for byte, so it is among these.
+        self.announced = collections.Counter(frame for frame in sent if frame in ANNOUNCEMENTS)
+        self.sent = [frame for frame in sent if frame not in ANNOUNCEMENTS]
 
     @staticmethod
     def program(name):
@@ -177,6 +184,10 @@ def test_the_table_through_lbd_and_lbdp(run):
 
     too_long = [row for row in rows if len(row.frame) > BUFFER_BYTES]
     expected = [row for row in rows if row.output is not None and row not in too_long]
+    assert set(result.announced) == ANNOUNCEMENTS
+    like_them = collections.Counter(row.output for row in expected if row.output in ANNOUNCEMENTS)
+    assert all(result.announced[frame] > times for frame, times in like_them.items())
+    expected = [row for row in expected if row.output not in ANNOUNCEMENTS]
     for number, row in enumerate(expected):
         assert result.sent[number].hex() == row.output.hex(), row.description
     assert len(result.sent) == len(expected)
