@@ -25,6 +25,7 @@ import icmp_rows
 import neighbor_rows
 import reply_rows
 import table
+import test_cuts
 from oracle import maglev
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -224,6 +225,25 @@ def test_fragments_through_lbd_and_lbdp(run):
         assert result.dropped() == dict(verdicts)
         expected = collections.Counter(piece.output.hex() for piece in pieces if piece.output is not None)
         assert collections.Counter(frame.hex() for frame in result.sent) == expected
+
+
+def test_cuts_through_lbd_and_lbdp(run):
+    """Datagrams that may be fragmented, around the edge of what each mode leaves of the MTU."""
+    frames, expected = [], collections.Counter()
+    for service in test_cuts.V4:
+        fits = table.EDGE.mtu - table.overhead(service) - table.header_bytes(service)
+        frames.append(test_cuts.datagram(service, fits))
+        expected[table.expected(service, frames[-1])] += 1
+        for extra in (1, 8, 400):
+            frames.append(test_cuts.datagram(service, fits + extra))
+            pieces = test_cuts.expected_pieces(service, frames[-1])
+            assert len(pieces) == 2
+            expected.update(pieces)
+    result = run(frames)
+    assert result.exit_code == 0 and result.dropped() == {}
+    sent = collections.Counter(result.sent)
+    for frame in [*expected, *sent]:  # one by one: a difference of thousands takes pytest minutes
+        assert sent[frame] == expected[frame], frame.hex()
 
 
 def test_flows_spread_as_hash_and_ring_of_the_oracle_say(run):
