@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -115,6 +116,33 @@ TEST_F(AnnouncerTest, AWorkerThatTakesNothingMakesTheRestWait) {
     }
     EXPECT_EQ(waiting, AnnouncementQueue::kCapacity);
     EXPECT_EQ(pass(milliseconds(1'000)).size(), vips.size() - AnnouncementQueue::kCapacity);
+}
+
+TEST(AnnouncementQueue, PassesEveryAddressInOrderFromOneThreadToAnother) {
+    constexpr std::uint32_t kAddresses = 100'000;
+    AnnouncementQueue queue;
+    std::uint32_t wrong = 0;
+    std::thread reader([&] {
+        for (std::uint32_t i = 0; i < kAddresses;) {
+            const IpAddress* const vip = queue.front();
+            if (vip == nullptr) {
+                std::this_thread::yield();
+                continue;
+            }
+            wrong += *vip != IpAddress::from_v4(Be32::from_host(i++));
+            queue.pop();
+        }
+    });
+    for (std::uint32_t i = 0; i < kAddresses;) {
+        if (queue.push(IpAddress::from_v4(Be32::from_host(i)))) {
+            ++i;
+        } else {
+            std::this_thread::yield();
+        }
+    }
+    reader.join();
+    EXPECT_EQ(wrong, 0);
+    EXPECT_EQ(queue.front(), nullptr);
 }
 
 }  // namespace
