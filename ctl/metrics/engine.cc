@@ -183,6 +183,14 @@ void write_replies(TextWriter& out, std::span<const shm::WorkerBlock> workers) {
           "Answers that the engine's rate limit held back, by kind; also drops of the reason "
           "reply_rate_limited.",
           &shm::WorkerBlock::suppressed_replies);
+    out.family("fairlead_announcements_total",
+               Type::kCounter,
+               "Frames by which the engine told neighbors that a VIP is here now.");
+    std::uint64_t announcements = 0;
+    for (const shm::WorkerBlock& worker : workers) {
+        announcements += worker.announcements.get();
+    }
+    out.sample("", "", announcements);
 }
 
 void write_drops(TextWriter& out, std::span<const shm::WorkerBlock> workers) {

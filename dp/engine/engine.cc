@@ -39,6 +39,7 @@ Status Engine::State::run(const std::function<bool(milliseconds)>& wait) {
         if (tables_) {
             follow_tables();
         }
+        announcer_.turn(announcements_, now);
         captures_->turn(now);
         if (now >= next_report) {
             next_report = now + kReportEvery;
@@ -74,8 +75,10 @@ void Engine::State::follow_tables() {
     if (generation == followed) {
         return;
     }
+    std::vector<steer_address> vips = vips_of(tables_->snapshot());
+    vip_addresses_ = addresses_of(vips);
     if (vips_) {
-        const Status mirrored = vips_->set(vips_of(tables_->snapshot()));
+        const Status mirrored = vips_->set(std::move(vips));
         if (!mirrored) {
             if (!std::exchange(said_stuck_, true)) {
                 log_error("vips-not-mirrored",
@@ -87,10 +90,35 @@ void Engine::State::follow_tables() {
     said_stuck_ = false;
     // Pairs with the workers' acquire (follow.h).
     follow_.generation.store(generation, std::memory_order_release);
+    tell_neighbors();
     if (followed == 0) {
         log_info("forwarding", {{"generation", generation}});
         notify_service_manager("STATUS=forwarding");
     }
+}
+
+void Engine::State::tell_neighbors() {
+    const shm::Snapshot snapshot = tables_->snapshot();
+    std::vector<MacAddress> macs;
+    for (std::uint32_t port = 0; port < snapshot.port_count; ++port) {
+        macs.push_back(snapshot.header->ports[port].mac);
+    }
+    announcer_.follow(vip_addresses_, std::move(macs), Clock::now());
+    join_groups();
+}
+
+void Engine::State::join_groups() {
+    std::vector<unsigned> indexes;
+    for (const Port& port : ports_) {
+        if (port.interface_index() != 0) {
+            indexes.push_back(port.interface_index());
+        }
+    }
+    const Status joined = groups_.follow(vip_addresses_, indexes);
+    if (!joined && !said_outside_) {
+        log_warning("groups-not-joined", {{"reason", joined.error().message}});
+    }
+    said_outside_ = !joined;
 }
 
 void Engine::State::report() {
@@ -98,6 +126,7 @@ void Engine::State::report() {
         ports_[number].follow_interface();
         ports_[number].report(telemetry_->header().ports.at(number));
     }
+    join_groups();  // an interface may have been made anew, with another index
     if (tables_ && !tables_segment_.is_current(shm::kTables, options_.run_dir) &&
         !std::exchange(said_replaced_, true)) {
         log_error(

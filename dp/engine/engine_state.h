@@ -13,12 +13,14 @@
 
 #include "bpf/loader/steer_loader.h"
 #include "dp/base/result.h"
+#include "dp/engine/announcer.h"
 #include "dp/engine/capture_server.h"
 #include "dp/engine/engine.h"
 #include "dp/engine/follow.h"
 #include "dp/engine/packet_memory.h"
 #include "dp/engine/port.h"
 #include "dp/engine/segments.h"
+#include "dp/engine/solicited_groups.h"
 #include "dp/engine/worker.h"
 #include "dp/forward/fragment_table.h"
 #include "dp/forward/rate_limits.h"
@@ -51,6 +53,9 @@ class Engine::State {
     void run_worker(std::uint32_t number);
     [[nodiscard]] Status look_for_tables();
     void follow_tables();
+    // What the neighbors are to know of the VIPs of the generation that is followed.
+    void tell_neighbors();
+    void join_groups();
     void report();
     void stop();
 
@@ -68,6 +73,7 @@ class Engine::State {
     std::vector<SourceSet> source_sets_ = std::vector<SourceSet>(kSourceSets);
     std::vector<std::vector<PacketCredit>> packet_credits_;  // by worker
     std::unique_ptr<CaptureServer> captures_;                // outlives the workers
+    AnnouncementQueue announcements_;                        // likewise
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::thread> threads_;
     shm::Segment tables_segment_;
@@ -75,7 +81,11 @@ class Engine::State {
     Follow follow_;
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
     std::uint64_t first_tick_ = 0;
+    std::vector<IpAddress> vip_addresses_;  // of the generation that is followed
+    Announcer announcer_;
+    SolicitedGroups groups_;
     bool said_stuck_ = false;
+    bool said_outside_ = false;
     bool said_replaced_ = false;
 };
 

@@ -87,6 +87,8 @@ Status Port::open_vdev(const PortSetup& setup) {
     if (Status started = start_device(*device, options_.name, setup.pools); !started) {
         return started;
     }
+    // So that neighbor solicitations for VIPs get in; a device without such a filter refuses.
+    (void)rte_eth_allmulticast_enable(*device);
     devices_.push_back(*device);
     const auto workers = static_cast<std::uint16_t>(setup.pools.size());
     for (std::uint16_t queue = 0; queue < workers; ++queue) {
@@ -153,6 +155,7 @@ void Port::follow_interface() {
         return;
     }
     const Result<InterfaceFacts> facts = look_at_interface(options_.interface);
+    interface_index_ = facts ? facts->index : 0;
     if (facts && facts->mac.bytes != steered_mac_ &&
         steering_->set_interface(facts->mac.bytes, options_.vlan)) {
         steered_mac_ = facts->mac.bytes;

@@ -53,6 +53,8 @@ class Port {
     void report(shm::PortTelemetry& block) const;
     // Tells the steering program the interface's address, which may have changed.
     void follow_interface();
+    // The kernel's number of the interface, as follow_interface() has found it; 0: there is none.
+    [[nodiscard]] unsigned interface_index() const { return interface_index_; }
 
     // Stops receiving and sending, and flushes capture files. No worker may use a queue any more.
     void close();
@@ -81,6 +83,7 @@ class Port {
     std::vector<std::uint16_t> devices_;
     std::optional<SteerLoader> steering_;
     std::optional<std::array<std::uint8_t, 6>> steered_mac_;
+    unsigned interface_index_ = 0;
     Readings base_;  // what the block said before this start
 };
 

@@ -208,7 +208,8 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) {
                       .pool = pools_[number],
                       .first_tick = first_tick_,
                       .follow = &follow_,
-                      .capture = captures_->order(number)};
+                      .capture = captures_->order(number),
+                      .announcements = number == 0 ? &announcements_ : nullptr};
     for (const Port& port : ports_) {
         setup.ports.push_back(port.queues()[number]);
     }

@@ -1,5 +1,6 @@
 #include "dp/engine/vip_mirror.h"
 
+#include <array>
 #include <cstring>
 
 namespace fairlead::engine {
@@ -18,6 +19,16 @@ std::vector<steer_address> vips_of(const shm::Snapshot& snapshot) {
         }
     }
     return vips;
+}
+
+std::vector<IpAddress> addresses_of(std::span<const steer_address> vips) {
+    std::vector<IpAddress> addresses;
+    for (const steer_address& vip : vips) {
+        std::array<std::uint8_t, 16> bytes{};
+        std::memcpy(bytes.data(), vip.bytes, bytes.size());
+        addresses.push_back(IpAddress::from_v6(bytes));
+    }
+    return addresses;
 }
 
 }  // namespace fairlead::engine

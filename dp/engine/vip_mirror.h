@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,5 +17,6 @@ namespace fairlead::engine {
 
 // The addresses that `snapshot` marks as VIPs, in the map's form. Empty for an empty snapshot.
 [[nodiscard]] std::vector<steer_address> vips_of(const shm::Snapshot& snapshot);
+[[nodiscard]] std::vector<IpAddress> addresses_of(std::span<const steer_address> vips);
 
 }  // namespace fairlead::engine

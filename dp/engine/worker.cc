@@ -9,6 +9,9 @@
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 
+#include "dp/forward/advertisement.h"
+#include "dp/forward/vlan.h"
+
 namespace fairlead::engine {
 namespace {
 
@@ -248,6 +251,42 @@ void Worker::offer_held() noexcept {
     send();
 }
 
+void Worker::announce() noexcept {
+    const IpAddress* const due = setup_.announcements->front();
+    // Pairs with the control thread's release: the generation that has this VIP came before it.
+    if (due == nullptr ||
+        setup_.follow->generation.load(std::memory_order_acquire) != acknowledged_) {
+        return;
+    }
+    const IpAddress vip = *due;
+    setup_.announcements->pop();
+    const shm::Snapshot& snapshot = context_.snapshot;
+    if (snapshot.is_empty() || snapshot.find(vip, Be16{}, shm::kVipMark) == nullptr) {
+        return;  // it has gone meanwhile
+    }
+    const std::size_t ports = std::min<std::size_t>(outboxes_.size(), snapshot.port_count);
+    for (std::size_t port = 0; port < ports; ++port) {
+        const MacAddress own = snapshot.header->ports[port].mac;
+        rte_mbuf* const packet = own == MacAddress{} ? nullptr : rte_pktmbuf_alloc(setup_.pool);
+        if (packet == nullptr) {
+            continue;
+        }
+        Packet bytes{.data = rte_pktmbuf_mtod(packet, std::uint8_t*),
+                     .headroom = rte_pktmbuf_headroom(packet)};
+        write_announcement(bytes, vip, own);
+        const std::uint16_t vlan = vlan_of(snapshot, PortIndex{static_cast<std::uint8_t>(port)});
+        if (vlan != 0) {
+            (void)put_tag(bytes, vlan);  // a fresh buffer has room for it
+        }
+        Verdict verdict;
+        verdict.action = Action::kTransmit;
+        verdict.port = PortIndex{static_cast<std::uint8_t>(port)};
+        dispatch(packet, bytes, verdict);
+        setup_.counters.worker->announcements.add(1);
+    }
+    send();
+}
+
 void Worker::drop(rte_mbuf* packet, DropReason reason, ServiceId service) noexcept {
     setup_.counters.worker->dropped[static_cast<std::size_t>(reason)].add(1);
     if (to_number(service) < setup_.counters.services.size()) {
@@ -267,6 +306,9 @@ void Worker::keep_house(std::uint64_t now) noexcept {
     context_.now_ms = now / (tsc_per_second_ / 1'000);
     if (held_.size() != 0) {
         offer_held();
+    }
+    if (setup_.announcements != nullptr) {
+        announce();
     }
     if (ticks > kMaxIdleTicks && context_.other_flows.size() > setup_.lasting_other_flows) {
         context_.other_flows = context_.other_flows.first(setup_.lasting_other_flows);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "dp/base/ids.h"
+#include "dp/engine/announcer.h"
 #include "dp/engine/capture_tap.h"
 #include "dp/engine/follow.h"
 #include "dp/engine/options.h"
@@ -45,6 +46,7 @@ struct WorkerSetup {
     std::uint64_t first_tick = 0;  // of the flows' clock
     const Follow* follow = nullptr;
     CaptureOrder* capture = nullptr;
+    AnnouncementQueue* announcements = nullptr;  // one worker's alone
 };
 
 class Worker {
@@ -83,6 +85,8 @@ class Worker {
     void hold(rte_mbuf* packet, const Packet& bytes) noexcept;
     // Looks again at the fragments that wait for their first one.
     void offer_held() noexcept;
+    // Sends the announcements of one VIP, if one is due.
+    void announce() noexcept;
     void drop(rte_mbuf* packet, DropReason reason, ServiceId service) noexcept;
     // Once a millisecond at most.
     void keep_house(std::uint64_t now) noexcept;

@@ -1,5 +1,6 @@
 #include "dp/forward/neighbor.h"
 
+#include "dp/forward/advertisement.h"
 #include "dp/forward/reply.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
@@ -9,16 +10,9 @@ namespace fairlead {
 namespace {
 
 constexpr std::size_t kIp = sizeof(EthernetHeader);
-constexpr std::uint8_t kSolicitedHopLimit = 255;  // nobody beyond the segment can make it
-// RFC 4861, 4.4: solicited, override.
-constexpr std::uint32_t kSolicited = 0x4000'0000U;
-constexpr std::uint32_t kOverride = 0x2000'0000U;
 constexpr std::uint8_t kSourceLinkLayer = 1;
-constexpr std::uint8_t kTargetLinkLayer = 2;
-// RFC 4291, 2.7.1: all nodes, and the first 13 bytes of every solicited-node group.
-constexpr std::array<std::uint8_t, 16> kAllNodes{0xFF, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+// RFC 4291, 2.7.1: the first 13 bytes of every solicited-node group.
 constexpr std::array<std::uint8_t, 13> kSolicitedNode{0xFF, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xFF};
-constexpr MacAddress kAllNodesMac{{0x33, 0x33, 0, 0, 0, 1}};  // RFC 2464, 7
 
 [[nodiscard]] bool is_group(const MacAddress& mac) noexcept {
     return (mac.bytes[0] & 1U) != 0;
@@ -59,7 +53,7 @@ struct Solicitation {
 // RFC 4861, 7.1.1.
 [[nodiscard]] bool is_sound(const Packet& packet, const Solicitation& asked) noexcept {
     const auto& message = header_at<NeighborMessage>(asked.message);
-    if (asked.ip.hop_limit != kSolicitedHopLimit || message.icmp.code != 0 ||
+    if (asked.ip.hop_limit != kNeighborHopLimit || message.icmp.code != 0 ||
         asked.bytes < sizeof(NeighborMessage) ||
         asked.bytes > packet.length - kIp - sizeof(Ipv6Header)) {
         return false;
@@ -121,7 +115,6 @@ void answer_solicitation(ForwardContext& context,
         return;
     }
     // The advertisement has an option that the solicitation may lack, so it begins 8 bytes earlier.
-    constexpr std::size_t kBytes = sizeof(NeighborMessage) + sizeof(LinkLayerOption);
     std::uint8_t* const start = asked.message - sizeof(LinkLayerOption);
     if (!has_room(packet, start, 0, true)) {
         return;
@@ -137,21 +130,13 @@ void answer_solicitation(ForwardContext& context,
         .source = asked.target,
         .destination = IpAddress::from_v6(is_unspecified ? kAllNodes : asked.ip.source),
         .protocol = kProtocolIcmpv6,
-        .ttl = kSolicitedHopLimit};
-    auto& message = header_at<NeighborMessage>(start);
-    message.icmp = {};
-    message.icmp.type = kIcmpv6NeighborAdvertisement;
-    message.icmp.rest.set(Be32::from_host(kOverride | (is_unspecified ? 0 : kSolicited)));
-    message.target = asked.target.bytes();
-    auto& option = header_at<LinkLayerOption>(start + sizeof(NeighborMessage));
-    option = {.type = kTargetLinkLayer, .length = 1, .mac = own};
-    Ipv6Header pseudo;
-    pseudo.source = header.source.bytes();
-    pseudo.destination = header.destination.bytes();
-    const std::uint64_t sum = sum_bytes({start, kBytes}) +
-                              sum_pseudo_header(pseudo, std::uint32_t{kBytes}, kProtocolIcmpv6);
-    message.icmp.checksum.set(Be16::from_raw(static_cast<std::uint16_t>(~fold_checksum(sum))));
-    send_reply(context, packet, ethernet, {start, kBytes}, header, verdict);
+        .ttl = kNeighborHopLimit};
+    write_advertisement(start,
+                        {.target = asked.target,
+                         .destination = header.destination,
+                         .own = own,
+                         .is_solicited = !is_unspecified});
+    send_reply(context, packet, ethernet, {start, kAdvertisementBytes}, header, verdict);
 }
 
 }  // namespace

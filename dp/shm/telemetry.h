@@ -94,7 +94,8 @@ struct alignas(kCacheLineBytes) WorkerBlock {
     // The balancer's own answers, and those that the rate limit held back, by ReplyKind.
     std::array<Counter, kReplyKindCount> replies;
     std::array<Counter, kReplyKindCount> suppressed_replies;
-    std::array<Counter, (8 - (kDropReasonCount + 2 * kReplyKindCount) % 8) % 8> reserved1;
+    Counter announcements;  // of VIPs, by ARP or neighbor advertisement: frames
+    std::array<Counter, (8 - (1 + kDropReasonCount + 2 * kReplyKindCount) % 8) % 8> reserved1;
 };
 static_assert(sizeof(WorkerBlock) % kCacheLineBytes == 0);
 static_assert(offsetof(WorkerBlock, heartbeat) == kCacheLineBytes);
@@ -162,6 +163,7 @@ inline constexpr std::uint32_t kTelemetryFingerprint =
                     offsetof(WorkerBlock, kernel_packets),
                     offsetof(WorkerBlock, dropped),
                     offsetof(WorkerBlock, replies),
+                    offsetof(WorkerBlock, announcements),
                     offsetof(ServiceCounters, dropped)});
 
 }  // namespace fairlead::shm

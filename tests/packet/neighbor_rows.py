@@ -57,6 +57,16 @@ def advertisement(vip=VIP6, asker=ASKER6, mac=ASKER_MAC):
     return headers.mac_bytes(mac) + own + b"\x86\xdd" + packet
 
 
+def announcement(vip):
+    """RFC 5227, 3: an ARP request by and for the VIP; RFC 4861, 7.2.6: an advertisement that nobody asked for."""
+    if ":" in vip:
+        return advertisement(vip, asker="::")
+    own = headers.mac_bytes(table.EDGE.mac)
+    address = ipaddress.ip_address(vip).packed
+    packet = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 1) + own + address + b"\0" * 6 + address
+    return headers.mac_bytes(BROADCAST) + own + b"\x08\x06" + packet
+
+
 def rows():
     result = table.Table()
 

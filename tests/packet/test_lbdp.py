@@ -28,14 +28,18 @@ import limit_rows
 import neighbor_rows
 import reply_rows
 import table
+import test_cuts
 import vlan_rows
 from oracle import maglev
+from oracle.vlan import tagged
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FAIRLEAD_BUILD", REPOSITORY / "build" / "release")).resolve()
 RING_SIZE = 65537
 # lbdp's buffers for a port with an MTU of 1,500; longer frames come in pieces and are not put together.
 BUFFER_BYTES = 2048
+
+ANNOUNCEMENTS = {neighbor_rows.announcement(service.vip) for service in table.SERVICES}
 
 HEAD = """
 [node]
@@ -119,8 +123,10 @@ def metrics(listen):
 class Run:
     """What came of the frames."""
 
-    def __init__(self, directory, frames, listen, port_keys=""):
+    def __init__(self, directory, frames, listen, vlan=None):
         self.listen = listen
+        self.announcements = ANNOUNCEMENTS if vlan is None else {tagged(frame, vlan) for frame in ANNOUNCEMENTS}
+        port_keys = "" if vlan is None else f"vlan = {vlan}"
         (directory / "seed").write_text(f"{table.SEED:016x}\n", encoding="ascii")
         wrpcap(str(directory / "in.pcap"), [Raw(frame) for frame in frames], linktype=1)
         configuration = directory / "fairlead.toml"
@@ -134,6 +140,8 @@ class Run:
                 wait_until(f"lbd answers; see {directory}/log", lambda: metrics(listen), lbd)
                 wait_until(f"{len(frames)} frames are read; see {directory}/log",
                            lambda: self.counter("fairlead_worker_packets_total") == len(frames), lbdp)
+                wait_until(f"every VIP is announced; see {directory}/log",
+                           lambda: self.counter("fairlead_announcements_total") >= len(ANNOUNCEMENTS), lbdp)
                 self.metrics = metrics(listen)
                 began = time.monotonic()
                 lbdp.send_signal(signal.SIGTERM)
@@ -143,7 +151,10 @@ class Run:
                 for process in (lbdp, lbd):
                     process.terminate()
                     process.wait(10)
-        self.sent = [bytes(packet) for packet in rdpcap(str(directory / "out.pcap"))]
+        sent = [bytes(packet) for packet in rdpcap(str(directory / "out.pcap"))]
+        # A probe's answer is a VIP's announcement byte for byte, so it is among these.
+        self.announced = collections.Counter(frame for frame in sent if frame in self.announcements)
+        self.sent = [frame for frame in sent if frame not in self.announcements]
 
     @staticmethod
     def program(name):
@@ -170,9 +181,9 @@ class Run:
 def run():
     directories = []
 
-    def start(frames, port_keys=""):
+    def start(frames, vlan=None):
         directories.append(pathlib.Path(tempfile.mkdtemp(prefix="fairlead-pcap-")))
-        return Run(directories[-1], frames, 20000 + os.getpid() % 20000, port_keys)
+        return Run(directories[-1], frames, 20000 + os.getpid() % 20000, vlan)
 
     yield start
     for directory in directories:
@@ -186,11 +197,15 @@ def test_the_table_through_lbd_and_lbdp(run, vlan):
             + neighbor_rows.rows())
     if vlan is not None:
         rows = vlan_rows.tagged(rows) + vlan_rows.rows()
-    result = run([row.frame for row in rows], port_keys="" if vlan is None else f"vlan = {vlan}")
+    result = run([row.frame for row in rows], vlan=vlan)
     assert result.exit_code == 0 and result.seconds_to_stop < 2
 
     too_long = [row for row in rows if len(row.frame) > BUFFER_BYTES]
     expected = [row for row in rows if row.output is not None and row not in too_long]
+    assert set(result.announced) == result.announcements
+    like_them = collections.Counter(row.output for row in expected if row.output in result.announcements)
+    assert all(result.announced[frame] > times for frame, times in like_them.items())
+    expected = [row for row in expected if row.output not in result.announcements]
     for number, row in enumerate(expected):
         assert result.sent[number].hex() == row.output.hex(), row.description
     assert len(result.sent) == len(expected)
@@ -223,13 +238,32 @@ def test_fragments_through_lbd_and_lbdp(run, vlan):
     for pieces in portions(fragments.scenarios()):
         if vlan is not None:
             pieces = vlan_rows.tagged(pieces)
-        result = run([piece.frame for piece in pieces], port_keys="" if vlan is None else f"vlan = {vlan}")
+        result = run([piece.frame for piece in pieces], vlan=vlan)
         assert result.exit_code == 0
         verdicts = collections.Counter(piece.verdict for piece in pieces)
         del verdicts["transmit"]
         assert result.dropped() == dict(verdicts)
         expected = collections.Counter(piece.output.hex() for piece in pieces if piece.output is not None)
         assert collections.Counter(frame.hex() for frame in result.sent) == expected
+
+
+def test_cuts_through_lbd_and_lbdp(run):
+    """Datagrams that may be fragmented, around the edge of what each mode leaves of the MTU."""
+    frames, expected = [], collections.Counter()
+    for service in test_cuts.V4:
+        fits = table.EDGE.mtu - table.overhead(service) - table.header_bytes(service)
+        frames.append(test_cuts.datagram(service, fits))
+        expected[table.expected(service, frames[-1])] += 1
+        for extra in (1, 8, 400):
+            frames.append(test_cuts.datagram(service, fits + extra))
+            pieces = test_cuts.expected_pieces(service, frames[-1])
+            assert len(pieces) == 2
+            expected.update(pieces)
+    result = run(frames)
+    assert result.exit_code == 0 and result.dropped() == {}
+    sent = collections.Counter(result.sent)
+    for frame in [*expected, *sent]:  # one by one: a difference of thousands takes pytest minutes
+        assert sent[frame] == expected[frame], frame.hex()
 
 
 def test_flows_spread_as_hash_and_ring_of_the_oracle_say(run):
