@@ -26,7 +26,8 @@ def main(program, kind, seconds, artifacts):
         # Its own exit code for a finding would tell meson that the test was skipped.
         done = subprocess.run([program, "-seed=1", f"-max_total_time={seconds}", "-max_len=2048",
                                "-print_final_stats=1", "-error_exitcode=1", "-timeout_exitcode=1",
-                               f"-artifact_prefix={artifacts}/{kind}-", f"{directory}/seeds"], capture_output=True, text=True, check=False)
+                               f"-artifact_prefix={artifacts}/{kind}-", f"{directory}/seeds"],
+                              capture_output=True, text=True, check=False)
         print(done.stderr[-3000:])
         runs = [line for line in done.stderr.splitlines() if line.startswith("stat::number_of_executed_units")]
         executed = int(runs[0].split()[1]) if runs else 0

@@ -261,6 +261,7 @@ def add_bad_messages(rows):
 
 def rows():
     result = table.Table(flow_of=lambda service, _: table.usual_hash(service))  # that of the quoted flow
-    for add in (add_kinds, add_behind_extension_headers, add_by_scapy, add_quotes, add_hop, add_bad_quotes, add_bad_messages):
+    for add in (add_kinds, add_behind_extension_headers, add_by_scapy, add_quotes, add_hop, add_bad_quotes,
+                add_bad_messages):
         add(result)
     return result.rows

@@ -67,12 +67,17 @@ BACKEND = """
 """
 
 
+def head(lab, cpus="0-1", hugepages="auto", interval="1s", timeout="900ms", port_keys="", flows="256k"):
+    """The configuration's text up to the services; `port_keys` are lines for the port."""
+    return HEAD.format(directory=lab.balancer.directory, cpus=cpus, hugepages=hugepages, interval=interval,
+                       timeout=timeout, port_keys=port_keys, flows=flows)
+
+
 def config(lab, services=None, backends=None, weights=None, cpus="0-1", hugepages="auto",
            interval="300ms", timeout="250ms", port_keys="", service_keys="", flows="256k"):
     """The configuration's text. `services` is a subset of SERVICES, `weights` {backend: weight}; the keys are lines
     for the port and for every service."""
-    text = HEAD.format(directory=lab.balancer.directory, cpus=cpus, hugepages=hugepages,
-                       interval=interval, timeout=timeout, port_keys=port_keys, flows=flows)
+    text = head(lab, cpus, hugepages, interval, timeout, port_keys, flows)
     for name, vip, port, protocol, forwarding in services or SERVICES:
         endpoint = f"[{vip}]:{port}" if ":" in vip else f"{vip}:{port}"
         text += SERVICE.format(name=name, vip=endpoint, protocol=protocol, forwarding=forwarding,

@@ -1,6 +1,6 @@
 """Every tunnel between every two families: a service of each, named as "gue-4in6" (a v4 VIP, backends over IPv6)."""
 
-from support.lending import BACKEND, HEAD, SERVICE
+from support.lending import BACKEND, SERVICE, head
 
 MODES = [(mode, inner, outer) for mode in ("gue", "gre", "ipip") for inner in (4, 6) for outer in (4, 6)]
 NAMES = [f"{mode}-{inner}in{outer}" for mode, inner, outer in MODES]
@@ -16,8 +16,7 @@ def config(lab, ends, udp_port=None):
 
     udp_port: the v4 VIPs serve UDP there too, as "gue-4in6-udp".
     """
-    text = HEAD.format(directory=lab.balancer.directory, cpus="0-1", hugepages="auto", interval="1s", timeout="900ms",
-                       port_keys="")
+    text = head(lab)
     for name, (mode, inner, outer) in MODE.items():
         protocols = [("tcp", 80)] + ([("udp", udp_port)] if udp_port and inner == 4 else [])
         for protocol, port in protocols:

@@ -12,7 +12,7 @@ from support import api
 from support.balancer import start_lbagent
 from support.host import LabError, wait_until
 from support.lab import Lab, http_url
-from support.lending import BACKEND, BALANCER_ADDRESSES, HEAD, SERVICE
+from support.lending import BACKEND, BALANCER_ADDRESSES, SERVICE, head
 
 MTU = 1500
 # name: VIP, mode, family of the backend, and the MSS that the tunnel carries if it is GUE over IPv6, the largest.
@@ -27,8 +27,7 @@ every_service = pytest.mark.parametrize("name", SERVICES)
 
 
 def config(lab):
-    text = HEAD.format(directory=lab.balancer.directory, cpus="0-1", hugepages="auto", interval="1s", timeout="900ms",
-                       port_keys="")
+    text = head(lab)
     for name, (vip, mode, outer, _) in SERVICES.items():
         text += SERVICE.format(name=name, vip=f"[{vip}]:80" if ":" in vip else f"{vip}:80", protocol="tcp",
                                forwarding=mode, service_keys="")

@@ -10,7 +10,7 @@ from support.balancer import start_lbagent
 from support.client import HERE
 from support.host import wait_until
 from support.lab import Lab
-from support.lending import BACKEND, BALANCER_ADDRESSES, HEAD, SERVICE
+from support.lending import BACKEND, BALANCER_ADDRESSES, SERVICE, head
 
 PORT = 5355
 LINK_MTU = 1500  # the client's as well: only the tunnel makes a packet too large
@@ -23,8 +23,7 @@ every_tunnel = pytest.mark.parametrize("tunnel", OVERHEAD, ids=[f"{mode}-4in{out
 
 
 def config(lab):
-    text = HEAD.format(directory=lab.balancer.directory, cpus="0-1", hugepages="auto", interval="1s", timeout="900ms",
-                       port_keys="").replace('type = "http"\npath = "/healthz"\nport = 80', 'type = "none"')
+    text = head(lab).replace('type = "http"\npath = "/healthz"\nport = 80', 'type = "none"')
     for (mode, outer), vip in VIP.items():
         text += SERVICE.format(name=f"{mode}-4in{outer}", vip=f"{vip}:{PORT}", protocol="udp", forwarding=mode,
                                service_keys="")

@@ -13,7 +13,7 @@ from support import api
 from support.balancer import start_lbagent
 from support.host import LabError, wait_until
 from support.lab import Lab, http_url
-from support.lending import BACKEND, BALANCER_ADDRESSES, HEAD, SERVICE
+from support.lending import BACKEND, BALANCER_ADDRESSES, SERVICE, head
 
 PORTS = (80, 7999, 8000, 8050, 8100, 8101, 9000)
 UDP_PORTS = (5353, 6000)
@@ -38,8 +38,7 @@ SERVICES = [
 
 
 def config(lab, services=tuple(SERVICES)):
-    text = HEAD.format(directory=lab.balancer.directory, cpus="0-1", hugepages="auto", interval="1s", timeout="900ms",
-                       port_keys="")
+    text = head(lab)
     for (name, vips, ports, protocol, forwarding, backends, keys), family in itertools.product(services, (4, 6)):
         vip = f"[{vips[6]}]:{ports}" if family == 6 else f"{vips[4]}:{ports}"
         text += SERVICE.format(name=f"{name}{family}", vip=vip, protocol=protocol, forwarding=forwarding,

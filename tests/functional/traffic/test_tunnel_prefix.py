@@ -10,7 +10,7 @@ from support import api
 from support.balancer import program, start_lbagent
 from support.host import wait_until
 from support.lab import Lab, http_url
-from support.lending import BACKEND, HEAD, SERVICE
+from support.lending import BACKEND, SERVICE, head
 
 CASES = [("203.0.113.70", 4, "10.77.0.0/16"), ("2001:db8::70", 6, "fd00:77:1:2::/64"),
          ("203.0.113.71", 6, "fd00:77::/96")]
@@ -27,8 +27,7 @@ def lab_with_prefix(request, build_dir):
         # The balancer's own address would do for no packet of this test.
         agents = ["--interface", "eth0", "--vip", vip, "--balancer", prefix]
         lab.agent = start_lbagent(lab.backends[0], lab.build, *agents)
-        text = HEAD.format(directory=lab.balancer.directory, cpus="0-1", hugepages="auto", interval="1s",
-                           timeout="900ms", port_keys=f'tunnel_source_prefix = "{prefix}"')
+        text = head(lab, port_keys=f'tunnel_source_prefix = "{prefix}"')
         text += SERVICE.format(name="payments", vip=f"[{vip}]:80" if ":" in vip else f"{vip}:80", protocol="tcp",
                                forwarding="ipip", service_keys="")
         text += BACKEND.format(name="b1", address=lab.backends[0].addresses[outer], weight=10)
