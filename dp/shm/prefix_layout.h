@@ -97,7 +97,8 @@ struct SourceRule {
 // Bits 0..1 the list, bit 2 kHasGroup, bits 8..15 the length.
 inline constexpr PackedRule kHasGroup = 4;  // of a key: its starts are in a group
 [[nodiscard]] constexpr PackedRule packed(SourceRule rule) noexcept {
-    return static_cast<PackedRule>(static_cast<unsigned>(rule.match) | (unsigned{rule.length} << 8U));
+    return static_cast<PackedRule>(static_cast<unsigned>(rule.match) |
+                                   (unsigned{rule.length} << 8U));
 }
 [[nodiscard]] constexpr SourceRule unpacked(PackedRule raw) noexcept {
     constexpr unsigned kMatchMask = 3;
