@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include <sys/resource.h>
+
 #include <CLI/CLI.hpp>
 
 #include "ctl/api/listener.h"
@@ -20,6 +22,16 @@
 
 namespace fairlead {
 namespace {
+
+// A check under way is a descriptor, and of thousands of backends many are at once; a shell usually
+// gives 1,024 where many more are allowed.
+void take_all_descriptors() noexcept {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)::setrlimit(RLIMIT_NOFILE, &limit);  // refused: as many as there are
+    }
+}
 
 class Program {
   public:
@@ -136,6 +148,7 @@ int main(int argc, char** argv) {
         } catch (const CLI::ParseError& error) {
             return app.exit(error) == 0 ? 0 : 2;
         }
+        fairlead::take_all_descriptors();
         std::signal(SIGPIPE, SIG_IGN);  // a peer that has gone is an error of write()
         return fairlead::Program(std::move(options)).run();
     } catch (const std::exception& error) {

@@ -34,6 +34,13 @@ void Announcer::follow(std::vector<IpAddress> vips,
     macs_ = std::move(macs);
 }
 
+void Announcer::repeat(Clock::time_point now) {
+    due_.clear();
+    for (const IpAddress& vip : vips_) {
+        due_.push_back({vip, kAnnouncements, now});
+    }
+}
+
 void Announcer::turn(AnnouncementQueue& queue, Clock::time_point now) {
     if (due_.empty() || due_.front().at > now || !queue.push(due_.front().vip)) {
         return;

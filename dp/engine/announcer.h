@@ -2,9 +2,9 @@
 //
 // Theory of operation: what is sent is dp/forward's (advertisement.h). A VIP is due when the
 // workers begin to forward for it: with the first generation that an engine follows, or with the
-// one that adds the VIP; all of them are due again when a port's MAC address changes. A due VIP is
-// announced kAnnouncements times, kAnnouncementInterval apart: RFC 4861, 7.2.6 allows three, a
-// second apart at least, RFC 5227, 1.1 wants two, two seconds apart.
+// one that adds the VIP; all of them are due again when a port's MAC address changes or its link
+// comes back. A due VIP is announced kAnnouncements times, kAnnouncementInterval apart: RFC
+// 4861, 7.2.6 allows three, a second apart at least, RFC 5227, 1.1 wants two, two seconds apart.
 //
 // The queues of the ports belong to the workers, so the control thread hands addresses to the first
 // worker, one a turn of its loop at most, and the worker sends one a millisecond at most, by every
@@ -69,6 +69,9 @@ class Announcer {
     // The workers follow a generation with these VIPs and these MAC addresses of ports. Each VIP is
     // there once.
     void follow(std::vector<IpAddress> vips, std::vector<MacAddress> macs, Clock::time_point now);
+
+    // All VIPs are due again.
+    void repeat(Clock::time_point now);
 
     // Puts the VIP that has been due for longest, if there is one, into the queue.
     void turn(AnnouncementQueue& queue, Clock::time_point now);

@@ -26,8 +26,9 @@ Status Engine::State::run(const std::function<bool(milliseconds)>& wait) {
     log_info("ready", {{"workers", worker_count()}, {"ports", ports_.size()}});
     notify_service_manager("READY=1");
     notify_service_manager("STATUS=waiting for lbd's first tables");
-    Clock::time_point next_report = Clock::now();
-    Clock::time_point next_look = next_report;
+    report();  // before any VIP is announced: a link that is up from the start is no news
+    Clock::time_point next_report = Clock::now() + kReportEvery;
+    Clock::time_point next_look = Clock::now();
     while (!wait(kTurn)) {
         const Clock::time_point now = Clock::now();
         if (!tables_ && now >= next_look) {
@@ -124,7 +125,12 @@ void Engine::State::join_groups() {
 void Engine::State::report() {
     for (std::size_t number = 0; number < ports_.size(); ++number) {
         ports_[number].follow_interface();
-        ports_[number].report(telemetry_->header().ports.at(number));
+        auto& block = telemetry_->header().ports.at(number);
+        const bool was_up = block.is_up.get() != 0;
+        ports_[number].report(block);
+        if (!was_up && block.is_up.get() != 0) {
+            announcer_.repeat(Clock::now());
+        }
     }
     join_groups();  // an interface may have been made anew, with another index
     if (tables_ && !tables_segment_.is_current(shm::kTables, options_.run_dir) &&

@@ -26,6 +26,15 @@ constexpr std::uint32_t kEthernetBytes = 22;
 constexpr std::uint32_t kOwnBytes =
     64 + sizeof(rte_mbuf) + 64;                    // of an object beside its data room
 constexpr std::uint64_t kOtherBytes = 24U << 20U;  // DPDK's devices and tables
+constexpr std::uint64_t kUsualPageBytes = 4'096;
+constexpr std::uint64_t kHugePageBytes = 2U << 20U;
+
+// What objects take if none crosses the end of a page, unless it is larger than one.
+constexpr std::uint64_t within_pages(std::uint64_t objects, std::uint64_t object_bytes) {
+    const std::uint64_t per_page = std::max<std::uint64_t>(kUsualPageBytes / object_bytes, 1);
+    const std::uint64_t pages = (objects + per_page - 1) / per_page;
+    return pages * round_up(per_page * object_bytes, kUsualPageBytes);
+}
 
 }  // namespace
 
@@ -39,9 +48,12 @@ PacketMemory plan_packet_memory(std::uint32_t workers,
     plan.buffer_bytes = static_cast<std::uint16_t>(
         std::min(round_up(std::max<std::uint64_t>(needed, RTE_MBUF_DEFAULT_BUF_SIZE), 64),
                  std::uint64_t{UINT16_MAX} / 64 * 64));
-    const std::uint64_t pool =
-        std::uint64_t{plan.buffers_per_worker} * (plan.buffer_bytes + kOwnBytes);
-    plan.total_bytes = round_up(workers * pool + kOtherBytes, 2U << 20U);
+    const std::uint64_t object_bytes = plan.buffer_bytes + kOwnBytes;
+    const std::uint64_t pool = plan.buffers_per_worker * object_bytes;
+    plan.huge_page_bytes = round_up(workers * pool + kOtherBytes, kHugePageBytes);
+    plan.usual_page_bytes =
+        round_up(workers * within_pages(plan.buffers_per_worker, object_bytes) + kOtherBytes,
+                 kHugePageBytes);
     return plan;
 }
 

@@ -17,7 +17,10 @@ inline constexpr std::uint32_t kMaxInterfaceMtuBytes = 3'400;
 struct PacketMemory {
     std::uint32_t buffers_per_worker = 0;
     std::uint16_t buffer_bytes = 0;  // data room, with headroom
-    std::uint64_t total_bytes = 0;   // of all workers' pools and DPDK's own needs
+    // Of all workers' pools and DPDK's own needs. In huge pages buffers lie one after the other; in
+    // the kernel's usual ones none crosses a page's end.
+    std::uint64_t huge_page_bytes = 0;
+    std::uint64_t usual_page_bytes = 0;
 };
 
 // Requires mtu_bytes, the largest of all ports, and as many ports as there will be.

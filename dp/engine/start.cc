@@ -122,7 +122,7 @@ Status Engine::State::start_memory() {
     memory_ = plan_packet_memory(
         worker_count(), static_cast<std::uint32_t>(options_.ports.size()), largest_mtu(options_));
     const Result<HugePageChoice> choice =
-        choose_hugepages(options_.hugepages, pools, memory_.total_bytes);
+        choose_hugepages(options_.hugepages, pools, memory_.huge_page_bytes);
     if (!choice) {
         return Unexpected{choice.error()};
     }
@@ -133,8 +133,9 @@ Status Engine::State::start_memory() {
                                               std::memory_order_relaxed);
     const FlowsGeometry geometry = plan_flows(options_.flows, worker_count());
     const HugePagePool* const pool =
-        choice->uses_hugepages ? pool_with_room(pools, memory_.total_bytes + geometry.size_bytes())
-                               : nullptr;
+        choice->uses_hugepages
+            ? pool_with_room(pools, memory_.huge_page_bytes + geometry.size_bytes())
+            : nullptr;
     Result<Flows> flows = Flows::open(options_.run_dir, options_.version, geometry, pool);
     if (!flows) {
         return Unexpected{flows.error()};
@@ -142,8 +143,10 @@ Status Engine::State::start_memory() {
     flows_ = std::move(*flows);
     first_tick_ = flows_->last_tick();
 
+    const std::uint64_t memory_bytes =
+        choice->uses_hugepages ? memory_.huge_page_bytes : memory_.usual_page_bytes;
     const EalOptions eal{.uses_hugepages = choice->uses_hugepages,
-                         .memory_bytes = memory_.total_bytes,
+                         .memory_bytes = memory_bytes,
                          .control_cpus = control_cpus(options_.cpus, allowed_cpus()),
                          .run_dir = options_.run_dir};
     if (Status started = start_eal(eal); !started) {
@@ -156,7 +159,7 @@ Status Engine::State::start_memory() {
     pools_ = std::move(*made);
     log_info("memory",
              {{"hugepages", choice->uses_hugepages},
-              {"packet_mb", memory_.total_bytes >> 20U},
+              {"packet_mb", memory_bytes >> 20U},
               {"flows", options_.flows},
               {"flows_taken_over", flows_->is_taken_over()},
               {"flows_on_hugepages", flows_->uses_hugepages()}});

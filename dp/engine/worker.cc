@@ -237,14 +237,21 @@ void Worker::fill_spares() noexcept {
 void Worker::hold(rte_mbuf* packet, const Packet& bytes) noexcept {
     const Released leaving = held_.add(context_, bytes, packet);
     if (leaving.owner != nullptr) {
-        dispatch(static_cast<rte_mbuf*>(leaving.owner), leaving.packet, leaving.verdict);
+        let_go(leaving);
     }
 }
 
+void Worker::let_go(const Released& released) noexcept {
+    auto* const packet = static_cast<rte_mbuf*>(released.owner);
+    if (released.verdict.action == Action::kDrop && tap_.is_on()) [[unlikely]] {
+        adopt(packet, released.packet);
+        tap_.lose(packet, released.verdict.reason);
+    }
+    dispatch(packet, released.packet, released.verdict);
+}
+
 void Worker::offer_held() noexcept {
-    held_.offer(context_, [this](const Released& released) noexcept {
-        dispatch(static_cast<rte_mbuf*>(released.owner), released.packet, released.verdict);
-    });
+    held_.offer(context_, [this](const Released& released) noexcept { let_go(released); });
     if (context_.spares_used != 0) {
         dispatch_pieces();
     }

@@ -83,6 +83,8 @@ class Worker {
     void dispatch_pieces() noexcept;
     void fill_spares() noexcept;
     void hold(rte_mbuf* packet, const Packet& bytes) noexcept;
+    // Of a held packet: its burst is over, so a drop is shown to a capture here.
+    void let_go(const Released& released) noexcept;
     // Looks again at the fragments that wait for their first one.
     void offer_held() noexcept;
     // Sends the announcements of one VIP, if one is due.

@@ -66,8 +66,8 @@ VlanBurst::VlanBurst(ForwardContext& context,
             came.was_tagged = true;
             came.control = header_at<VlanTag>(packet.data + kMacBytes).control.get().host();
             std::memmove(packet.data + kTagBytes, packet.data, kMacBytes);
+            // The tag's bytes are no headroom: what leaves may need them for its own tag.
             packet.data += kTagBytes;
-            packet.headroom += kTagBytes;
             packet.length -= kTagBytes;
         }
         inner_[count_] = packet;
@@ -92,6 +92,7 @@ void VlanBurst::finish_one(std::size_t number) noexcept {
     verdict = inner_verdicts_[number];
     if (verdict.action == Action::kTransmit) {
         packet = inner_[number];
+        packet.headroom += came.was_tagged ? kTagBytes : 0;
         tag(packet, verdict, came.control);
     } else if (came.was_tagged) {
         write_tag(packet.data, came.control);  // `packet` still says how it came

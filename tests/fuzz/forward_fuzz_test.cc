@@ -15,6 +15,7 @@
 #include "dp/forward/held_packets.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
+#include "tests/fuzz/fuzz_rigs.h"
 #include "tests/fuzz/packet_mutator.h"
 #include "tests/support/lending_rig.h"
 

@@ -9,7 +9,6 @@
 // says how far it is. Exit 0: all packets, or all seconds, without a finding.
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstdio>
@@ -17,16 +16,15 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <unordered_map>
 #include <vector>
 
 #include <fmt/format.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "dp/forward/held_packets.h"
 #include "dp/net/parse.h"
+#include "tests/fuzz/fuzz_rigs.h"
+#include "tests/fuzz/guarded_buffer.h"
 #include "tests/fuzz/packet_mutator.h"
 #include "tests/fuzz/what_is_wrong.h"
 
@@ -35,54 +33,27 @@ namespace {
 
 constexpr std::size_t kBurst = 32;
 constexpr std::uint64_t kRound = 1'000'000;
-constexpr std::uint8_t kCanary = 0xC5;
 
-// Memory of two pages with a forbidden one on either side; what is placed in it ends with it.
-class GuardedBuffer {
-  public:
-    GuardedBuffer() {
-        void* const memory =
-            ::mmap(nullptr, kBytes + 2 * kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        if (memory == MAP_FAILED) {
-            throw std::system_error(errno, std::generic_category(), "mmap");
-        }
-        start_ = static_cast<std::uint8_t*>(memory) + kPage;
-        if (::mprotect(start_, kBytes, PROT_READ | PROT_WRITE) != 0) {
-            throw std::system_error(errno, std::generic_category(), "mprotect");
-        }
-    }
-    ~GuardedBuffer() { ::munmap(start_ - kPage, kBytes + 2 * kPage); }
-    GuardedBuffer(const GuardedBuffer&) = delete;
-    GuardedBuffer& operator=(const GuardedBuffer&) = delete;
+constexpr std::uint16_t kVlan = 7;
+constexpr std::array<std::uint8_t, sizeof(VlanTag)> kTag{0x81, 0x00, 0x00, kVlan};
+constexpr std::size_t kMacBytes = 12;
 
-    [[nodiscard]] Packet place(std::span<const std::uint8_t> frame, std::uint32_t headroom) {
-        std::uint8_t* const data = start_ + kBytes - frame.size();
-        std::copy(frame.begin(), frame.end(), data);
-        headroom_start_ = data - headroom;
-        std::fill_n(headroom_start_ - kCanaryBytes, kCanaryBytes, kCanary);
-        return {data, static_cast<std::uint32_t>(frame.size()), headroom};
+void add_tag(Bytes& frame) {
+    if (frame.size() >= kMacBytes) {
+        frame.insert(frame.begin() + kMacBytes, kTag.begin(), kTag.end());
     }
-    // An empty packet's room, for a piece.
-    [[nodiscard]] SparePacket spare(std::uint32_t room, std::uint32_t headroom) {
-        std::uint8_t* const data = start_ + kBytes - room;
-        headroom_start_ = data - headroom;
-        std::fill_n(headroom_start_ - kCanaryBytes, kCanaryBytes, kCanary);
-        return {.owner = this, .start = data, .room = room, .headroom = headroom};
-    }
-    [[nodiscard]] const std::uint8_t* headroom_start() const { return headroom_start_; }
-    [[nodiscard]] bool is_canary_alive() const {
-        return std::all_of(headroom_start_ - kCanaryBytes, headroom_start_, [](std::uint8_t byte) {
-            return byte == kCanary;
-        });
-    }
-
-  private:
-    static constexpr std::size_t kPage = 4'096;
-    static constexpr std::size_t kBytes = 2 * kPage;
-    static constexpr std::size_t kCanaryBytes = 64;
-    std::uint8_t* start_ = nullptr;
-    std::uint8_t* headroom_start_ = nullptr;
-};
+}
+[[nodiscard]] bool has_tag(std::span<const std::uint8_t> frame) {
+    return frame.size() >= kMacBytes + kTag.size() &&
+           std::ranges::equal(frame.subspan(kMacBytes, kTag.size()), kTag);
+}
+// The frame without its tag, which becomes headroom.
+void remove_tag(Packet& packet) {
+    std::copy_backward(packet.data, packet.data + kMacBytes, packet.data + kMacBytes + kTag.size());
+    packet.data += kTag.size();
+    packet.headroom += static_cast<std::uint32_t>(kTag.size());
+    packet.length -= static_cast<std::uint32_t>(kTag.size());
+}
 
 [[noreturn]] void report(const char* finding, std::span<const std::uint8_t> frame) {
     fmt::print("FINDING: {}\nframe:", finding);
@@ -106,6 +77,11 @@ class Worker {
 
     LendingRig rig;
 
+    // From now on every other packet has a tag, and what leaves must have it.
+    void begin_vlan() {
+        has_vlan_ = true;
+        rig.tables.port(0).vlan = kVlan;
+    }
     [[nodiscard]] std::string_view name() const { return name_; }
     [[nodiscard]] const Tally& tally() const { return tally_; }
     [[nodiscard]] std::uint64_t transmitted() const { return transmitted_; }
@@ -134,6 +110,9 @@ class Worker {
     void forward_some() {
         for (std::size_t i = 0; i < kBurst; ++i) {
             mutator_.next(frames_[i]);
+            if (has_vlan_ && mutator_.below(8) != 0) {
+                add_tag(frames_[i]);
+            }
             const std::uint64_t room = mutator_.below(128);
             packets_[i] = buffers_[i].place(
                 frames_[i],
@@ -161,6 +140,15 @@ class Worker {
     }
 
     void judge(std::size_t i, bool has_pieces) {
+        if (has_vlan_ && verdicts_[i].action == Action::kTransmit) {
+            if (!has_tag(frames_[i])) {
+                report("a packet of another VLAN was forwarded", frames_[i]);
+            }
+            untag(packets_[i]);
+            frames_[i].erase(frames_[i].begin() + kMacBytes,
+                             frames_[i].begin() + kMacBytes + kTag.size());
+            headroom_[i] += static_cast<std::uint32_t>(kTag.size());
+        }
         const Offered offered{frames_[i], buffers_[i].headroom_start(), headroom_[i]};
         const char* wrong = buffers_[i].is_canary_alive() ? nullptr : "memory before the headroom";
         if (wrong == nullptr && has_pieces && is_cut(i)) {
@@ -172,6 +160,17 @@ class Worker {
             report(wrong, frames_[i]);
         }
         transmitted_ += verdicts_[i].action == Action::kTransmit ? 1U : 0U;
+    }
+
+    // What leaves, as it would without a VLAN.
+    void untag(Packet& packet) const {
+        if (!has_vlan_) {
+            return;
+        }
+        if (!has_tag({packet.data, packet.length})) {
+            report("a packet leaves without the VLAN's tag", {packet.data, packet.length});
+        }
+        remove_tag(packet);
     }
 
     // The packet itself became a first piece: its total length is not what came.
@@ -188,10 +187,11 @@ class Worker {
 
     void collect_pieces() {
         for (std::size_t i = 0; i < rig.context.spares_used; ++i) {
-            const SparePacket& piece = spares_[i];
+            SparePacket& piece = spares_[i];
             const auto* const buffer = static_cast<const GuardedBuffer*>(piece.owner);
             const char* wrong = buffer->is_canary_alive() ? nullptr : "memory before a piece";
             if (wrong == nullptr && piece.verdict.action == Action::kTransmit) {
+                untag(piece.packet);
                 wrong = what_is_wrong_with_ip(piece.packet);
             }
             if (wrong != nullptr) {
@@ -218,8 +218,10 @@ class Worker {
         }
         if (released.verdict.action == Action::kTransmit) {
             ++transmitted_;
-            if (const char* const wrong = what_is_wrong_with_ip(released.packet)) {
-                report(wrong, {released.packet.data, released.packet.length});
+            Packet packet = released.packet;
+            untag(packet);
+            if (const char* const wrong = what_is_wrong_with_ip(packet)) {
+                report(wrong, {packet.data, packet.length});
             }
         } else if (released.verdict.reason == DropReason::kNone) {
             report("a held packet went without a reason", {});
@@ -228,6 +230,7 @@ class Worker {
     }
 
     std::string_view name_;
+    bool has_vlan_ = false;
     Mutator mutator_;
     std::array<GuardedBuffer, kBurst> buffers_;
     std::array<GuardedBuffer, 4> spare_buffers_;
@@ -242,7 +245,12 @@ class Worker {
     std::uint64_t transmitted_ = 0;
 };
 
-std::vector<std::unique_ptr<Worker>> make_workers(std::uint64_t seed) {
+struct Workers {
+    std::vector<std::unique_ptr<Worker>> all;
+    std::unique_ptr<FuzzLimits> limits;  // of one of them
+};
+
+Workers make_workers(std::uint64_t seed) {
     struct Tunnel {
         std::string_view name;
         shm::ForwardingMode mode;
@@ -255,15 +263,20 @@ std::vector<std::unique_ptr<Worker>> make_workers(std::uint64_t seed) {
                                   Tunnel{"gre over v6", kGre, true},
                                   Tunnel{"gue over v4", kGue, false},
                                   Tunnel{"gue over v6", kGue, true}};
-    std::vector<std::unique_ptr<Worker>> workers;
-    workers.push_back(std::make_unique<Worker>("l2 and ipip", seed));
+    Workers workers;
+    const auto add = [&](std::string_view name) -> Worker& {
+        workers.all.push_back(std::make_unique<Worker>(name, seed + workers.all.size()));
+        return *workers.all.back();
+    };
+    add("l2 and ipip");
     for (const Tunnel& tunnel : kTunnels) {
-        workers.push_back(std::make_unique<Worker>(tunnel.name, seed + workers.size()));
-        tunnel_everything(workers.back()->rig, tunnel.mode, tunnel.to_v6);
+        tunnel_everything(add(tunnel.name).rig, tunnel.mode, tunnel.to_v6);
     }
-    workers.push_back(std::make_unique<Worker>("a small MTU", seed + workers.size()));
-    workers.back()->rig.tables.port(0).mtu_bytes = 84;
-    for (auto& worker : workers) {
+    add("a small MTU").rig.tables.port(0).mtu_bytes = 84;
+    add_wide_services(add("any port and ranges").rig);
+    workers.limits = std::make_unique<FuzzLimits>(add("limits").rig);
+    add("a VLAN").begin_vlan();
+    for (auto& worker : workers.all) {
         worker->rig.start();
     }
     return workers;
@@ -279,10 +292,10 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
 int run(std::uint64_t packets, std::uint64_t seed, std::uint64_t seconds) {
     using Clock = std::chrono::steady_clock;
     const auto start = Clock::now();
-    const auto workers = make_workers(seed);
+    const Workers workers = make_workers(seed);
     std::uint64_t done = 0;
     for (std::size_t turn = 0; done < packets; ++turn) {
-        Worker& worker = *workers[turn % workers.size()];
+        Worker& worker = *workers.all[turn % workers.all.size()];
         const std::uint64_t count = std::min(kRound, packets - done);
         worker.run(count);
         done += (count + kBurst - 1) / kBurst * kBurst;
@@ -299,7 +312,7 @@ int run(std::uint64_t packets, std::uint64_t seed, std::uint64_t seconds) {
             break;
         }
     }
-    for (const auto& worker : workers) {
+    for (const auto& worker : workers.all) {
         for (std::size_t reason = 1; reason < kDropReasonCount; ++reason) {
             const std::uint64_t count = worker->rig.worker().dropped[reason].get();
             if (count != 0) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <span>
 
+#include "tests/fuzz/fuzz_rigs.h"
 #include "tests/fuzz/packet_mutator.h"
 #include "tests/fuzz/require.h"
 #include "tests/fuzz/what_is_wrong.h"

@@ -176,24 +176,4 @@ void Mutator::mutate(Bytes& frame) {
     }
 }
 
-void tunnel_everything(LendingRig& rig, shm::ForwardingMode mode, bool to_v6) {
-    const auto add = [&rig, mode](
-                         const char* vip, std::uint16_t port, std::uint8_t protocol, ServiceId id) {
-        std::vector<std::uint16_t> ring(251);
-        for (std::size_t slot = 0; slot < ring.size(); ++slot) {
-            ring[slot] = static_cast<std::uint16_t>(2UL * to_number(id) + slot % 2);
-        }
-        rig.tables.add_service(
-            {testing::address(vip), port, protocol}, mode, id, to_number(id), ring);
-    };
-    add("203.0.113.10", 443, kProtocolTcp, testing::kPortal);
-    add("203.0.113.11", 443, kProtocolUdp, testing::kApi);
-    add("2001:db8::10", 443, kProtocolTcp, testing::kPortal6);
-    add("2001:db8::11", 514, kProtocolUdp, testing::kNotify6);
-    for (std::uint16_t index = 0; index < 8; ++index) {
-        rig.tables.backend(BackendIndex{index}).address =
-            testing::address(to_v6 ? "fd00:4::1" : "10.0.4.1");
-    }
-}
-
 }  // namespace fairlead::testing

@@ -6,11 +6,11 @@
 #include <random>
 #include <vector>
 
-#include "tests/support/lending_rig.h"
+#include "tests/support/packets.h"
 
 namespace fairlead::testing {
 
-// Whole packets, for every service of LendingRig and for none.
+// Whole packets, for every service of LendingRig (tests/support/lending_rig.h) and for none.
 [[nodiscard]] std::vector<Bytes> seed_corpus();
 // Pieces of these frames, and the frames with extension headers.
 [[nodiscard]] std::vector<Bytes> rare_corpus(const std::vector<Bytes>& plain);
@@ -36,8 +36,5 @@ class Mutator {
     std::vector<Bytes> corpus_;
     std::vector<Bytes> rare_;
 };
-
-// Every service of the rig by this mode, to backends of this family.
-void tunnel_everything(LendingRig& rig, shm::ForwardingMode mode, bool to_v6);
 
 }  // namespace fairlead::testing

@@ -125,6 +125,28 @@ def test_a_frame_as_large_as_the_mtu_reaches_the_engine(lab):
     assert lab.balancer.metric("fairlead_replies_total", kind="echo") == 3
 
 
+def test_two_interfaces_are_two_ports(make_lab):
+    """Without huge pages. What comes by the one leaves by the other, where the backends are."""
+    lab = prepare(make_lab, hugepages="none",
+                  port_keys='[[port]]\nname = "uplink"\ninterface = "eth1"')
+    queues = "numrxqueues 2 numtxqueues 2"
+    lab.router.ip(f"link add uplink {queues} mtu 1600 type veth peer name eth1 mtu 1600 {queues} "
+                  f"netns {lab.balancer.namespace}",
+                  "link set uplink up", "addr add 10.3.0.1/24 dev uplink", f"route replace {VIP}/32 via 10.3.0.2")
+    lab.balancer.ip("link set eth1 up", "addr add 10.3.0.2/24 dev eth1")
+    lab.router.plain_checksums("uplink")
+    lab.balancer.plain_checksums("eth1")
+    lab.balancer.start_both()
+    wait_for_service(lab)
+    before = {port: lab.balancer.metric("fairlead_port_receive_packets_total", port=port) for port in ("edge", "uplink")}
+    result = lab.client.wrk(URL, seconds=2, connections=8)
+    assert result.failed == 0 and result.requests > 100, result.text
+    wait_until("the ports have counted them", lambda: lab.balancer.metric(
+        "fairlead_port_receive_packets_total", port="uplink") - before["uplink"] > 2 * result.requests)
+    after = lab.balancer.metric("fairlead_port_receive_packets_total", port="edge") - before["edge"]
+    assert after < result.requests / 10, "the client's packets come by the uplink alone"
+
+
 def test_vips_come_and_go_with_the_configuration(make_lab):
     """Applied means that packets for the new VIP reach the engine. (A service with flows would go when they have.)"""
     lab = prepare(make_lab)

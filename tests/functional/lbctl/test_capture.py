@@ -17,6 +17,13 @@ CLIENT, PORTAL, PAYMENTS = "10.1.0.2", "203.0.113.10", "203.0.113.20"
 FIELDS = ["frame.interface_name", "frame.comment", "frame.len", "frame.time_epoch", "eth.dst", "ip.src", "ip.dst",
           "tcp.srcport", "tcp.dstport", "frame.protocols"]
 
+# A piece without a first one.
+LAST_PIECE = """
+import sys
+from scapy.all import IP, Raw, send
+send(IP(dst=sys.argv[1], proto=17, frag=185, id=4711) / Raw(b"f" * 64), verbose=False)
+"""
+
 
 def tshark(path, *options):
     """The packets of a file, each {field: text}; a field of several layers is joined by commas."""
@@ -102,6 +109,17 @@ def test_a_drop_carries_its_reason_as_comment(platform, capture):
     told = platform.balancer.lbctl("-o", "json", "drops").json()["drops"]
     sentence = next(drop["sentence"] for drop in told if drop["reason"] == "no_service")
     assert packets[0]["frame.comment"] == f"no_service: {sentence}"
+
+
+def test_a_fragment_that_waited_in_vain_is_shown_when_it_goes(platform, capture):
+    """Its burst is long over by then."""
+    taken = capture("--point", "drop", f"src host {CLIENT}")
+    platform.client.run("/usr/bin/python3", "-IB", "-c", LAST_PIECE, PORTAL)
+    wait_until("the fragment has gone", lambda: platform.balancer.metric(
+        "fairlead_dropped_packets_total", reason="fragment") > 0)
+    [packet] = taken.finish()
+    assert packet["frame.comment"].startswith("fragment: ") and packet["ip.dst"] == PORTAL
+    assert int(packet["frame.len"]) == 14 + 20 + 64
 
 
 def test_the_filter_is_tcpdumps_and_its_mistakes_are_told(platform, capture):

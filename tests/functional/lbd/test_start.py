@@ -1,6 +1,7 @@
 """How lbd starts and ends, and what it says where it cannot."""
 
 import os
+import resource
 import shutil
 import socket
 import stat
@@ -65,6 +66,16 @@ def test_missing_directories_are_made_and_the_socket_is_everybodys(daemon):
     daemon.start()
     assert stat.S_IMODE(daemon.host.run_dir.stat().st_mode) == 0o755
     assert stat.S_IMODE(daemon.socket.stat().st_mode) == 0o666
+
+
+def test_it_may_open_as_many_files_as_the_system_allows(daemon):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        daemon.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert daemon.host.metric("process_max_fds") == hard
 
 
 def test_directories_that_cannot_be_made_are_named_with_the_fix(daemon):

@@ -49,6 +49,26 @@ def test_an_engine_that_starts_corrects_the_routers_cache(vips_on_the_segment):
         assert lab.client.get(http_url(vip)) in {backend.name for backend in lab.backends}
 
 
+def test_a_link_that_comes_back_is_a_take_over(vips_on_the_segment):
+    """Whatever the segment has learned while this machine could not be heard."""
+    lab = vips_on_the_segment
+    mac = lab.balancer.link("eth0")["address"]
+
+    def is_up():
+        return lab.balancer.metric("fairlead_port_up", port="edge")
+
+    assert is_up() == 1
+    lab.router.ip("link set balancer down")
+    wait_until("lbdp has seen that the link is down", lambda: is_up() == 0)
+    for vip in VIPS:
+        believe_the_old_one(lab, vip)
+    lab.router.ip("link set balancer up")
+    for vip in VIPS:
+        wait_until(f"the router knows {mac} for {vip}", lambda vip=vip: mac in known(lab, vip), timeout_s=10)
+    wait_until("the portal answers", lambda: lab.client.run(
+        "curl", "-s", "--max-time", "1", http_url("203.0.113.10"), check=False).stdout.strip() == "b1")
+
+
 def test_announcements_end(vips_on_the_segment):
     """Three times each, and then silence: what the router believes by mistake later stays."""
     lab = vips_on_the_segment

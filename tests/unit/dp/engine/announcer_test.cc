@@ -86,6 +86,16 @@ TEST_F(AnnouncerTest, AnotherMacAddressIsNewsOfAllVips) {
     EXPECT_EQ(pass(milliseconds(10'000)), (Times{{kFirst, 3}, {kSecond, 3}}));
 }
 
+TEST_F(AnnouncerTest, RepeatingBeginsAnewWithTheVipsOfNow) {
+    announcer_.repeat(now_);
+    EXPECT_EQ(pass(milliseconds(1'000)), Times{});
+    announcer_.follow({kFirst, kSecond}, kMacs, now_);
+    (void)pass(milliseconds(2'100));
+    announcer_.follow({kSecond}, kMacs, now_);
+    announcer_.repeat(now_);
+    EXPECT_EQ(pass(milliseconds(10'000)), (Times{{kSecond, 3}}));
+}
+
 TEST_F(AnnouncerTest, ManyVipsGoOneATurnAndNoneIsLost) {
     std::vector<IpAddress> vips;
     for (std::uint32_t i = 0; i < 4'000; ++i) {

@@ -31,9 +31,16 @@ TEST(PacketMemory, HasBuffersForTheRingsOfEveryPort) {
 }
 
 TEST(PacketMemory, GrowsWithTheWorkers) {
-    const std::uint64_t one = plan_packet_memory(1, 1, 1'500).total_bytes;
-    const std::uint64_t eight = plan_packet_memory(8, 1, 1'500).total_bytes;
+    const std::uint64_t one = plan_packet_memory(1, 1, 1'500).huge_page_bytes;
+    const std::uint64_t eight = plan_packet_memory(8, 1, 1'500).huge_page_bytes;
     EXPECT_GE(eight - one, std::uint64_t{7} * 4'096 * 2'176);
+}
+
+TEST(PacketMemory, LeavesTheRestOfAUsualPageUnused) {
+    for (const std::uint32_t ports : {1U, 2U, 16U}) {
+        const PacketMemory plan = plan_packet_memory(2, ports, 1'500);
+        EXPECT_GE(plan.usual_page_bytes, std::uint64_t{2} * plan.buffers_per_worker * 4'096);
+    }
 }
 
 }  // namespace

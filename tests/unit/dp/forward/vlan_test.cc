@@ -108,6 +108,17 @@ TEST_F(Vlan, WhatCannotBeTaggedIsADropOfItsService) {
     EXPECT_EQ(rig_.forward(plain_, 4).verdict.action, Action::kTransmit);
 }
 
+TEST_F(Vlan, TheBytesOfATagAreNoHeadroomForATunnel) {
+    constexpr std::uint32_t kOuter = 20;
+    const Bytes frame = tagged(testing::make_frame({.destination = "203.0.113.11"}), kVlan);
+    const Forwarded refused = rig_.forward(frame, kOuter - 1);
+    EXPECT_EQ(refused.verdict.reason, DropReason::kNoHeadroom);
+    EXPECT_EQ(refused.bytes, frame);
+    const Forwarded left = rig_.forward(frame, kOuter);
+    EXPECT_EQ(left.verdict.action, Action::kTransmit);
+    EXPECT_EQ(left.bytes.size(), frame.size() + kOuter);
+}
+
 TEST_F(Vlan, NothingIsTakenOffWhereNoPortHasOne) {
     give_vlan(0);
     EXPECT_FALSE(rig_.context.snapshot.has_vlans);
