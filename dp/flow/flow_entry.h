@@ -10,6 +10,8 @@
 // protocol and state, which the packet at hand shows and the sweeper would have to look up.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include "dp/base/ids.h"
@@ -153,5 +155,34 @@ constexpr std::int32_t FlowEntry::ticks_left(FlowTick now) const noexcept {
     const FlowState state = next_state(entry.state(), event);
     return entry.with(state, idle_ticks(state, event), now);
 }
+
+// Knows, for packets of one moment, which of them change nothing of their flow's entry: almost all,
+// since a deadline moves once a tick. Asking is a fraction of after_packet().
+class SettledEntries {
+  public:
+    explicit constexpr SettledEntries(FlowTick now) noexcept
+        : low_parts_{low_part(FlowState::kEstablished, FlowEvent::kOpen, now),
+                     low_part(FlowState::kEstablished, FlowEvent::kData, now),
+                     low_part(FlowState::kClosing, FlowEvent::kClose, now),
+                     low_part(FlowState::kDatagram, FlowEvent::kDatagram, now)} {}
+
+    // True: after_packet() would return the entry as it is. False: it may.
+    [[nodiscard]] constexpr bool has(FlowEntry entry, FlowEvent event) const noexcept {
+        return (entry.raw() & kLowPart) == low_parts_[static_cast<std::size_t>(event)];
+    }
+
+  private:
+    static constexpr std::uint64_t kLowPart = 0xFFF;  // state and deadline
+
+    // Requires a state that such a packet leaves as it is.
+    static constexpr std::uint16_t low_part(FlowState state,
+                                            FlowEvent event,
+                                            FlowTick now) noexcept {
+        return static_cast<std::uint16_t>(
+            FlowEntry{}.with(state, idle_ticks(state, event), now).raw());
+    }
+
+    std::array<std::uint16_t, 4> low_parts_;  // by event
+};
 
 }  // namespace fairlead

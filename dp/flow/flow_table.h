@@ -94,11 +94,10 @@ class FlowTableView {
 
 // Where a flow stands in the own table, and what stood there when it was looked up.
 struct FlowPlace {
-    std::atomic<std::uint64_t>* word = nullptr;
+    std::atomic<std::uint64_t>* word = nullptr;  // nullptr: nowhere, and `entry` may be any
     FlowEntry entry;
-    bool is_there = false;  // if not, the others may be of any entry
 
-    [[nodiscard]] bool is_found() const noexcept { return is_there; }
+    [[nodiscard]] bool is_found() const noexcept { return word != nullptr; }
     // Whether the word is still what it was.
     [[nodiscard]] bool is_current() const noexcept {
         return word->load(std::memory_order_relaxed) == entry.raw();
@@ -229,7 +228,7 @@ class FlowTable {
     [[nodiscard]] FlowPlace place_at(BucketPair pair, unsigned position) noexcept {
         const std::size_t index = position < shm::kFlowsPerBucket ? pair.first : pair.second;
         auto& word = buckets_[index].entries[position % shm::kFlowsPerBucket];
-        return {&word, FlowEntry(word.load(std::memory_order_relaxed)), true};
+        return {&word, FlowEntry(word.load(std::memory_order_relaxed))};
     }
 
     shm::FlowBucket* buckets_;
@@ -291,7 +290,8 @@ inline FlowPlace FlowTable::find(std::uint64_t hash) noexcept {
         }
     FlowPlace place = place_at(pair, static_cast<unsigned>(std::countr_zero(matches | 1U << 15U)));
     // Without a branch, hence no &&.
-    place.is_there = ((matches != 0 ? 1U : 0U) & (place.entry.is_empty() ? 0U : 1U)) != 0;
+    const bool is_there = ((matches != 0 ? 1U : 0U) & (place.entry.is_empty() ? 0U : 1U)) != 0;
+    place.word = is_there ? place.word : nullptr;
     return place;
 }
 

@@ -226,6 +226,7 @@ void classify_burst(const shm::Snapshot& snapshot,
                     std::span<Verdict> verdicts) noexcept {
     const Classifier classifier(snapshot, flows);
     for (std::size_t i = 0; i < packets.size(); ++i) {
+        facts[i] = {};
         verdicts[i] = {};
         classifier.classify(packets[i], facts[i], verdicts[i]);
         if (facts[i].service != nullptr) {

@@ -41,9 +41,9 @@ struct PacketFacts {
 // them in L1.
 inline constexpr std::size_t kStageBurst = 32;
 
-// Fills `facts`, which must be as they are made; where facts[i].service stays nullptr, verdicts[i]
-// is final. All spans have one size, at most kStageBurst. The flow's buckets are prefetched from
-// `flows` as soon as its hash is known, so that they arrive while the rest of the burst is read.
+// Writes `facts`; where facts[i].service is nullptr, verdicts[i] is final. All spans have one size,
+// at most kStageBurst. The flow's buckets are prefetched from `flows` as soon as its hash is known,
+// so that they arrive while the rest of the burst is read.
 void classify_burst(const shm::Snapshot& snapshot,
                     const FlowTable& flows,
                     std::span<const Packet> packets,

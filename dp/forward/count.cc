@@ -2,6 +2,40 @@
 
 namespace fairlead {
 
+namespace {
+
+// The counters of an index, or nullptr where a scribbled segment names one that is not there.
+template <typename Counters, typename Index>
+[[nodiscard]] Counters* counters_of(std::span<Counters> counters, Index index) noexcept {
+    return to_number(index) < counters.size() ? &counters[to_number(index)] : nullptr;
+}
+
+void count_received(shm::ServiceCounters& service, const PacketFacts& facts) noexcept {
+    service.received_packets.add(1);
+    service.received_bytes.add(facts.frame_bytes);
+}
+
+void count_sent(shm::BackendCounters& backend, const PacketFacts& facts) noexcept {
+    backend.forwarded_packets.add(1);
+    backend.forwarded_bytes.add(facts.frame_bytes);
+}
+
+}  // namespace
+
+void count_forwarded(WorkerCounters& counters,
+                     std::span<const PacketFacts> facts,
+                     std::span<const Verdict> verdicts) noexcept {
+    for (std::size_t i = 0; i < verdicts.size(); ++i) {
+        if (auto* const service = counters_of(counters.services, verdicts[i].service)) {
+            count_received(*service, facts[i]);
+        }
+        if (auto* const backend = counters_of(counters.backends, verdicts[i].backend)) {
+            count_sent(*backend, facts[i]);
+        }
+    }
+    counters.worker->packets.add(verdicts.size());
+}
+
 void count_burst(WorkerCounters& counters,
                  std::span<const PacketFacts> facts,
                  std::span<const Verdict> verdicts) noexcept {
@@ -21,18 +55,17 @@ void count_burst(WorkerCounters& counters,
         if (is_dropped) {
             worker.dropped[static_cast<std::size_t>(verdict.reason)].add(1);
         }
-        if (to_number(verdict.service) < counters.services.size()) {
-            shm::ServiceCounters& service = counters.services[to_number(verdict.service)];
-            service.received_packets.add(1);
-            service.received_bytes.add(facts[i].frame_bytes);
+        if (auto* const service = counters_of(counters.services, verdict.service)) {
+            count_received(*service, facts[i]);
             if (is_dropped) {
-                service.dropped[static_cast<std::size_t>(verdict.reason)].add(1);
+                service->dropped[static_cast<std::size_t>(verdict.reason)].add(1);
             }
         }
-        if (!is_dropped && to_number(verdict.backend) < counters.backends.size()) {
-            shm::BackendCounters& backend = counters.backends[to_number(verdict.backend)];
-            backend.forwarded_packets.add(1);
-            backend.forwarded_bytes.add(facts[i].frame_bytes);
+        if (is_dropped) {
+            continue;
+        }
+        if (auto* const backend = counters_of(counters.backends, verdict.backend)) {
+            count_sent(*backend, facts[i]);
         }
     }
     worker.packets.add(verdicts.size() - held);

@@ -9,6 +9,12 @@
 
 namespace fairlead {
 
+// The same as count_burst() for a burst of which every packet is forwarded to a backend, which is
+// what most are.
+void count_forwarded(WorkerCounters& counters,
+                     std::span<const PacketFacts> facts,
+                     std::span<const Verdict> verdicts) noexcept;
+
 // Requires final verdicts, and facts of the same packets.
 void count_burst(WorkerCounters& counters,
                  std::span<const PacketFacts> facts,

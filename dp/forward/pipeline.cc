@@ -1,8 +1,8 @@
 #include "dp/forward/pipeline.h"
 
 #include <algorithm>
-#include <array>
 
+#include "dp/base/uninitialized.h"
 #include "dp/forward/classify.h"
 #include "dp/forward/count.h"
 #include "dp/forward/exceptions.h"
@@ -18,16 +18,21 @@ namespace {
 void forward_stage_burst(ForwardContext& context,
                          std::span<Packet> packets,
                          std::span<Verdict> verdicts) noexcept {
-    std::array<PacketFacts, kStageBurst> facts_of_burst;
-    std::array<Selection, kStageBurst> selections_of_burst;
-    const std::span facts(facts_of_burst.data(), packets.size());
-    const std::span selections(selections_of_burst.data(), packets.size());
+    Uninitialized<PacketFacts, kStageBurst> facts_of_burst;
+    Uninitialized<Selection, kStageBurst> selections_of_burst;
+    const std::span<PacketFacts> facts = facts_of_burst.first(packets.size());
+    const std::span<Selection> selections = selections_of_burst.first(packets.size());
     classify_burst(context.snapshot, *context.flows, packets, facts, verdicts);
     if (context.snapshot.has_limits) [[unlikely]] {
         limit_burst(context, packets, facts, verdicts);
     }
     select_burst(context, packets, facts, selections, verdicts);
-    rewrite_burst(context.snapshot, packets, facts, selections, verdicts);
+    const std::size_t leaving =
+        rewrite_burst(context.snapshot, packets, facts, selections, verdicts);
+    if (leaving == packets.size()) [[likely]] {
+        count_forwarded(context.counters, facts, verdicts);
+        return;
+    }
     handle_exceptions(context, packets, facts, verdicts);
     count_burst(context.counters, facts, verdicts);
 }

@@ -69,11 +69,12 @@ void grow(Packet& packet, const PacketFacts& facts, std::uint32_t outer_bytes) n
 
 }  // namespace
 
-void rewrite_burst(const shm::Snapshot& snapshot,
-                   std::span<Packet> packets,
-                   std::span<const PacketFacts> facts,
-                   std::span<const Selection> selections,
-                   std::span<Verdict> verdicts) noexcept {
+std::size_t rewrite_burst(const shm::Snapshot& snapshot,
+                          std::span<Packet> packets,
+                          std::span<const PacketFacts> facts,
+                          std::span<const Selection> selections,
+                          std::span<Verdict> verdicts) noexcept {
+    std::size_t leaving = 0;
     for (std::size_t i = 0; i < packets.size(); ++i) {
         if (facts[i].service == nullptr) {
             continue;
@@ -105,8 +106,10 @@ void rewrite_burst(const shm::Snapshot& snapshot,
         if (verdict.reason == DropReason::kNone) {
             verdict.action = Action::kTransmit;
             verdict.port = word.port();
+            ++leaving;
         }
     }
+    return leaving;
 }
 
 }  // namespace fairlead

@@ -10,6 +10,7 @@
 // (tunnels); larger than the egress port's MTU; no headroom. A refused packet is not changed.
 #pragma once
 
+#include <cstddef>
 #include <span>
 
 #include "dp/forward/classify.h"
@@ -18,11 +19,12 @@
 
 namespace fairlead {
 
-// Makes verdicts[i] final for each packet that still has a service. All spans have one size.
-void rewrite_burst(const shm::Snapshot& snapshot,
-                   std::span<Packet> packets,
-                   std::span<const PacketFacts> facts,
-                   std::span<const Selection> selections,
-                   std::span<Verdict> verdicts) noexcept;
+// Makes verdicts[i] final for each packet that still has a service, and returns how many leave. All
+// spans have one size.
+std::size_t rewrite_burst(const shm::Snapshot& snapshot,
+                          std::span<Packet> packets,
+                          std::span<const PacketFacts> facts,
+                          std::span<const Selection> selections,
+                          std::span<Verdict> verdicts) noexcept;
 
 }  // namespace fairlead

@@ -1,9 +1,9 @@
 #include "dp/forward/select.h"
 
-#include <array>
 #include <bit>
 
 #include "dp/base/read_once.h"
+#include "dp/base/uninitialized.h"
 #include "dp/flow/flow_hash.h"
 #include "dp/forward/limit.h"
 #include "dp/forward/ring_hash.h"
@@ -30,7 +30,8 @@ class Selector {
           context_(context),
           tables_(*context.tables),
           flows_(*context.flows),
-          worker_(*context.counters.worker) {}
+          worker_(*context.counters.worker),
+          settled_(context.now) {}
 
     // The entry may be another one by the time select() runs: packets of the burst before it
     // insert.
@@ -104,7 +105,9 @@ class Selector {
         if (is_used_again || !accept(facts, place.entry, selection)) {
             return false;
         }
-        flows_.touch(place, facts.event, context_.now);
+        if (!settled_.has(place.entry, facts.event)) {
+            flows_.touch(place, facts.event, context_.now);
+        }
         ++hits_;
         verdict.backend = place.entry.backend();
         return true;
@@ -269,10 +272,52 @@ class Selector {
     const shm::TablesReader& tables_;
     FlowTable& flows_;
     shm::WorkerBlock& worker_;
+    SettledEntries settled_;
     std::uint64_t hits_ = 0;
     std::uint64_t misses_ = 0;
     bool has_inserted_ = false;  // so what look_up() did not find may be there now
 };
+
+// What the second stage works on. All spans have one size.
+struct Burst {
+    std::span<PacketFacts> facts;
+    std::span<const FlowPlace> places;  // of the packets that have a service
+    std::span<Selection> selections;
+    std::span<Verdict> verdicts;
+
+    void decide(std::size_t i, DropReason reason) const noexcept {
+        verdicts[i].reason = reason;
+        if (reason != DropReason::kNone) {
+            facts[i].service = nullptr;
+        }
+    }
+};
+
+// Known flows first, then the others, each in the order of the burst. Who is who is sorted out
+// without a branch: in a flood every one would be a coin toss.
+[[gnu::noinline]] void select_mixed(Selector& selector, const Burst& burst) noexcept {
+    static_assert(kStageBurst <= 32);
+    std::uint32_t known = 0;
+    std::uint32_t unknown = 0;
+    for (std::size_t i = 0; i < burst.facts.size(); ++i) {
+        if (burst.facts[i].service != nullptr) {
+            const std::uint32_t is_known = burst.places[i].is_found() ? 1 : 0;
+            known |= is_known << i;
+            unknown |= (is_known ^ 1U) << i;
+        }
+    }
+    for (; known != 0; known &= known - 1) {
+        const auto i = static_cast<std::size_t>(std::countr_zero(known));
+        burst.decide(i,
+                     selector.select_known(
+                         burst.facts[i], burst.places[i], burst.selections[i], burst.verdicts[i]));
+    }
+    for (; unknown != 0; unknown &= unknown - 1) {
+        const auto i = static_cast<std::size_t>(std::countr_zero(unknown));
+        burst.decide(
+            i, selector.select_unknown(burst.facts[i], burst.selections[i], burst.verdicts[i]));
+    }
+}
 
 }  // namespace
 
@@ -281,34 +326,23 @@ void select_burst(ForwardContext& context,
                   std::span<PacketFacts> facts,
                   std::span<Selection> selections,
                   std::span<Verdict> verdicts) noexcept {
-    static_assert(kStageBurst <= 32);
     Selector selector(context, packets, facts);
-    std::array<FlowPlace, kStageBurst> places;
-    // Known flows first, then the others, each in the order of the burst. Who is who is sorted out
-    // without a branch: in a flood every one would be a coin toss.
-    std::uint32_t known = 0;
-    std::uint32_t unknown = 0;
+    Uninitialized<FlowPlace, kStageBurst> place_of_each;
+    const std::span<FlowPlace> places = place_of_each.first(facts.size());
+    std::size_t known = 0;
     for (std::size_t i = 0; i < facts.size(); ++i) {
         if (facts[i].service != nullptr) {
             places[i] = selector.look_up(facts[i]);
-            const std::uint32_t is_known = places[i].is_found() ? 1 : 0;
-            known |= is_known << i;
-            unknown |= (is_known ^ 1U) << i;
+            known += places[i].is_found() ? 1U : 0U;
         }
     }
-    const auto decide = [&](std::size_t i, DropReason reason) {
-        verdicts[i].reason = reason;
-        if (reason != DropReason::kNone) {
-            facts[i].service = nullptr;
+    const Burst burst{facts, places, selections, verdicts};
+    if (known == facts.size()) [[likely]] {
+        for (std::size_t i = 0; i < facts.size(); ++i) {
+            burst.decide(i, selector.select_known(facts[i], places[i], selections[i], verdicts[i]));
         }
-    };
-    for (; known != 0; known &= known - 1) {
-        const auto i = static_cast<std::size_t>(std::countr_zero(known));
-        decide(i, selector.select_known(facts[i], places[i], selections[i], verdicts[i]));
-    }
-    for (; unknown != 0; unknown &= unknown - 1) {
-        const auto i = static_cast<std::size_t>(std::countr_zero(unknown));
-        decide(i, selector.select_unknown(facts[i], selections[i], verdicts[i]));
+    } else {
+        select_mixed(selector, burst);
     }
     selector.bump_counters();
 }

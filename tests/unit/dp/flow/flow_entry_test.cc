@@ -79,6 +79,27 @@ TEST(IdleTicks, FollowStateAndProtocolAndFitTheDeadline) {
     }
 }
 
+// Every state, deadline and event, around moments before and after the clock's wrap.
+TEST(SettledEntries, HaveExactlyWhatAPacketOfAProvenFlowLeavesAlone) {
+    for (const std::uint64_t now : {0U, 1U, 61U, 62U, 511U, 1'000'003U}) {
+        const SettledEntries settled{FlowTick{now}};
+        for (std::uint64_t low = 0; low < 4'096; ++low) {
+            const FlowEntry entry(0xDEAD'BEEF'1234'5000U | low);
+            for (const FlowEvent event : kAllEvents) {
+                const bool is_unchanged = after_packet(entry, event, FlowTick{now}) == entry;
+                if (settled.has(entry, event)) {
+                    ASSERT_TRUE(is_unchanged) << low << ' ' << now;
+                } else if (is_unchanged) {
+                    // What is asked for in full: a second SYN, and the ends of a flow.
+                    const bool is_rare = entry.state() == FlowState::kUnproven ||
+                                         entry.state() == FlowState::kClosing;
+                    ASSERT_TRUE(is_rare) << low << ' ' << now;
+                }
+            }
+        }
+    }
+}
+
 TEST(FlowHash, IsThatOfBpfAbi) {
     const TransportKey key{Be16::from_host(1024), Be16::from_host(443), 6};
     const Be32 source = Be32::from_host(0xC000'0201);
