@@ -85,7 +85,7 @@ bool FlowTable::insert(const NewFlow& flow, FlowEvent event, FlowTick now) noexc
     const BucketPair pair = bucket_pair(flow.hash, mask_);
     const FlowState state = within_quota(FlowState::kEmpty, flow.state);
     const FlowPlace place = make_room(pair, state, event, now);
-    if (!place.is_found()) {
+    if (place.word == nullptr) {
         worker_->flow_insert_failures.add(1);
         return false;
     }
@@ -99,18 +99,18 @@ FlowPlace FlowTable::make_room(BucketPair pair,
                                FlowTick now) noexcept {
     const bool is_unproven = state == FlowState::kUnproven;
     const bool may_evict = event != FlowEvent::kOpen;
-    if (is_unproven && count_of(FlowState::kUnproven) >= quota()) {
+    if (is_unproven && is_at_quota()) {
         count_refused_unproven();
         return may_evict ? victim(pair, FlowState::kUnproven, now) : FlowPlace{};
     }
     FlowPlace place = free_place(pair);
-    if (!place.is_found()) [[unlikely]] {
+    if (place.word == nullptr) [[unlikely]] {
         place = expired_place(pair, now);
     }
-    if (!place.is_found() && may_evict) {
+    if (place.word == nullptr && may_evict) {
         place = victim(pair, FlowState::kUnproven, now);
     }
-    if (!place.is_found() && !is_unproven) {
+    if (place.word == nullptr && !is_unproven) {
         place = victim(pair, FlowState::kClosing, now);
     }
     return place;

@@ -94,10 +94,10 @@ class FlowTableView {
 
 // Where a flow stands in the own table, and what stood there when it was looked up.
 struct FlowPlace {
-    std::atomic<std::uint64_t>* word = nullptr;  // nullptr: nowhere, and `entry` may be any
-    FlowEntry entry;
+    std::atomic<std::uint64_t>* word = nullptr;
+    FlowEntry entry;  // empty: it stands nowhere
 
-    [[nodiscard]] bool is_found() const noexcept { return word != nullptr; }
+    [[nodiscard]] bool is_found() const noexcept { return !entry.is_empty(); }
     // Whether the word is still what it was.
     [[nodiscard]] bool is_current() const noexcept {
         return word->load(std::memory_order_relaxed) == entry.raw();
@@ -145,15 +145,15 @@ class FlowTable {
                  const NewFlow& flow,
                  FlowEvent event,
                  FlowTick now) noexcept;
-    // Whether insert() of an unproven flow by a SYN would meet the quota; if so, counted as if it
-    // had been called. What a flood of SYNs asks first and gets to know at the least price.
-    [[nodiscard]] bool refuses_syn() noexcept {
-        if (count_of(FlowState::kUnproven) < quota()) [[likely]] {
-            return false;
-        }
+    // Whether insert() of an unproven flow by a SYN would be refused. What a flood of SYNs asks
+    // first, and gets to know at the least price.
+    [[nodiscard]] bool is_at_quota() const noexcept {
+        return count_of(FlowState::kUnproven) >= quota();
+    }
+    // Counts such a SYN as if insert() had been called.
+    void refuse_syn() noexcept {
         count_refused_unproven();
         worker_->flow_insert_failures.add(1);
-        return true;
     }
     // Remembers a flow that find() has missed; false: there was no room, counted.
     bool insert(const NewFlow& flow, FlowEvent event, FlowTick now) noexcept;
@@ -215,7 +215,7 @@ class FlowTable {
     void count_expired(FlowEntry entry, bool is_expired) noexcept {
         worker_->flow_expired[static_cast<std::size_t>(entry.state())].add(is_expired ? 1 : 0);
     }
-    // A word that a new entry may overwrite, and what stands in it; not found: none may.
+    // A word that a new entry may overwrite, and what stands in it; nullptr: none may.
     [[nodiscard]] FlowPlace make_room(BucketPair pair,
                                       FlowState state,
                                       FlowEvent event,
@@ -289,9 +289,9 @@ inline FlowPlace FlowTable::find(std::uint64_t hash) noexcept {
             matches &= matches - 1;
         }
     FlowPlace place = place_at(pair, static_cast<unsigned>(std::countr_zero(matches | 1U << 15U)));
-    // Without a branch, hence no &&.
-    const bool is_there = ((matches != 0 ? 1U : 0U) & (place.entry.is_empty() ? 0U : 1U)) != 0;
-    place.word = is_there ? place.word : nullptr;
+    // Emptied where nothing matches; by a mask, since `?:` becomes a branch.
+    const std::uint64_t is_match = matches != 0 ? 1 : 0;
+    place.entry = FlowEntry(place.entry.raw() & (std::uint64_t{0} - is_match));
     return place;
 }
 

@@ -60,6 +60,10 @@ class Selector {
     [[nodiscard]] DropReason select_unknown(const PacketFacts& facts,
                                             Selection& selection,
                                             Verdict& verdict) noexcept {
+        if (facts.event == FlowEvent::kOpen && facts.source_key == 0 && !has_inserted_ &&
+            flows_.is_at_quota()) {
+            return select_for_untracked_syn(facts, selection, verdict);
+        }
         const FlowPlace place = has_inserted_ ? flows_.find(facts.hash) : FlowPlace{};
         return select_anew(facts, place, selection, verdict);
     }
@@ -134,6 +138,19 @@ class Selector {
             return DropReason::kNone;
         }
         return pick_from_ring(facts, place, selection, verdict);
+    }
+
+    // What select_anew() comes to in a flood of SYNs, at the least price.
+    [[nodiscard]] DropReason select_for_untracked_syn(const PacketFacts& facts,
+                                                      Selection& selection,
+                                                      Verdict& verdict) noexcept {
+        ++misses_;
+        const std::uint8_t* const client = client_of(packets_[&facts - facts_], facts.is_v6);
+        const DropReason reason = look_in_ring(facts, client, selection, verdict);
+        if (reason == DropReason::kNone) {
+            flows_.refuse_syn();
+        }
+        return reason;
     }
 
     // Whether a flow entry's backend may have this packet. The service is compared, so that a
@@ -245,7 +262,8 @@ class Selector {
     }
 
     bool remember(const FlowPlace& place, const NewFlow& flow, FlowEvent event) noexcept {
-        if (event == FlowEvent::kOpen && !place.is_found() && flows_.refuses_syn()) {
+        if (event == FlowEvent::kOpen && !place.is_found() && flows_.is_at_quota()) {
+            flows_.refuse_syn();
             return false;
         }
         has_inserted_ = true;
@@ -281,7 +299,7 @@ class Selector {
 // What the second stage works on. All spans have one size.
 struct Burst {
     std::span<PacketFacts> facts;
-    std::span<const FlowPlace> places;  // of the packets that have a service
+    std::span<const FlowPlace> places;  // of known flows
     std::span<Selection> selections;
     std::span<Verdict> verdicts;
 
@@ -293,19 +311,11 @@ struct Burst {
     }
 };
 
-// Known flows first, then the others, each in the order of the burst. Who is who is sorted out
-// without a branch: in a flood every one would be a coin toss.
-[[gnu::noinline]] void select_mixed(Selector& selector, const Burst& burst) noexcept {
-    static_assert(kStageBurst <= 32);
-    std::uint32_t known = 0;
-    std::uint32_t unknown = 0;
-    for (std::size_t i = 0; i < burst.facts.size(); ++i) {
-        if (burst.facts[i].service != nullptr) {
-            const std::uint32_t is_known = burst.places[i].is_found() ? 1 : 0;
-            known |= is_known << i;
-            unknown |= (is_known ^ 1U) << i;
-        }
-    }
+// Known flows first, then the others, each in the order of the burst; a bit for each packet.
+[[gnu::noinline]] void select_mixed(Selector& selector,
+                                    const Burst& burst,
+                                    std::uint32_t known,
+                                    std::uint32_t unknown) noexcept {
     for (; known != 0; known &= known - 1) {
         const auto i = static_cast<std::size_t>(std::countr_zero(known));
         burst.decide(i,
@@ -329,20 +339,24 @@ void select_burst(ForwardContext& context,
     Selector selector(context, packets, facts);
     Uninitialized<FlowPlace, kStageBurst> place_of_each;
     const std::span<FlowPlace> places = place_of_each.first(facts.size());
-    std::size_t known = 0;
+    // Who is who is noted without a branch: in a flood every one would be a coin toss.
+    static_assert(kStageBurst <= 32);
+    std::uint32_t served = 0;
+    std::uint32_t known = 0;
     for (std::size_t i = 0; i < facts.size(); ++i) {
         if (facts[i].service != nullptr) {
             places[i] = selector.look_up(facts[i]);
-            known += places[i].is_found() ? 1U : 0U;
+            served |= 1U << i;
+            known |= (places[i].is_found() ? 1U : 0U) << i;
         }
     }
     const Burst burst{facts, places, selections, verdicts};
-    if (known == facts.size()) [[likely]] {
+    if (static_cast<std::size_t>(std::popcount(known)) == facts.size()) [[likely]] {
         for (std::size_t i = 0; i < facts.size(); ++i) {
             burst.decide(i, selector.select_known(facts[i], places[i], selections[i], verdicts[i]));
         }
     } else {
-        select_mixed(selector, burst);
+        select_mixed(selector, burst, known, served & ~known);
     }
     selector.bump_counters();
 }

@@ -253,12 +253,13 @@ TEST(FlowTable, ASynTakesWhatIsFreeUnderTheQuotaAndNobodysPlace) {
     std::vector<std::uint64_t> first;
     while (first.size() < quota) {
         first.push_back(random());
-        ASSERT_FALSE(table.flows.refuses_syn());
+        ASSERT_FALSE(table.flows.is_at_quota());
         ASSERT_TRUE(table.insert(first.back(), 1, FlowState::kUnproven, 0, FlowEvent::kOpen));
     }
     for (int i = 0; i < 100'000; ++i) {
         const std::uint64_t hash = random();
-        ASSERT_TRUE(table.flows.refuses_syn());
+        ASSERT_TRUE(table.flows.is_at_quota());
+        table.flows.refuse_syn();
         ASSERT_FALSE(table.insert(hash, 2, FlowState::kUnproven, 1, FlowEvent::kOpen));
     }
     for (const std::uint64_t hash : first) {
