@@ -21,6 +21,13 @@ constexpr std::chrono::seconds kAskAgain{1};
     return !port.interface.empty();
 }
 
+std::string no_vlan_interface(const conf::PortConfig& port) {
+    const std::string vlan = std::to_string(port.vlan);
+    return "port " + port.name + ": there is no interface for VLAN " + vlan + " on " +
+           port.interface + ", so no address, route or neighbor; `ip link add link " +
+           port.interface + " name " + port.interface + "." + vlan + " type vlan id " + vlan + "`";
+}
+
 }  // namespace
 
 Result<std::unique_ptr<NeighborTable>> NeighborTable::open(
@@ -110,11 +117,7 @@ std::vector<std::string> NeighborTable::problems() const {
             result.push_back("port " + port.name + ": there is no interface " + port.interface +
                              "; see `ip link`, or correct [[port]]");
         } else if (interface->index == 0) {
-            const std::string vlan = std::to_string(port.vlan);
-            result.push_back("port " + port.name + ": there is no interface for VLAN " + vlan +
-                             " on " + port.interface + ", so no address, route or neighbor; `ip " +
-                             "link add link " + port.interface + " name " + port.interface + "." +
-                             vlan + " type vlan id " + vlan + "`");
+            result.push_back(no_vlan_interface(port));
         } else if (!interface->is_up) {
             const bool is_vlan = port.vlan != 0;
             result.push_back("port " + port.name + ": interface " + interface->name +

@@ -63,9 +63,9 @@ enum class Ports {
 };
 
 struct Setup {
-    std::size_t flows;
-    shm::ForwardingMode mode;
-    Family family;
+    std::size_t flows = 0;
+    shm::ForwardingMode mode = shm::ForwardingMode::kL2;
+    Family family = Family::kV4;
     Ports ports = Ports::kOne;
     auto operator<=>(const Setup&) const = default;
 };
@@ -99,7 +99,7 @@ class Worker {
         : tables_({.backends = 2 * kBackends, .buckets = 64, .rings = 2, .ring_entries = 65'537}),
           buckets_(std::bit_ceil(std::max<std::size_t>(setup.flows, 1U << 20U) / 4)),
           services_(2),
-          backends_(2 * kBackends),
+          backends_(std::size_t{2} * kBackends),
           worker_(std::make_unique<shm::WorkerBlock>()),
           memory_(kBuffers * kBufferBytes) {
         fill_tables(setup);

@@ -58,7 +58,8 @@ void add_wide_services(LendingRig& rig) {
                              Wide{"2001:db8::11", kNotify6, kIpip, 0, 0, 0}}) {
         std::array<std::uint16_t, 251> ring{};
         for (std::size_t slot = 0; slot < ring.size(); ++slot) {
-            ring[slot] = static_cast<std::uint16_t>(2 * to_number(wide.service) + slot % 2);
+            ring[slot] =
+                static_cast<std::uint16_t>(std::size_t{2} * to_number(wide.service) + slot % 2);
         }
         for (const std::uint8_t protocol : {kProtocolTcp, kProtocolUdp}) {
             rig.tables

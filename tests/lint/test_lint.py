@@ -235,3 +235,19 @@ def test_clang_tidy_refuses_remembers_only_what_passed_and_looks_again_after_a_c
     build()
     for _ in range(2):
         expect_finding("tidy", tmp_path, "readability-identifier-naming")
+
+
+def test_clang_tidy_finds_what_a_source_with_a_precompiled_header_includes(tmp_path):
+    shutil.copy(REPOSITORY / ".clang-tidy", tmp_path)
+    write(tmp_path, {
+        "meson.build": "project('t', 'cpp', default_options: ['cpp_std=c++20'])\n"
+                       "static_library('t', 'dp/a.cc', include_directories: include_directories('.'),\n"
+                       "               cpp_pch: 'pch/all.h')\n",
+        "pch/all.h": '#include "dp/a.h"\n',
+        "dp/a.h": "#pragma once\nint twice(int value);\n",
+        "dp/a.cc": '#include "dp/a.h"\nint twice(int value) { return 2 * value; }\n',
+    })
+    environment = {"PATH": "/usr/bin:/bin", "CXX": "clang++-14"}
+    subprocess.run(["meson", "setup", "build/clang"], cwd=tmp_path, env=environment, check=True, capture_output=True)
+    subprocess.run(["ninja", "-C", "build/clang"], cwd=tmp_path, check=True, capture_output=True)
+    expect_clean("tidy", tmp_path)

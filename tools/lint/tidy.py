@@ -32,8 +32,9 @@ def dependencies(root, build):
     for block in listing.stdout.split("\n\n"):
         names = [line.strip() for line in block.splitlines()[1:] if line.startswith("    ")]
         paths = [pathlib.Path(os.path.normpath(root / build / name)) for name in names]
-        if paths:
-            found[paths[0]] = paths
+        # Where a precompiled header is used, its headers come before the source.
+        for source in (path for path in paths if path.suffix == ".cc"):
+            found[source] = paths
     return found
 
 

@@ -139,7 +139,9 @@ TEST(AnnouncementQueue, PassesEveryAddressInOrderFromOneThreadToAnother) {
                 std::this_thread::yield();
                 continue;
             }
-            wrong += *vip != IpAddress::from_v4(Be32::from_host(i++));
+            if (*vip != IpAddress::from_v4(Be32::from_host(i++))) {
+                ++wrong;
+            }
             queue.pop();
         }
     });

@@ -24,7 +24,9 @@ std::size_t members_of(const std::string& digits) {
     std::string line;
     std::size_t found = 0;
     while (std::getline(groups, line)) {
-        found += line.find(" lo ") != std::string::npos && line.find(digits) != std::string::npos;
+        if (line.find(" lo ") != std::string::npos && line.find(digits) != std::string::npos) {
+            ++found;
+        }
     }
     return found;
 }
