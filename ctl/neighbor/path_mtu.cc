@@ -113,7 +113,7 @@ void PathMtuListener::wait(Listener& listener) {
 }
 
 void PathMtuListener::read_some(Listener& listener) {
-    std::array<std::uint8_t, kMessageBytes> message;
+    std::array<std::uint8_t, kMessageBytes> message{};
     for (int i = 0; i < kMessagesATurn; ++i) {
         const ssize_t size =
             ::recv(listener.socket.native_handle(), message.data(), message.size(), 0);

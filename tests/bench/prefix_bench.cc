@@ -26,9 +26,9 @@ namespace {
 constexpr std::size_t kSources = 1U << 16U;
 
 struct Setup {
-    std::size_t prefixes;
-    bool is_v4;
-    bool has_all_lengths;
+    std::size_t prefixes = 0;
+    bool is_v4 = false;
+    bool has_all_lengths = false;
     auto operator<=>(const Setup&) const = default;
 };
 

@@ -6,6 +6,7 @@ one first. Frames are scapy's, what leaves is the oracle's, as in table.py.
 """
 
 import dataclasses
+import functools
 import itertools
 
 from scapy.layers.inet import IPOption_NOP, IPOption_Router_Alert
@@ -275,6 +276,7 @@ def reversed_later(parts):
     return (parts[0], *reversed(parts[1:]))
 
 
+@functools.cache  # scapy takes seconds to write them
 def scenarios():
     return [scenario for make in (in_any_order, small_ones, each_datagram_by_itself, repeated_and_overlapping,
                                   contradictions, impossible, tiny, without_a_first_one, with_other_headers)

@@ -41,7 +41,7 @@ Bytes message_v4(const Quote& quote = {}) {
     outer.protocol = quote.protocol;
     outer.source.set(ip("10.0.0.2").v4());
     outer.destination.set(ip("10.0.4.1").v4());
-    header_at<UdpHeader>(packet.data() + 28 + quote.header_words * 4U)
+    header_at<UdpHeader>(packet.data() + 28 + std::size_t{4} * quote.header_words)
         .destination_port.set(Be16::from_host(quote.port));
     icmp.checksum.set(checksum_of(std::span(packet).subspan(20)));
     return packet;

@@ -190,38 +190,49 @@ std::vector<IpAddress> edges(const std::vector<IpPrefix>& prefixes) {
     return result;
 }
 
+// Both lists, with prefixes of both families and of a few dozen lengths.
+Lists random_lists(std::mt19937_64& random) {
+    std::vector<IpPrefix> allow;
+    std::vector<IpPrefix> deny;
+    for (const bool is_v4 : {true, false}) {
+        std::vector<std::uint8_t> lengths(1 + random() % 40);
+        for (std::uint8_t& length : lengths) {
+            length = static_cast<std::uint8_t>(random() % (is_v4 ? 33 : 129));
+        }
+        lengths.push_back(is_v4 ? 32 : 128);
+        for (const IpPrefix& each : random_prefixes(random, random() % 80, is_v4, lengths)) {
+            (random() % 2 == 0 ? allow : deny).push_back(each);
+        }
+    }
+    return {share(allow), share(deny)};
+}
+
+// Where a search may go wrong: the ends of every prefix, and addresses of no prefix's choice.
+std::vector<IpAddress> sources_around(const std::vector<Lists>& lists, std::mt19937_64& random) {
+    std::vector<IpAddress> sources;
+    for (const Lists& both : lists) {
+        for (const PrefixList& list : {both.allow, both.deny}) {
+            const std::vector<IpAddress> more = edges(*list);
+            sources.insert(sources.end(), more.begin(), more.end());
+        }
+    }
+    for (int i = 0; i < 200; ++i) {
+        const AddressBits bits{random(), random()};
+        sources.push_back(address_of(masked(bits, kV4Bits), true));
+        sources.push_back(address_of(bits, false));
+    }
+    return sources;
+}
+
 TEST(PrefixTable, FindsWhatTheNaiveSearchFinds) {
     std::mt19937_64 random(7);
     for (int round = 0; round < 150; ++round) {
-        std::vector<Lists> lists;
-        std::vector<IpAddress> sources;
-        for (std::size_t list = 0; list < 1 + random() % 3; ++list) {
-            std::vector<IpPrefix> allow;
-            std::vector<IpPrefix> deny;
-            for (const bool is_v4 : {true, false}) {
-                std::vector<std::uint8_t> lengths;
-                const std::size_t kinds = 1 + random() % 40;
-                for (std::size_t i = 0; i < kinds; ++i) {
-                    lengths.push_back(static_cast<std::uint8_t>(random() % (is_v4 ? 33 : 129)));
-                }
-                lengths.push_back(is_v4 ? 32 : 128);
-                for (const IpPrefix& each :
-                     random_prefixes(random, random() % 80, is_v4, lengths)) {
-                    (random() % 2 == 0 ? allow : deny).push_back(each);
-                }
-            }
-            for (const auto* prefixes : {&allow, &deny}) {
-                const std::vector<IpAddress> more = edges(*prefixes);
-                sources.insert(sources.end(), more.begin(), more.end());
-            }
-            lists.push_back({share(allow), share(deny)});
+        std::vector<Lists> lists(1 + random() % 3);
+        for (Lists& both : lists) {
+            both = random_lists(random);
         }
+        const std::vector<IpAddress> sources = sources_around(lists, random);
         const Table table(lists);
-        for (int i = 0; i < 200; ++i) {
-            const AddressBits bits{random(), random()};
-            sources.push_back(address_of(masked(bits, kV4Bits), true));
-            sources.push_back(address_of(bits, false));
-        }
         for (std::uint32_t list = 1; list <= lists.size(); ++list) {
             for (const IpAddress& source : sources) {
                 table.expect_right(list, source);

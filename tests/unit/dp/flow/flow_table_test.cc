@@ -33,8 +33,8 @@ struct Table {
     void prove(std::uint64_t hash, std::uint64_t tick = 0, FlowEvent event = FlowEvent::kData) {
         flows.touch(flows.find(hash), event, FlowTick{tick});
     }
-    [[nodiscard]] std::uint64_t counted(const std::array<shm::Counter, kFlowStateCodes>& counters,
-                                        FlowState state) const {
+    [[nodiscard]] static std::uint64_t counted(
+        const std::array<shm::Counter, kFlowStateCodes>& counters, FlowState state) {
         return counters[static_cast<std::size_t>(state)].get();
     }
     [[nodiscard]] std::uint64_t evicted(FlowState state) const {

@@ -27,6 +27,7 @@ struct Limits {
 
 prefix::PrefixList list_of(const std::vector<std::pair<const char*, unsigned>>& prefixes) {
     std::vector<IpPrefix> list;
+    list.reserve(prefixes.size());
     for (const auto& [text, length] : prefixes) {
         list.push_back(prefix_around(address(text), length));
     }
@@ -57,7 +58,8 @@ class LimitedRig : public LendingRig {
     int syns(std::uint16_t first, int count, std::string_view source = "198.51.100.7") {
         int forwarded = 0;
         for (int i = 0; i < count; ++i) {
-            forwarded += syn(static_cast<std::uint16_t>(first + i), source) == DropReason::kNone;
+            forwarded +=
+                syn(static_cast<std::uint16_t>(first + i), source) == DropReason::kNone ? 1 : 0;
         }
         return forwarded;
     }
@@ -145,7 +147,7 @@ TEST(Limit, PacketsBeyondTheRateAreDropped) {
         for (int i = 0; i < 5; ++i) {
             const DropReason reason = rig.reason_of({.flags = kTcpAck});
             EXPECT_TRUE(reason == DropReason::kNone || reason == DropReason::kOverPacketLimit);
-            forwarded += reason == DropReason::kNone;
+            forwarded += reason == DropReason::kNone ? 1 : 0;
         }
     }
     EXPECT_GE(forwarded, 1'000);
@@ -201,7 +203,9 @@ TEST(Limit, OfIpv6ASlash64IsOneSource) {
         forwarded += rig.reason_of({.source = source,
                                     .destination = "2001:db8::11",
                                     .destination_port = 514,
-                                    .protocol = kProtocolUdp}) == DropReason::kNone;
+                                    .protocol = kProtocolUdp}) == DropReason::kNone
+                         ? 1
+                         : 0;
     }
     EXPECT_EQ(forwarded, 10);
     EXPECT_EQ(rig.reason_of({.source = "2001:db8:c:2::1",

@@ -28,7 +28,7 @@ const testing::ServiceKey kPortalKey{address("203.0.113.10"), 443, kProtocolTcp}
 std::array<std::uint16_t, 251> ring_of_two(unsigned service) {
     std::array<std::uint16_t, 251> ring{};
     for (std::size_t slot = 0; slot < ring.size(); ++slot) {
-        ring[slot] = static_cast<std::uint16_t>(2 * service + slot % 2);
+        ring[slot] = static_cast<std::uint16_t>(std::size_t{2} * service + slot % 2);
     }
     return ring;
 }
