@@ -130,7 +130,10 @@ class Selector {
         }
         if (!may_search()) {
             // Not remembered: were the flow another worker's after all, its next packet may find
-            // out.
+            // out. Until then each datagram counts as a flow's first.
+            if (exceeds_source_limit(facts)) [[unlikely]] {
+                return DropReason::kOverSourceLimit;
+            }
             const std::uint8_t* const client = client_of(packets_[&facts - facts_], facts.is_v6);
             return look_in_ring(facts, client, selection, verdict);
         }
@@ -182,6 +185,12 @@ class Selector {
         }
         worker_.flow_searches_skipped.add(1);
         return false;
+    }
+
+    // For a packet that may be its flow's first.
+    [[nodiscard]] bool exceeds_source_limit(const PacketFacts& facts) noexcept {
+        const bool begins = facts.event == FlowEvent::kOpen || facts.event == FlowEvent::kDatagram;
+        return facts.source_key != 0 && begins && !may_begin_flow(context_, facts);
     }
 
     [[nodiscard]] bool adopt(const PacketFacts& facts,
@@ -243,8 +252,7 @@ class Selector {
                                             const FlowPlace& place,
                                             Selection& selection,
                                             Verdict& verdict) noexcept {
-        const bool begins = facts.event == FlowEvent::kOpen || facts.event == FlowEvent::kDatagram;
-        if (facts.source_key != 0 && begins && !may_begin_flow(context_, facts)) [[unlikely]] {
+        if (exceeds_source_limit(facts)) [[unlikely]] {
             return DropReason::kOverSourceLimit;
         }
         const std::uint8_t* const client = client_of(packets_[&facts - facts_], facts.is_v6);

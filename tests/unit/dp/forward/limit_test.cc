@@ -218,6 +218,29 @@ TEST(Limit, OfIpv6ASlash64IsOneSource) {
         40U);
 }
 
+// Where unknown flows come faster than the other workers' tables may be searched.
+TEST(Limit, DatagramsThatNobodyCouldSearchForBeginFlowsToo) {
+    LimitedRig rig({.new_flows = 10});
+    const LendingRig other;
+    const std::vector<FlowTableView> views(
+        1'024, FlowTableView{std::span<const shm::FlowBucket>(other.buckets)});
+    rig.context.other_flows = views;
+    while (rig.context.search_limit.take(views.size(), rig.context.now_ms)) {
+    }
+    int forwarded = 0;
+    for (std::uint16_t port = 1'000; port < 1'050; ++port) {
+        const DropReason reason = rig.reason_of({.source = "2001:db8:c:1::7",
+                                                 .destination = "2001:db8::11",
+                                                 .source_port = port,
+                                                 .destination_port = 514,
+                                                 .protocol = kProtocolUdp});
+        EXPECT_TRUE(reason == DropReason::kNone || reason == DropReason::kOverSourceLimit);
+        forwarded += reason == DropReason::kNone ? 1 : 0;
+    }
+    EXPECT_EQ(forwarded, 10);
+    EXPECT_EQ(rig.worker().flow_searches_skipped.get(), 50U);
+}
+
 TEST(Limit, WithoutBucketsRatesDoNotLimit) {
     LimitedRig rig({.packets = 1, .new_flows = 1});
     rig.context.limits = {};
