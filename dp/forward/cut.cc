@@ -169,6 +169,7 @@ void cut_and_send(ForwardContext& context,
     first_facts.ip_bytes = static_cast<std::uint16_t>(plan.header_bytes + plan.piece_bytes);
     finish_header(ip, first_facts.ip_bytes, header.offset_bytes(), true);
     rewrite_one(context, packet, first_facts, selection, verdict);
+    context.counters.worker->cut_packets.add(1);
 }
 
 }  // namespace fairlead

@@ -36,6 +36,7 @@ Released HeldPackets::add(ForwardContext& context, const Packet& packet, void* o
         const Held oldest = take_oldest();
         leaving = {oldest.packet, give_up(context, DropReason::kFragmentNoRoom), oldest.owner};
     }
+    context.counters.worker->held_packets.add(1);
     put({packet, owner, context.receiving_port, context.now_ms + kHoldMs});
     return leaving;
 }

@@ -83,7 +83,9 @@ struct alignas(kCacheLineBytes) WorkerBlock {
     Counter flow_searches_skipped;  // in other workers' tables, as the limit was reached
     Counter kernel_packets;         // left to the kernel: not for a VIP
     Counter source_evictions;       // of the table of sources (dp/forward/rate_limits.h)
-    std::array<Counter, 3> reserved2;
+    Counter held_packets;           // fragments that had to wait for the first one
+    Counter cut_packets;            // before encapsulation, as they were larger than the path
+    Counter reserved2;
     // By FlowState, a cache line each.
     std::array<Counter, kFlowStateCodes> flow_states;          // gauge: entries
     std::array<Counter, kFlowStateCodes> flow_quota;           // gauge; 0: as many as fit
@@ -161,6 +163,7 @@ inline constexpr std::uint32_t kTelemetryFingerprint =
                     offsetof(WorkerBlock, packets),
                     offsetof(WorkerBlock, flow_states),
                     offsetof(WorkerBlock, kernel_packets),
+                    offsetof(WorkerBlock, held_packets),
                     offsetof(WorkerBlock, dropped),
                     offsetof(WorkerBlock, replies),
                     offsetof(WorkerBlock, announcements),

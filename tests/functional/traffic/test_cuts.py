@@ -78,15 +78,21 @@ def drops(lab):
             if name == "fairlead_dropped_packets_total" and value > 0}
 
 
+def cuts(lab):
+    return lab.balancer.metric("fairlead_cut_packets_total")
+
+
 @every_tunnel
 @pytest.mark.parametrize("beyond", [-1, 0, 1, 2, 8, "largest", "pieces"])
 def test_a_datagram_at_the_edge_arrives_whole(tunnels, tunnel, beyond):
     fits = LINK_MTU - OVERHEAD[tunnel] - UDP_HEADERS
     # The largest that the client sends in one packet; and one whose first pieces, cut by the client, are cut again.
     size = {"largest": LINK_MTU - UDP_HEADERS, "pieces": 4000}.get(beyond) or fits + beyond
-    before, dropped = put_together(tunnels), drops(tunnels)
+    before, dropped, cut_before = put_together(tunnels), drops(tunnels), cuts(tunnels)
     found = ask(tunnels, VIP[tunnel], QUESTIONS, size)
     assert (found["wrong"], found["lost"]) == (0, 0), (found, drops(tunnels), dropped)
     assert sum(found["answers"].values()) == QUESTIONS
     assert put_together(tunnels) - before == (QUESTIONS if size > fits else 0)
     assert drops(tunnels) == dropped
+    # Of 4,008 bytes the client makes two pieces as large as its link, and a smaller one.
+    assert cuts(tunnels) - cut_before == (QUESTIONS * (2 if beyond == "pieces" else 1) if size > fits else 0)

@@ -65,10 +65,13 @@ def test_large_questions_are_answered_by_every_backend(echoes, service):
 @every_service
 @pytest.mark.parametrize("order", ["reversed", "shuffled"])
 def test_the_order_of_the_pieces_does_not_matter(echoes, service, order):
-    before = fragment_drops(echoes)
+    def held():
+        return echoes.balancer.metric("fairlead_held_packets_total")
+    before, held_before = fragment_drops(echoes), held()
     found = ask(echoes, service, 30, 4, (3000, 12000), "--order", order)
     assert_all_answered(echoes, found, 30)
     assert fragment_drops(echoes) == before
+    assert held() >= held_before + 30, "at least one piece a datagram came before its first one"
 
 
 def test_both_workers_forward_fragments(echoes):

@@ -48,6 +48,7 @@ TEST(HeldPackets, LeaveWhenTheirFirstPieceHasCome) {
     }
     EXPECT_TRUE(offered(held, rig.context).empty());
     EXPECT_EQ(held.size(), 3U);
+    EXPECT_EQ(rig.worker().held_packets.get(), 3U);
     EXPECT_EQ(rig.worker().packets.get(), 0U);
 
     Piece first(7, 0x2000);
@@ -65,6 +66,7 @@ TEST(HeldPackets, LeaveWhenTheirFirstPieceHasCome) {
     }
     EXPECT_EQ(held.size(), 1U);
     EXPECT_EQ(rig.worker().packets.get(), 3U);
+    EXPECT_EQ(rig.worker().held_packets.get(), 3U) << "once each, however often they are offered";
 }
 
 TEST(HeldPackets, AreDroppedAndCountedWhenTheirTimeIsOver) {
