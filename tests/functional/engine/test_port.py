@@ -95,6 +95,29 @@ def test_both_workers_forward(lab):
     assert lab.balancer.metric("fairlead_port_up", port="edge") == 1
 
 
+def voluntary_switches(lab):
+    """How often each of the engine's workers has slept so far."""
+    tasks = pathlib.Path(f"/proc/{lab.balancer.lbdp.pid}/task").iterdir()
+    status = [(task / "status").read_text() for task in tasks]
+    return {re.search(r"Name:\s+(.+)", text)[1]: int(re.search(r"\bvoluntary_ctxt_switches:\s+(\d+)", text)[1])
+            for text in status if re.search(r"Name:\s+worker-", text)}
+
+
+def test_a_spinning_engine_forwards_and_never_sleeps(make_lab):
+    """What a configuration without `idle` gets."""
+    lab = prepare(make_lab)
+    lab.balancer.configure(config(lab).replace('idle = "yield"\n', ""))
+    lab.balancer.start_both()
+    wait_for_service(lab)
+    before = voluntary_switches(lab)
+    assert lab.client.sha256_of(URL + "files/large") == lab.large_sha256
+    result = lab.client.wrk(URL, seconds=2, connections=8)
+    assert result.failed == 0 and result.requests > 100, result.text
+    slept = {name: switches - before[name] for name, switches in voluntary_switches(lab).items()}
+    assert len(slept) == 2 and all(switches < 100 for switches in slept.values()), slept
+    assert lab.balancer.metric("fairlead_engine_up") == 1
+
+
 def test_everything_that_is_not_for_a_vip_is_the_kernels(lab):
     """Ping, TCP both ways and ARP on the balancer's own addresses, while the engine is under load."""
     content = (lab.files / "large").read_bytes()
