@@ -148,15 +148,25 @@ static __always_inline int read_destination(const struct content* content,
     return 0;
 }
 
-/* The address that an ARP request or a neighbor solicitation to a group asks for; 0 for everything
- * else. The engine answers: a frame that this program sent itself (XDP_TX) would be lost on a veth
- * whose peer has no program, and the engine answers on other ports too. */
+/* Whether these 16 bytes are a solicited-node group: ff02::1:ff00:0/104 (RFC 4291, 2.7.1). */
+static __always_inline int is_solicited_node(const __u8* address) {
+    __u32 words[4];
+    __builtin_memcpy(words, address, sizeof words);
+    return words[0] == bpf_htonl(0xFF020000) && words[1] == 0 && words[2] == bpf_htonl(1) &&
+           (words[3] & bpf_htonl(0xFF000000)) == bpf_htonl(0xFF000000);
+}
+
+/* The address that an ARP request or a neighbor solicitation to a group asks for, in a frame to a
+ * group or to this host; 0 for everything else. The engine answers: a frame that this program sent
+ * itself (XDP_TX) would be lost on a veth whose peer has no program, and the engine answers on
+ * other ports too. */
 static __always_inline int read_question(const __u8* data,
                                          const struct content* content,
                                          const __u8* data_end,
+                                         const struct steer_interface* self,
                                          struct steer_address* target) {
     const __u8* packet = content->start;
-    if (!(data[0] & 1 || content->type == bpf_htons(ETH_P_ARP))) {
+    if (!(data[0] & 1 || is_for_this_host(data, self))) {
         return 0;
     }
     if (content->type == bpf_htons(ETH_P_ARP)) {
@@ -173,7 +183,7 @@ static __always_inline int read_question(const __u8* data,
     if (content->type == bpf_htons(ETH_P_IPV6)) {
         const __u8* message = packet + IPV6_HEADER_BYTES;
         if (message + SOLICITATION_BYTES > data_end || packet[6] != NEXT_ICMPV6 ||
-            message[0] != SOLICITATION) {
+            message[0] != SOLICITATION || !is_solicited_node(packet + IPV6_DESTINATION)) {
             return 0;
         }
         __builtin_memcpy(target->bytes, message + SOLICITATION_TARGET, 16);
@@ -201,7 +211,7 @@ int xsk_def_prog(struct xdp_md* context) {
             bpf_map_lookup_elem(&steer_vips, &destination) && is_for_this_host(data, self)) {
             return to_engine(context);
         }
-        if (read_question(data, &content, data_end, &destination) &&
+        if (read_question(data, &content, data_end, self, &destination) &&
             bpf_map_lookup_elem(&steer_vips, &destination)) {
             return to_engine(context);
         }

@@ -5,22 +5,17 @@
 // one JSON array out on stdout, an element a frame:
 //     {"verdict": 2, "frame": HEX, "outcomes": {"decapsulated": 1}, "refused_source": HEX or null}
 // Nothing is attached to an interface.
-#include <array>
-#include <cerrno>
 #include <cstdint>
-#include <cstring>
 #include <iostream>
 #include <stdexcept>
 #include <string>
-#include <system_error>
 #include <vector>
 
 #include <arpa/inet.h>
 
-#include <bpf/bpf.h>
-
 #include "bpf/loader/decap_loader.h"
 #include "bpf/loader/libbpf_log.h"
+#include "tests/bpf/frames.h"
 
 #include <nlohmann/json.hpp>
 
@@ -28,10 +23,10 @@ namespace {
 
 using fairlead::DecapCounters;
 using fairlead::DecapLoader;
+using fairlead::testing::from_hex;
+using fairlead::testing::Ran;
+using fairlead::testing::to_hex;
 using nlohmann::json;
-
-// What a frame may grow to on its way out; the program only shortens.
-constexpr std::size_t kMostBytes = 65536;
 
 decap_address parse_address(const std::string& text) {
     decap_address address{};
@@ -47,24 +42,6 @@ decap_prefix parse_prefix(const std::string& text) {
     const std::size_t slash = text.find('/');
     return {DECAP_FAMILY_BITS + static_cast<std::uint32_t>(std::stoul(text.substr(slash + 1))),
             parse_address(text.substr(0, slash))};
-}
-
-std::vector<std::uint8_t> from_hex(const std::string& text) {
-    std::vector<std::uint8_t> bytes;
-    for (std::size_t at = 0; at + 1 < text.size(); at += 2) {
-        bytes.push_back(static_cast<std::uint8_t>(std::stoul(text.substr(at, 2), nullptr, 16)));
-    }
-    return bytes;
-}
-
-std::string to_hex(const std::uint8_t* bytes, std::size_t size) {
-    static constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text;
-    for (std::size_t at = 0; at < size; ++at) {
-        text += kDigits[bytes[at] >> 4U];
-        text += kDigits[bytes[at] & 0xFU];
-    }
-    return text;
 }
 
 fairlead::DecapTables read_tables(const json& input) {
@@ -83,16 +60,7 @@ fairlead::DecapTables read_tables(const json& input) {
 
 json run_frame(const DecapLoader& loader, const std::vector<std::uint8_t>& frame) {
     const DecapCounters before = loader.counters().value();
-    std::vector<std::uint8_t> out(kMostBytes);
-    bpf_test_run_opts options{};
-    options.sz = sizeof options;
-    options.data_in = frame.data();
-    options.data_size_in = static_cast<std::uint32_t>(frame.size());
-    options.data_out = out.data();
-    options.data_size_out = static_cast<std::uint32_t>(out.size());
-    if (bpf_prog_test_run_opts(loader.program_fd(), &options) != 0) {
-        throw std::system_error(errno, std::generic_category(), "BPF_PROG_TEST_RUN");
-    }
+    const Ran ran = fairlead::testing::run_program(loader.program_fd(), frame);
     const DecapCounters after = loader.counters().value();
     json outcomes = json::object();
     for (std::size_t index = 0; index < after.size(); ++index) {
@@ -101,12 +69,13 @@ json run_frame(const DecapLoader& loader, const std::vector<std::uint8_t>& frame
             outcomes[std::string(name)] = after.at(index) - before.at(index);
         }
     }
-    json result = {{"verdict", options.retval},
-                   {"frame", to_hex(out.data(), options.data_size_out)},
+    json result = {{"verdict", ran.action},
+                   {"frame", to_hex(ran.frame)},
                    {"outcomes", outcomes},
                    {"refused_source", nullptr}};
     if (const auto source = loader.refused_source()) {
-        result["refused_source"] = to_hex(&source->bytes[0], source->family == DECAP_IPV4 ? 4 : 16);
+        result["refused_source"] =
+            to_hex({&source->bytes[0], source->family == DECAP_IPV4 ? 4U : 16U});
     }
     return result;
 }

@@ -4,8 +4,9 @@
 
 The verifier of an older kernel may refuse what a newer one takes. The guest runs tests/bpf's own programs from an
 initial RAM disk made of this system's files: the tests of steering and of the MSS clamp, and every request that
-test_decap.py makes of decap_runner, whose answers must be those that it gives here. Needs root, qemu-system-x86 and, if
-no kernel is named, the archive, from which the package's files are unpacked and not installed. Exit 0 if all passed.
+test_decap.py and test_steer.py make of decap_runner and steer_runner, whose answers must be those that they give here.
+Needs root, qemu-system-x86 and, if no kernel is named, the archive, from which the package's files are unpacked and not
+installed. Exit 0 if all passed.
 """
 
 import argparse
@@ -20,7 +21,8 @@ import tempfile
 from xml.etree import ElementTree
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PROGRAMS = ["bpf_steer_test", "bpf_clamp_test", "decap_runner"]
+RUNNERS = ["decap_runner", "steer_runner"]
+PROGRAMS = ["bpf_steer_test", "bpf_clamp_test", *RUNNERS]
 BOOT_TIMEOUT_S = 300
 INIT = """#!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -37,16 +39,16 @@ for test in bpf_steer_test bpf_clamp_test; do
 done
 for request in /requests/*.in; do
     name=$(basename $request .in)
-    decap_runner <$request >/tmp/answer 2>/tmp/log
-    if cmp /tmp/answer /requests/$name.out; then echo "result: decap $name passed"
-    else tail -n 5 /tmp/log; echo "result: decap $name FAILED"; fi
+    ${name%.*} <$request >/tmp/answer 2>/tmp/log
+    if cmp /tmp/answer /requests/$name.out; then echo "result: $name passed"
+    else tail -n 5 /tmp/log; echo "result: $name FAILED"; fi
 done
 echo "result: end"
 poweroff -f
 """
-# Stands in for decap_runner while test_decap.py runs: keeps what was asked and what was answered.
+# Stands in for a runner while its tests run: keeps what was asked and what was answered.
 RECORDER = """#!/bin/bash
-name=$(mktemp -u {requests}/XXXXXXXX)
+name=$(mktemp -u {requests}/{name}.XXXXXXXX)
 tee "$name.in" | {runner} "$@" | tee "$name.out"
 exit "${{PIPESTATUS[1]}}"
 """
@@ -63,14 +65,15 @@ def unpacked_kernel(directory):
 
 
 def recorded_requests(build, directory):
-    """What test_decap.py asks decap_runner, with the answers of this kernel: {name}.in and {name}.out."""
+    """What the tests ask the runners, with the answers of this kernel: {runner}.{some word}.in and .out."""
     requests, stand_in = directory / "requests", directory / "build" / "tests" / "bpf"
     requests.mkdir()
     stand_in.mkdir(parents=True)
-    recorder = stand_in / "decap_runner"
-    recorder.write_text(RECORDER.format(requests=requests, runner=build / "tests" / "bpf" / "decap_runner"))
-    recorder.chmod(0o755)
-    subprocess.run([sys.executable, "-B", "-m", "pytest", "-q", "--no-header", REPOSITORY / "tests/bpf/test_decap.py"],
+    for name in RUNNERS:
+        recorder = stand_in / name
+        recorder.write_text(RECORDER.format(name=name, requests=requests, runner=build / "tests" / "bpf" / name))
+        recorder.chmod(0o755)
+    subprocess.run([sys.executable, "-B", "-m", "pytest", "-q", "--no-header", REPOSITORY / "tests/bpf"],
                    env=os.environ | {"FAIRLEAD_BUILD": str(directory / "build")}, check=True)
     return requests
 

@@ -3,7 +3,6 @@
 // sockets.
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstring>
 #include <span>
 #include <string>
@@ -12,16 +11,16 @@
 #include <linux/bpf.h>
 #include <unistd.h>
 
-#include <bpf/bpf.h>
 #include <gtest/gtest.h>
 
 #include "bpf/loader/steer_loader.h"
-#include "dp/base/error_text.h"
 #include "dp/net/ip_address.h"
+#include "tests/bpf/frames.h"
 
 namespace fairlead {
 namespace {
 
+using testing::Ran;
 using Bytes = std::vector<std::uint8_t>;
 
 constexpr std::array<std::uint8_t, 6> kOurMac{2, 0, 0, 0, 0, 1};
@@ -234,29 +233,11 @@ std::vector<Case> vlan_cases() {
     };
 }
 
-// What the program returned, and the frame as it left it.
-struct Ran {
-    std::uint32_t action = 0;
-    Bytes frame;
-};
-
 Ran run(const SteerLoader& steer, const Bytes& frame) {
-    Ran ran;
-    ran.frame.resize(frame.size());
-    bpf_test_run_opts options{};
-    options.sz = sizeof options;
-    options.data_in = frame.data();
-    options.data_size_in = static_cast<std::uint32_t>(frame.size());
-    options.data_out = ran.frame.data();
-    options.data_size_out = static_cast<std::uint32_t>(ran.frame.size());
-    const int error = bpf_prog_test_run_opts(steer.program_fd(), &options);
-    EXPECT_EQ(error, 0) << error_text(errno);
-    EXPECT_EQ(options.data_size_out, frame.size());
-    ran.action = options.retval;
-    return ran;
+    return testing::run_program(steer.program_fd(), frame);
 }
 
-class Steer : public testing::Test {
+class Steer : public ::testing::Test {
   protected:
     void SetUp() override {
         if (::geteuid() != 0) {
