@@ -58,7 +58,8 @@ def key_of(stamp, settings, command, paths):
     digest = hashlib.sha256(settings.encode())
     digest.update(command.encode())
     for path in sorted(set(paths)):
-        digest.update(f"{path} {stamp.of(path)}\n".encode())
+        name = path.relative_to(stamp.root) if path.is_relative_to(stamp.root) else path
+        digest.update(f"{name} {stamp.of(path)}\n".encode())
     return digest.hexdigest()
 
 
