@@ -1,0 +1,10 @@
+// What nearly every file of this folder includes, read by the compiler once. A file still includes
+// what it uses.
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "conf/schema/config.h"
+#include "conf/schema/keys.h"
