@@ -12,6 +12,7 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -29,7 +30,9 @@ struct Setup {
     std::size_t prefixes = 0;
     bool is_v4 = false;
     bool has_all_lengths = false;
-    auto operator<=>(const Setup&) const = default;
+
+    [[nodiscard]] auto key() const { return std::tuple(prefixes, is_v4, has_all_lengths); }
+    bool operator<(const Setup& other) const { return key() < other.key(); }
 };
 
 class Subject {

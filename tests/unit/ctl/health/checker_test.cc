@@ -46,7 +46,7 @@ constexpr std::string_view kBad = "HTTP/1.1 500 No\r\n\r\n";
 
 class CheckerTest : public testing::Test {
   protected:
-    [[nodiscard]] std::uint64_t ended(const Report* report) const {
+    [[nodiscard]] static std::uint64_t ended(const Report* report) {
         return report == nullptr ? 0 : report->passed() + report->failed();
     }
     [[nodiscard]] const Report* report(const std::string& backend = "app-1") const {

@@ -48,9 +48,9 @@ TEST(MetricsText, WhatIsNoUtf8IsReplaced) {
          {"\xFF", "\x80", "\xC0", "\xC3", "\xF8", "\x01", "\x7F\x1F"}) {
         EXPECT_NE(label("a", bad).find(kReplacement), std::string::npos);
     }
-    EXPECT_EQ(label("a", "\xE0\x80\x80").find("\xE0"), std::string::npos) << "overlong";
-    EXPECT_EQ(label("a", "\xED\xA0\x80").find("\xED"), std::string::npos) << "a surrogate";
-    EXPECT_EQ(label("a", "\xF4\x90\x80\x80").find("\xF4"), std::string::npos) << "above U+10FFFF";
+    EXPECT_EQ(label("a", "\xE0\x80\x80").find('\xE0'), std::string::npos) << "overlong";
+    EXPECT_EQ(label("a", "\xED\xA0\x80").find('\xED'), std::string::npos) << "a surrogate";
+    EXPECT_EQ(label("a", "\xF4\x90\x80\x80").find('\xF4'), std::string::npos) << "above U+10FFFF";
 }
 
 TEST(MetricsText, NumbersAreSpelledAsTheFormatWants) {

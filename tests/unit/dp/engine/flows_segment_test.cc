@@ -34,7 +34,7 @@ TEST(FlowsPlan, HasTablesThatAreHalfFullAtCapacity) {
             EXPECT_EQ(plan.tables, workers);
             const std::uint64_t slots = plan.buckets_per_table * shm::kFlowsPerBucket * workers;
             EXPECT_GE(slots, 2 * flows);
-            EXPECT_LE(slots, 4 * flows + 16 * workers * shm::kFlowsPerBucket);
+            EXPECT_LE(slots, 4 * flows + 16ULL * workers * shm::kFlowsPerBucket);
         }
     }
 }
