@@ -14,6 +14,16 @@ Response no_service(const std::string& name) {
                           "there is no service " + name + "; see `lbctl service list`");
 }
 
+// The service that the path names; nullptr, and answered so, if there is none.
+const model::Service* named_service(const Call& call, const Respond& respond) {
+    const model::Service* const service =
+        model::find_service(call.daemon.model().services(), call.service);
+    if (service == nullptr) {
+        respond(no_service(call.service));
+    }
+    return service;
+}
+
 }  // namespace
 
 void get_status(const Call& call, const Respond& respond) {
@@ -52,10 +62,8 @@ void get_services(const Call& call, const Respond& respond) {
 
 void get_service(const Call& call, const Respond& respond) {
     call.daemon.telemetry().refresh();
-    const model::Service* service =
-        model::find_service(call.daemon.model().services(), call.service);
+    const model::Service* const service = named_service(call, respond);
     if (service == nullptr) {
-        respond(no_service(call.service));
         return;
     }
     respond({200, to_body(service_view(call.daemon, *service, true))});
@@ -84,10 +92,8 @@ void get_backends(const Call& call, const Respond& respond) {
 
 void get_backend(const Call& call, const Respond& respond) {
     call.daemon.telemetry().refresh();
-    const model::Service* service =
-        model::find_service(call.daemon.model().services(), call.service);
+    const model::Service* const service = named_service(call, respond);
     if (service == nullptr) {
-        respond(no_service(call.service));
         return;
     }
     const model::Backend* backend = model::find_backend(*service, call.backend);

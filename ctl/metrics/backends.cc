@@ -1,5 +1,6 @@
 #include "ctl/daemon/counts.h"
 #include "ctl/metrics/exporter.h"
+#include "ctl/metrics/rows.h"
 
 namespace fairlead::metrics {
 namespace {
@@ -10,19 +11,6 @@ struct Row {
     const std::string* labels;
     daemon::BackendCounts counts;
 };
-
-template <typename Value>
-void write_family(TextWriter& out,
-                  const std::vector<Row>& rows,
-                  std::string_view name,
-                  Type type,
-                  std::string_view help,
-                  const Value& value) {
-    out.family(name, type, help);
-    for (const Row& row : rows) {
-        out.sample(*row.labels, "", value(row));
-    }
-}
 
 void write_states(TextWriter& out, const std::vector<Row>& rows) {
     write_family(out,

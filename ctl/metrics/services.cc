@@ -2,6 +2,7 @@
 
 #include "conf/schema/service_key.h"
 #include "ctl/metrics/exporter.h"
+#include "ctl/metrics/rows.h"
 #include "dp/shm/drop_reason.h"
 #include "dp/shm/prefix_layout.h"
 
@@ -15,19 +16,6 @@ struct Row {
     const std::string* labels;
     Totals totals;
 };
-
-template <typename Value>
-void write_family(TextWriter& out,
-                  const std::vector<Row>& rows,
-                  std::string_view name,
-                  Type type,
-                  std::string_view help,
-                  const Value& value) {
-    out.family(name, type, help);
-    for (const Row& row : rows) {
-        out.sample(*row.labels, "", value(row));
-    }
-}
 
 std::string info_labels(const conf::ServiceConfig& config) {
     return "," + label("vip", conf::vip_text(config)) +
