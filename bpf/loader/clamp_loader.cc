@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -14,6 +13,7 @@
 
 #include "bpf/loader/per_cpu_counters.h"
 #include "bpf/loader/tc_filters.h"
+#include "dp/base/error_text.h"
 
 #include "clamp.skel.h"
 
@@ -28,10 +28,6 @@ constexpr std::array<std::uint32_t, 2> kHandles{kQdiscIsOurs, kQdiscWasThere};
 
 constexpr std::array<std::string_view, CLAMP_OUTCOME_COUNT> kOutcomeNames{
     {CLAMP_OUTCOMES(CLAMP_TEXT)}};
-
-std::string text_of(int error_number) {
-    return std::generic_category().message(error_number);
-}
 
 struct SkeletonDeleter {
     void operator()(clamp_bpf* skeleton) const { clamp_bpf__destroy(skeleton); }
@@ -114,21 +110,22 @@ Result<ClampLoader> ClampLoader::load(std::span<const decap_address> vips) {
     auto state = std::make_unique<State>();
     state->skeleton.reset(clamp_bpf__open());
     if (!state->skeleton) {
-        return fail(fmt::format("cannot open the BPF program clamp: {}", text_of(errno)));
+        return fail(fmt::format("cannot open the BPF program clamp: {}", error_text(errno)));
     }
     const bpf_map* const map = state->skeleton->maps.clamp_vips;
     const auto capacity = static_cast<std::uint32_t>(std::max<std::size_t>(vips.size(), 1));
     if (const int error = bpf_map__set_max_entries(state->skeleton->maps.clamp_vips, capacity);
         error != 0) {
-        return fail(fmt::format("cannot size the BPF map clamp_vips: {}", text_of(-error)));
+        return fail(fmt::format("cannot size the BPF map clamp_vips: {}", error_text(-error)));
     }
     if (const int error = clamp_bpf__load(state->skeleton.get()); error != 0) {
-        return fail(fmt::format("the kernel refuses the BPF program clamp: {}", text_of(-error)));
+        return fail(
+            fmt::format("the kernel refuses the BPF program clamp: {}", error_text(-error)));
     }
     constexpr std::uint8_t kPresent = 1;
     for (const decap_address& vip : vips) {
         if (bpf_map_update_elem(bpf_map__fd(map), &vip, &kPresent, BPF_ANY) != 0) {
-            return fail(fmt::format("cannot fill the BPF map clamp_vips: {}", text_of(errno)));
+            return fail(fmt::format("cannot fill the BPF map clamp_vips: {}", error_text(errno)));
         }
     }
     return ClampLoader(std::move(state));
@@ -138,7 +135,7 @@ Status ClampLoader::set_mss(clamp_mss limits) {
     const std::uint32_t only = 0;
     if (bpf_map_update_elem(
             bpf_map__fd(state_->skeleton->maps.clamp_limits), &only, &limits, BPF_ANY) != 0) {
-        return fail(fmt::format("cannot fill the BPF map clamp_limits: {}", text_of(errno)));
+        return fail(fmt::format("cannot fill the BPF map clamp_limits: {}", error_text(errno)));
     }
     return {};
 }
@@ -149,7 +146,7 @@ Status ClampLoader::attach(unsigned interface_index) {
     if (handle == 0) {
         const int error = bpf_tc_hook_create(&hook);
         if (error != 0 && error != -EEXIST) {
-            return fail(fmt::format("cannot make a clsact qdisc: {}", text_of(-error)));
+            return fail(fmt::format("cannot make a clsact qdisc: {}", error_text(-error)));
         }
         handle = error == 0 ? kQdiscIsOurs : kQdiscWasThere;
     }
@@ -157,7 +154,7 @@ Status ClampLoader::attach(unsigned interface_index) {
     options.prog_fd = program_fd();
     options.flags = BPF_TC_F_REPLACE;
     if (const int error = bpf_tc_attach(&hook, &options); error != 0) {
-        return fail(fmt::format("cannot attach the BPF program clamp: {}", text_of(-error)));
+        return fail(fmt::format("cannot attach the BPF program clamp: {}", error_text(-error)));
     }
     state_->interface_index = interface_index;
     state_->handle = handle;

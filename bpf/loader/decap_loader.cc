@@ -4,17 +4,16 @@
 #include <cerrno>
 #include <cstring>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
-#include <linux/if_link.h>
-#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "bpf/loader/per_cpu_counters.h"
+#include "bpf/loader/xdp_link.h"
+#include "dp/base/error_text.h"
 
 #include "decap.skel.h"
 
@@ -25,10 +24,6 @@ constexpr std::uint8_t kPresent = 1;
 constexpr std::array<DecapOutcomeText, DECAP_OUTCOME_COUNT> kOutcomeTexts{
     {DECAP_OUTCOMES(DECAP_TEXT)}};
 
-std::string text_of(int error_number) {
-    return std::generic_category().message(error_number);
-}
-
 struct SkeletonDeleter {
     void operator()(decap_bpf* skeleton) const { decap_bpf__destroy(skeleton); }
 };
@@ -38,7 +33,7 @@ Status set_capacity(bpf_map* map, std::size_t entries) {
     const auto capacity = static_cast<std::uint32_t>(std::max<std::size_t>(entries, 1));
     if (const int error = bpf_map__set_max_entries(map, capacity); error != 0) {
         return fail(
-            fmt::format("cannot size the BPF map {}: {}", bpf_map__name(map), text_of(-error)));
+            fmt::format("cannot size the BPF map {}: {}", bpf_map__name(map), error_text(-error)));
     }
     return {};
 }
@@ -47,8 +42,8 @@ template <typename Key>
 Status insert_all(const bpf_map* map, std::span<const Key> keys) {
     for (const Key& key : keys) {
         if (bpf_map_update_elem(bpf_map__fd(map), &key, &kPresent, BPF_ANY) != 0) {
-            return fail(
-                fmt::format("cannot fill the BPF map {}: {}", bpf_map__name(map), text_of(errno)));
+            return fail(fmt::format(
+                "cannot fill the BPF map {}: {}", bpf_map__name(map), error_text(errno)));
         }
     }
     return {};
@@ -69,18 +64,7 @@ bool contains(std::span<const decap_address> addresses, const decap_address& wan
 struct DecapLoader::State {
     std::unique_ptr<decap_bpf, SkeletonDeleter> skeleton;
     std::vector<decap_address> endpoints;
-    int link_fd = -1;
-
-    State() = default;
-    State(const State&) = delete;
-    State& operator=(const State&) = delete;
-    State(State&&) = delete;
-    State& operator=(State&&) = delete;
-    ~State() {
-        if (link_fd >= 0) {
-            (void)close(link_fd);
-        }
-    }
+    Descriptor link;
 };
 
 DecapOutcomeText decap_outcome_text(decap_outcome outcome) {
@@ -96,7 +80,7 @@ Result<DecapLoader> DecapLoader::load(const DecapTables& tables) {
     auto state = std::make_unique<State>();
     state->skeleton.reset(decap_bpf__open());
     if (!state->skeleton) {
-        return fail(fmt::format("cannot open the BPF program decap: {}", text_of(errno)));
+        return fail(fmt::format("cannot open the BPF program decap: {}", error_text(errno)));
     }
     decap_bpf* skeleton = state->skeleton.get();
     const std::array sizes = {
@@ -112,7 +96,7 @@ Result<DecapLoader> DecapLoader::load(const DecapTables& tables) {
     if (const int error = decap_bpf__load(skeleton); error != 0) {
         return fail(
             fmt::format("the kernel refuses the BPF program decap: {}{}",
-                        text_of(-error),
+                        error_text(-error),
                         error == -EPERM ? "; run as root or with CAP_BPF and CAP_NET_ADMIN" : ""));
     }
     DecapLoader loader(std::move(state));
@@ -129,32 +113,14 @@ Result<DecapLoader> DecapLoader::load(const DecapTables& tables) {
     return loader;
 }
 
-Result<DecapLoader::Mode> DecapLoader::attach(unsigned interface_index) {
-    const std::array modes = {std::pair{XDP_FLAGS_DRV_MODE, Mode::kNative},
-                              std::pair{XDP_FLAGS_SKB_MODE, Mode::kGeneric}};
-    int error = 0;
-    for (const auto& [flags, mode] : modes) {
-        bpf_link_create_opts options{};
-        options.sz = sizeof options;
-        options.flags = flags;
-        const int link_fd =
-            bpf_link_create(program_fd(), static_cast<int>(interface_index), BPF_XDP, &options);
-        if (link_fd >= 0) {
-            state_->link_fd = link_fd;
-            return mode;
-        }
-        error = errno;
-        if (error == EBUSY || error == EEXIST || error == EPERM || error == ENODEV) {
-            break;  // The other mode would not help.
-        }
+Result<DecapLoader::Mode> DecapLoader::attach(unsigned interface_index,
+                                              const std::string& interface) {
+    Result<XdpLink> attached = attach_xdp(program_fd(), interface_index, "decap", interface);
+    if (!attached) {
+        return Unexpected{attached.error()};
     }
-    if (error == EBUSY || error == EEXIST) {
-        return fail(
-            "another XDP program is on the interface; `bpftool net` shows it, and it has to go "
-            "first");
-    }
-    return fail(
-        fmt::format("cannot attach the BPF program decap to the interface: {}", text_of(error)));
+    state_->link = std::move(attached->descriptor);
+    return attached->is_native ? Mode::kNative : Mode::kGeneric;
 }
 
 Status DecapLoader::set_endpoints(std::span<const decap_address> endpoints) {
@@ -167,8 +133,8 @@ Status DecapLoader::set_endpoints(std::span<const decap_address> endpoints) {
     for (const decap_address& old : state_->endpoints) {
         if (!contains(endpoints, old) && bpf_map_delete_elem(bpf_map__fd(map), &old) != 0 &&
             errno != ENOENT) {
-            return fail(
-                fmt::format("cannot empty the BPF map {}: {}", bpf_map__name(map), text_of(errno)));
+            return fail(fmt::format(
+                "cannot empty the BPF map {}: {}", bpf_map__name(map), error_text(errno)));
         }
     }
     Status filled = insert_all(map, endpoints);

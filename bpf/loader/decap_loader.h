@@ -53,9 +53,9 @@ class DecapLoader {
         kNative,   // in the driver's receive path
         kGeneric,  // after the kernel has made an skb: works on any interface, slower
     };
-    // Attaches to the interface, in native mode if its driver has one. Fails if another XDP program
-    // is there. Call once.
-    [[nodiscard]] Result<Mode> attach(unsigned interface_index);
+    // Attaches to the interface, in native mode if its driver has one; its name is for messages.
+    // Fails if another XDP program is there. Call once.
+    [[nodiscard]] Result<Mode> attach(unsigned interface_index, const std::string& interface);
 
     // Makes `endpoints` the addresses at which tunnels end, without a moment at which one that
     // stays is missing.

@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include <fmt/format.h>
@@ -14,6 +13,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "dp/base/error_text.h"
 #include "dp/base/result.h"
 
 namespace fairlead {
@@ -31,9 +31,8 @@ template <std::size_t kOutcomes>
     std::array<std::uint64_t, kOutcomes> totals{};
     for (std::uint32_t outcome = 0; outcome < totals.size(); ++outcome) {
         if (bpf_map_lookup_elem(map_fd, &outcome, per_cpu.data()) != 0) {
-            return fail(fmt::format("cannot read the counters of {}: {}",
-                                    program,
-                                    std::generic_category().message(errno)));
+            return fail(
+                fmt::format("cannot read the counters of {}: {}", program, error_text(errno)));
         }
         for (const std::uint64_t count : per_cpu) {
             totals.at(outcome) += count;

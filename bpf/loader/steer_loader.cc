@@ -8,7 +8,6 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <linux/if_link.h>
 #include <unistd.h>
 
 #include <bpf/bpf.h>
@@ -16,6 +15,7 @@
 
 #include "bpf/loader/per_cpu_counters.h"
 #include "bpf/loader/pin_directory.h"
+#include "bpf/loader/xdp_link.h"
 #include "dp/base/error_text.h"
 
 #include "steer.skel.h"
@@ -29,43 +29,6 @@ constexpr std::string_view kCountersPrefix = "counters-";
 struct SkeletonDeleter {
     void operator()(steer_bpf* skeleton) const { steer_bpf__destroy(skeleton); }
 };
-
-// A descriptor that closes itself.
-class Descriptor {
-  public:
-    explicit Descriptor(int fd = -1) noexcept : fd_(fd) {}
-    Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    Descriptor& operator=(Descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    ~Descriptor() {
-        if (fd_ >= 0) {
-            (void)::close(fd_);
-        }
-    }
-    [[nodiscard]] int get() const noexcept { return fd_; }
-
-  private:
-    int fd_;
-};
-
-// "the XDP program "xdp_filter" (id 12)", for the message that it is in the way.
-std::string describe_present_program(unsigned interface_index) {
-    std::uint32_t id = 0;
-    if (bpf_xdp_query_id(static_cast<int>(interface_index), 0, &id) != 0 || id == 0) {
-        return "another XDP program";
-    }
-    const Descriptor program(bpf_prog_get_fd_by_id(id));
-    bpf_prog_info info{};
-    std::uint32_t length = sizeof info;
-    if (bpf_obj_get_info_by_fd(program.get(), &info, &length) != 0) {
-        return fmt::format("the XDP program with the id {}", id);
-    }
-    return fmt::format("the XDP program \"{}\" (id {})", static_cast<const char*>(info.name), id);
-}
 
 Result<std::unique_ptr<steer_bpf, SkeletonDeleter>> open_and_load(const SteerVips& vips,
                                                                   const std::string& counters_pin) {
@@ -140,7 +103,7 @@ Status SteerLoader::set_interface(const std::array<std::uint8_t, 6>& mac, std::u
 
 bool SteerLoader::replace_program_of_pinned_link(unsigned interface_index) const {
     Descriptor link(bpf_obj_get(state_->link_pin.c_str()));
-    if (link.get() < 0) {
+    if (!link.is_open()) {
         return false;
     }
     bpf_link_info info{};
@@ -160,39 +123,17 @@ Result<SteerLoader::Mode> SteerLoader::attach(unsigned interface_index) {
     if (replace_program_of_pinned_link(interface_index)) {
         return Mode::kReplaced;
     }
-    const std::array modes = {std::pair{XDP_FLAGS_DRV_MODE, Mode::kNative},
-                              std::pair{XDP_FLAGS_SKB_MODE, Mode::kGeneric}};
-    int error = 0;
-    for (const auto& [flags, mode] : modes) {
-        bpf_link_create_opts options{};
-        options.sz = sizeof options;
-        options.flags = flags;
-        Descriptor link(
-            bpf_link_create(program_fd(), static_cast<int>(interface_index), BPF_XDP, &options));
-        if (link.get() >= 0) {
-            if (bpf_obj_pin(link.get(), state_->link_pin.c_str()) != 0) {
-                return fail(fmt::format("cannot pin the program's link at {}: {}",
-                                        state_->link_pin,
-                                        error_text(errno)));
-            }
-            state_->link = std::move(link);
-            return mode;
-        }
-        error = errno;
-        if (error == EBUSY || error == EEXIST || error == EPERM || error == ENODEV) {
-            break;  // The other mode would not help.
-        }
+    Result<XdpLink> attached =
+        attach_xdp(program_fd(), interface_index, "steer", state_->interface);
+    if (!attached) {
+        return Unexpected{attached.error()};
     }
-    if (error == EBUSY || error == EEXIST) {
-        return fail(
-            fmt::format("{} is on {} already and was not attached by this instance; stop the "
-                        "program that it belongs to, or take it off: `ip link set {} xdp off`",
-                        describe_present_program(interface_index),
-                        state_->interface,
-                        state_->interface));
+    if (bpf_obj_pin(attached->descriptor.get(), state_->link_pin.c_str()) != 0) {
+        return fail(fmt::format(
+            "cannot pin the program's link at {}: {}", state_->link_pin, error_text(errno)));
     }
-    return fail(fmt::format(
-        "cannot attach the BPF program steer to {}: {}", state_->interface, error_text(error)));
+    state_->link = std::move(attached->descriptor);
+    return attached->is_native ? Mode::kNative : Mode::kGeneric;
 }
 
 Result<SteerCounters> SteerLoader::counters() const {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "bpf/abi/steer.h"
+#include "dp/base/descriptor.h"
 #include "dp/base/result.h"
 
 namespace fairlead {
@@ -31,22 +32,16 @@ class SteerVips {
     // `pin_directory`: a map of its own, not pinned, for tests.
     [[nodiscard]] static Result<SteerVips> open(const std::string& pin_directory);
 
-    SteerVips(SteerVips&& other) noexcept;
-    SteerVips& operator=(SteerVips&& other) noexcept;
-    SteerVips(const SteerVips&) = delete;
-    SteerVips& operator=(const SteerVips&) = delete;
-    ~SteerVips();
-
     // Makes the map hold exactly `vips`, in any order, without a moment at which one that stays is
     // missing. On an error some may be missing; the next call tries again.
     [[nodiscard]] Status set(std::vector<steer_address> vips);
 
-    [[nodiscard]] int fd() const noexcept { return fd_; }
+    [[nodiscard]] int fd() const noexcept { return map_.get(); }
 
   private:
     SteerVips() = default;
 
-    int fd_ = -1;
+    Descriptor map_;
     std::vector<steer_address> present_;  // sorted
 };
 

@@ -47,37 +47,24 @@ std::vector<steer_address> keys_of(int fd) {
 
 }  // namespace
 
-SteerVips::SteerVips(SteerVips&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), present_(std::move(other.present_)) {}
-SteerVips& SteerVips::operator=(SteerVips&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    std::swap(present_, other.present_);
-    return *this;
-}
-SteerVips::~SteerVips() {
-    if (fd_ >= 0) {
-        (void)::close(fd_);
-    }
-}
-
 Result<SteerVips> SteerVips::open(const std::string& pin_directory) {
     const std::string pin = pin_directory + "/vips";
     SteerVips vips;
     if (!pin_directory.empty()) {
-        vips.fd_ = bpf_obj_get(pin.c_str());
-        if (vips.fd_ >= 0 && has_our_layout(vips.fd_)) {
-            vips.present_ = keys_of(vips.fd_);
+        vips.map_ = Descriptor(bpf_obj_get(pin.c_str()));
+        if (vips.map_.is_open() && has_our_layout(vips.map_.get())) {
+            vips.present_ = keys_of(vips.map_.get());
             return vips;
         }
     }
     SteerVips fresh;
-    fresh.fd_ = bpf_map_create(BPF_MAP_TYPE_HASH,
-                               "steer_vips",
-                               sizeof(steer_address),
-                               sizeof kPresent,
-                               STEER_MAX_VIPS,
-                               nullptr);
-    if (fresh.fd_ < 0) {
+    fresh.map_ = Descriptor(bpf_map_create(BPF_MAP_TYPE_HASH,
+                                           "steer_vips",
+                                           sizeof(steer_address),
+                                           sizeof kPresent,
+                                           STEER_MAX_VIPS,
+                                           nullptr));
+    if (!fresh.map_.is_open()) {
         return fail(
             fmt::format("cannot make the BPF map of VIPs: {}{}",
                         error_text(errno),
@@ -85,7 +72,7 @@ Result<SteerVips> SteerVips::open(const std::string& pin_directory) {
     }
     if (!pin_directory.empty()) {
         (void)::unlink(pin.c_str());  // one of another layout
-        if (bpf_obj_pin(fresh.fd_, pin.c_str()) != 0) {
+        if (bpf_obj_pin(fresh.map_.get(), pin.c_str()) != 0) {
             return fail(
                 fmt::format("cannot pin the map of VIPs at {}: {}", pin, error_text(errno)));
         }
@@ -112,13 +99,13 @@ Status SteerVips::set(std::vector<steer_address> vips) {
                         is_before);
     // First out, then in: a full map has room for a new one only then.
     for (const steer_address& vip : gone) {
-        if (bpf_map_delete_elem(fd_, &vip) != 0 && errno != ENOENT) {
+        if (bpf_map_delete_elem(map_.get(), &vip) != 0 && errno != ENOENT) {
             return fail(fmt::format("cannot take a VIP out of the BPF map: {}", error_text(errno)));
         }
     }
     for (const steer_address& vip : news) {
-        if (bpf_map_update_elem(fd_, &vip, &kPresent, BPF_ANY) != 0) {
-            present_ = keys_of(fd_);
+        if (bpf_map_update_elem(map_.get(), &vip, &kPresent, BPF_ANY) != 0) {
+            present_ = keys_of(map_.get());
             return fail(fmt::format("cannot put a VIP into the BPF map: {}{}",
                                     error_text(errno),
                                     errno == E2BIG ? fmt::format("; it holds at most {}",

@@ -8,28 +8,11 @@
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
-#include <unistd.h>
+
+#include "dp/base/descriptor.h"
 
 namespace fairlead {
 namespace {
-
-class Socket {
-  public:
-    Socket() : fd_(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)) {}
-    ~Socket() {
-        if (fd_ >= 0) {
-            (void)close(fd_);
-        }
-    }
-    Socket(const Socket&) = delete;
-    Socket& operator=(const Socket&) = delete;
-    Socket(Socket&&) = delete;
-    Socket& operator=(Socket&&) = delete;
-    [[nodiscard]] int fd() const { return fd_; }
-
-  private:
-    int fd_;
-};
 
 // A dump of no filters is one message, NLMSG_DONE (rtnetlink(7)).
 bool has_filters_at(unsigned interface_index, std::uint32_t parent) {
@@ -43,13 +26,13 @@ bool has_filters_at(unsigned interface_index, std::uint32_t parent) {
     request.body.tcm_family = AF_UNSPEC;
     request.body.tcm_ifindex = static_cast<int>(interface_index);
     request.body.tcm_parent = parent;
-    const Socket socket;
+    const Descriptor kernel(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
     alignas(nlmsghdr) std::array<char, 8192> answer{};
-    if (socket.fd() < 0 ||
-        send(socket.fd(), &request, sizeof request, 0) != static_cast<ssize_t>(sizeof request)) {
+    if (!kernel.is_open() ||
+        send(kernel.get(), &request, sizeof request, 0) != static_cast<ssize_t>(sizeof request)) {
         return true;
     }
-    const ssize_t bytes = recv(socket.fd(), answer.data(), answer.size(), 0);
+    const ssize_t bytes = recv(kernel.get(), answer.data(), answer.size(), 0);
     if (bytes < static_cast<ssize_t>(sizeof(nlmsghdr))) {
         return true;
     }

@@ -1,11 +1,11 @@
 #include <cerrno>
 #include <fstream>
-#include <system_error>
 
 #include <fmt/format.h>
 #include <sys/stat.h>
 
 #include "conf/schema/parse.h"
+#include "dp/base/error_text.h"
 
 namespace fairlead::conf {
 
@@ -20,8 +20,7 @@ namespace {
 Result<Config, ConfigErrors> load_config(const std::string& path) {
     struct stat status {};
     if (stat(path.c_str(), &status) != 0) {
-        return refuse(path,
-                      fmt::format("cannot be read: {}", std::generic_category().message(errno)));
+        return refuse(path, fmt::format("cannot be read: {}", error_text(errno)));
     }
     if (!S_ISREG(status.st_mode)) {
         return refuse(path, "is not a file");
@@ -36,8 +35,7 @@ Result<Config, ConfigErrors> load_config(const std::string& path) {
     std::string text(static_cast<std::size_t>(status.st_size), '\0');
     stream.read(text.data(), status.st_size);
     if (!stream || stream.gcount() != status.st_size) {
-        return refuse(path,
-                      fmt::format("cannot be read: {}", std::generic_category().message(errno)));
+        return refuse(path, fmt::format("cannot be read: {}", error_text(errno)));
     }
     // A file cut short in its last line can still be TOML, and mean something else: weight = 1 for
     // weight = 10.

@@ -24,6 +24,7 @@
 #include "ctl/agent/mss_clamp.h"
 #include "ctl/agent/privilege.h"
 #include "ctl/agent/run_lock.h"
+#include "dp/base/error_text.h"
 #include "dp/base/log.h"
 #include "dp/base/notify.h"
 
@@ -79,9 +80,9 @@ Result<DecapLoader> start_decap(const Settings& settings,
     if (!loader) {
         return loader;
     }
-    const Result<DecapLoader::Mode> mode = loader->attach(interface_index);
+    const Result<DecapLoader::Mode> mode = loader->attach(interface_index, settings.interface_name);
     if (!mode) {
-        return fail(fmt::format("{}: {}", settings.interface_name, mode.error().message));
+        return Unexpected{mode.error()};
     }
     log_info("tunnels-accepted",
              {{"interface", settings.interface_name},
@@ -144,7 +145,7 @@ int Running::loop(int signal_fd, AddressEvents& events) {
     const int timeout_ms = tunnels_ ? static_cast<int>(kLookInterval.count()) : -1;
     while (true) {
         if (poll(sources.data(), sources.size(), timeout_ms) < 0 && errno != EINTR) {
-            log_error("poll-failed", {{"reason", std::generic_category().message(errno)}});
+            log_error("poll-failed", {{"reason", error_text(errno)}});
             return 1;
         }
         signalfd_siginfo signal{};
@@ -240,8 +241,7 @@ Result<int> take_signals() {
     }
     const int fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) {
-        return fail(
-            fmt::format("cannot receive signals: {}", std::generic_category().message(errno)));
+        return fail(fmt::format("cannot receive signals: {}", error_text(errno)));
     }
     return fd;
 }

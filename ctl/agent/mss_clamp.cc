@@ -4,15 +4,15 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "dp/base/descriptor.h"
+#include "dp/base/error_text.h"
 #include "dp/base/log.h"
 #include "dp/forward/tunnel.h"
 
@@ -24,18 +24,12 @@ constexpr std::uint32_t kV6Headers = sizeof(Ipv6Header) + sizeof(TcpHeader);
 constexpr std::uint32_t kLargestMss = 0xFFFF;
 
 Result<std::uint32_t> mtu_of(const std::string& interface_name) {
-    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const Descriptor asker(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     ifreq request{};
     interface_name.copy(&request.ifr_name[0], IFNAMSIZ - 1);
-    const bool is_known = fd >= 0 && ioctl(fd, SIOCGIFMTU, &request) == 0;
-    const int error = errno;
-    if (fd >= 0) {
-        (void)close(fd);
-    }
-    if (!is_known) {
-        return fail(fmt::format("cannot read the MTU of {}: {}",
-                                interface_name,
-                                std::generic_category().message(error)));
+    if (!asker.is_open() || ioctl(asker.get(), SIOCGIFMTU, &request) != 0) {
+        return fail(
+            fmt::format("cannot read the MTU of {}: {}", interface_name, error_text(errno)));
     }
     return static_cast<std::uint32_t>(request.ifr_mtu);
 }

@@ -12,6 +12,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "dp/base/error_text.h"
+
 namespace fairlead::agent {
 namespace {
 
@@ -31,37 +33,22 @@ Result<RunLock> RunLock::take(const std::filesystem::path& run_dir) {
             fmt::format("cannot make the run directory {}: {}", run_dir.string(), error.message()));
     }
     const std::filesystem::path path = run_dir / "lbagent.lock";
-    RunLock lock(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-    if (lock.fd_ < 0) {
-        return fail(fmt::format(
-            "cannot open {}: {}", path.string(), std::generic_category().message(errno)));
+    RunLock lock(Descriptor(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)));
+    if (!lock.file_.is_open()) {
+        return fail(fmt::format("cannot open {}: {}", path.string(), error_text(errno)));
     }
-    if (flock(lock.fd_, LOCK_EX | LOCK_NB) != 0) {
+    if (flock(lock.file_.get(), LOCK_EX | LOCK_NB) != 0) {
         return fail(fmt::format(
             "another lbagent (process {}) runs on {}; stop it first, or name another --run-dir",
-            holder(lock.fd_),
+            holder(lock.file_.get()),
             run_dir.string()));
     }
     const std::string own = std::to_string(getpid());
-    if (ftruncate(lock.fd_, 0) != 0 ||
-        pwrite(lock.fd_, own.data(), own.size(), 0) != static_cast<ssize_t>(own.size())) {
-        return fail(fmt::format(
-            "cannot write {}: {}", path.string(), std::generic_category().message(errno)));
+    if (ftruncate(lock.file_.get(), 0) != 0 ||
+        pwrite(lock.file_.get(), own.data(), own.size(), 0) != static_cast<ssize_t>(own.size())) {
+        return fail(fmt::format("cannot write {}: {}", path.string(), error_text(errno)));
     }
     return lock;
-}
-
-RunLock::RunLock(RunLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-RunLock& RunLock::operator=(RunLock&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-}
-
-RunLock::~RunLock() {
-    if (fd_ >= 0) {
-        (void)close(fd_);
-    }
 }
 
 }  // namespace fairlead::agent

@@ -5,7 +5,9 @@
 #pragma once
 
 #include <filesystem>
+#include <utility>
 
+#include "dp/base/descriptor.h"
 #include "dp/base/result.h"
 
 namespace fairlead::agent {
@@ -16,15 +18,9 @@ class RunLock {
     // holds the lock.
     [[nodiscard]] static Result<RunLock> take(const std::filesystem::path& run_dir);
 
-    RunLock(RunLock&& other) noexcept;
-    RunLock& operator=(RunLock&& other) noexcept;
-    RunLock(const RunLock&) = delete;
-    RunLock& operator=(const RunLock&) = delete;
-    ~RunLock();
-
   private:
-    explicit RunLock(int fd) : fd_(fd) {}
-    int fd_;
+    explicit RunLock(Descriptor file) : file_(std::move(file)) {}
+    Descriptor file_;
 };
 
 }  // namespace fairlead::agent

@@ -11,16 +11,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dp/base/descriptor.h"
+#include "dp/base/error_text.h"
+
 #include <nlohmann/json.hpp>
 
 namespace fairlead::agent {
 namespace {
 
 constexpr int kVersion = 1;
-
-std::string last_error() {
-    return std::generic_category().message(errno);
-}
 
 nlohmann::json to_json(const State& state) {
     nlohmann::json json = {
@@ -114,16 +113,11 @@ Result<std::optional<State>> StateFile::load() const {
 
 Status StateFile::save(const State& state) const {
     const std::filesystem::path fresh = path_.string() + ".new";
-    const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0) {
-        return fail(fmt::format("cannot write {}: {}", fresh.string(), last_error()));
+    Descriptor file(open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    if (!file.is_open() || !write_all(file.get(), to_json(state).dump(2) + "\n")) {
+        return fail(fmt::format("cannot write {}: {}", fresh.string(), error_text(errno)));
     }
-    const bool is_written = write_all(fd, to_json(state).dump(2) + "\n");
-    const std::string problem = is_written ? "" : last_error();
-    (void)close(fd);
-    if (!is_written) {
-        return fail(fmt::format("cannot write {}: {}", fresh.string(), problem));
-    }
+    file.close();
     std::error_code error;
     std::filesystem::rename(fresh, path_, error);
     if (error) {

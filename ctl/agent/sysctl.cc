@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "dp/base/error_text.h"
+
 namespace fairlead::agent {
 namespace {
 
@@ -38,7 +40,7 @@ Status Sysctls::write(const std::string& name, int value) const {
         return fail(fmt::format("cannot set the kernel setting {} to {}: {}",
                                 (root_ / name).string(),
                                 value,
-                                std::generic_category().message(errno)));
+                                error_text(errno)));
     }
     return {};
 }

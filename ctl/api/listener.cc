@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <chrono>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 #include "ctl/api/connection.h"
 #include "ctl/api/error_response.h"
 #include "ctl/api/peer.h"
+#include "dp/base/error_text.h"
 #include "dp/base/log.h"
 
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -206,8 +206,7 @@ Result<Listener> Listener::listen_unix(asio::io_context& loop,
     state->set_unix(path);
     // Anybody may connect; who may do what is decided by who it is.
     if (::chmod(path.c_str(), 0666) != 0) {
-        return fail("cannot open " + path +
-                    " to everybody: " + std::generic_category().message(errno));
+        return fail("cannot open " + path + " to everybody: " + error_text(errno));
     }
     if (const error_code error = state->listen()) {
         return fail("cannot listen on " + path + ": " + error.message());

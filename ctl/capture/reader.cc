@@ -28,25 +28,24 @@ Unexpected<ReaderError> problem(Problem kind, std::string message) {
     return {ReaderError{kind, std::move(message)}};
 }
 
-Result<int, ReaderError> connect_to(const std::string& path) {
+Result<Descriptor, ReaderError> connect_to(const std::string& path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     if (path.size() >= sizeof address.sun_path) {
         return problem(Problem::kBroken, path + " is too long for a socket's path");
     }
     std::memcpy(&address.sun_path, path.data(), path.size());
-    const int descriptor = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) {
+    Descriptor descriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    if (!descriptor.is_open()) {
         return problem(Problem::kBroken, "cannot make a socket: " + error_text(errno));
     }
-    (void)::setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &kAnswerTime, sizeof kAnswerTime);
-    if (::connect(descriptor,
+    (void)::setsockopt(descriptor.get(), SOL_SOCKET, SO_RCVTIMEO, &kAnswerTime, sizeof kAnswerTime);
+    if (::connect(descriptor.get(),
                   static_cast<const sockaddr*>(static_cast<const void*>(&address)),
                   sizeof address) == 0) {
         return descriptor;
     }
     const int error = errno;
-    (void)::close(descriptor);
     if (error == EACCES || error == EPERM) {
         return problem(Problem::kNotAllowed,
                        "permission denied for " + path +
@@ -57,8 +56,8 @@ Result<int, ReaderError> connect_to(const std::string& path) {
                    path + ": " + error_text(error));
 }
 
-// The answer, and the descriptor that came with it, or -1.
-std::pair<shm::CaptureAnswer, int> read_answer(int descriptor) {
+// The answer, and the descriptor that came with it, if any.
+std::pair<shm::CaptureAnswer, Descriptor> read_answer(int descriptor) {
     shm::CaptureAnswer answer;
     iovec part{&answer, sizeof answer};
     alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
@@ -78,14 +77,14 @@ std::pair<shm::CaptureAnswer, int> read_answer(int descriptor) {
         answer = {};
         constexpr std::string_view kText = "lbdp did not answer; it may be of another version";
         std::copy(kText.begin(), kText.end(), answer.message.begin());
-        return {answer, -1};
+        return {answer, Descriptor()};
     }
     int received = -1;
     const cmsghdr* const header = CMSG_FIRSTHDR(&message);
     if (header != nullptr && header->cmsg_type == SCM_RIGHTS) {
         std::memcpy(&received, CMSG_DATA(header), sizeof received);
     }
-    return {answer, received};
+    return {answer, Descriptor(received)};
 }
 
 // An object of the mapping; its place was checked by map().
@@ -98,28 +97,23 @@ const T* at(std::span<const std::byte> memory, std::uint64_t offset) {
 
 Result<Reader, ReaderError> Reader::start(const std::string& run_dir,
                                           const shm::CaptureRequest& request) {
-    const Result<int, ReaderError> connected = connect_to(run_dir + "/" + shm::kEngineSocket);
+    Result<Descriptor, ReaderError> connected = connect_to(run_dir + "/" + shm::kEngineSocket);
     if (!connected) {
         return Unexpected{connected.error()};
     }
     Reader reader;
-    reader.socket_ = *connected;
+    reader.socket_ = std::move(*connected);
     const std::size_t bytes =
         offsetof(shm::CaptureRequest, filter) + request.instructions * sizeof(FilterInstruction);
     // A refusal may have come already: then sending fails, and the answer says why.
-    (void)::send(reader.socket_, &request, bytes, MSG_NOSIGNAL);
-    const auto [answer, descriptor] = read_answer(reader.socket_);
-    if (answer.is_accepted == 0 || descriptor < 0) {
-        if (descriptor >= 0) {
-            (void)::close(descriptor);
-        }
+    (void)::send(reader.socket_.get(), &request, bytes, MSG_NOSIGNAL);
+    const auto [answer, descriptor] = read_answer(reader.socket_.get());
+    if (answer.is_accepted == 0 || !descriptor.is_open()) {
         return problem(
             Problem::kRefused,
             {answer.message.data(), ::strnlen(answer.message.data(), answer.message.size())});
     }
-    const Status mapped = reader.map(descriptor);
-    (void)::close(descriptor);
-    if (!mapped) {
+    if (const Status mapped = reader.map(descriptor.get()); !mapped) {
         return problem(Problem::kBroken, mapped.error().message);
     }
     return reader;
@@ -129,13 +123,10 @@ Reader::~Reader() {
     if (!memory_.empty()) {
         (void)::munmap(memory_.data(), memory_.size());
     }
-    if (socket_ >= 0) {
-        (void)::close(socket_);
-    }
 }
 
 Reader::Reader(Reader&& other) noexcept
-    : socket_(std::exchange(other.socket_, -1)),
+    : socket_(std::move(other.socket_)),
       memory_(std::exchange(other.memory_, {})),
       positions_(std::move(other.positions_)) {}
 
@@ -252,14 +243,14 @@ Status Reader::take(const std::function<bool(const Sighting&)>& see) {
 }
 
 void Reader::tell_progress() {
-    is_untold_ = ::send(socket_,
+    is_untold_ = ::send(socket_.get(),
                         positions_.data(),
                         positions_.size() * sizeof positions_[0],
                         MSG_DONTWAIT | MSG_NOSIGNAL) < 0;
 }
 
 bool Reader::wait(std::chrono::milliseconds longest) const {
-    pollfd watched{socket_, POLLIN, 0};
+    pollfd watched{socket_.get(), POLLIN, 0};
     return ::poll(&watched, 1, static_cast<int>(longest.count())) <= 0 || watched.revents == 0;
 }
 

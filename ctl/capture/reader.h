@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "dp/base/descriptor.h"
 #include "dp/base/result.h"
 #include "dp/shm/capture.h"
 
@@ -72,7 +73,7 @@ class Reader {
     void tell_progress();
     [[nodiscard]] std::uint64_t epoch_ns_of(std::uint64_t tsc) const;
 
-    int socket_ = -1;
+    Descriptor socket_;
     std::span<std::byte> memory_;           // its pages are read-only
     std::vector<std::uint64_t> positions_;  // read so far, by lane
     bool is_untold_ = false;                // the engine does not know them yet

@@ -1,10 +1,11 @@
 #include "ctl/daemon/directories.h"
 
 #include <cerrno>
-#include <system_error>
 
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "dp/base/error_text.h"
 
 namespace fairlead::daemon {
 
@@ -16,7 +17,7 @@ Status prepare_directory(const std::string& path, const std::string& option) {
                     ": its parent directory is missing; create it, or choose another " + option);
     }
     if (!is_new && error != EEXIST) {
-        return fail("cannot create " + path + ": " + std::generic_category().message(error) +
+        return fail("cannot create " + path + ": " + error_text(error) +
                     "; create it for this user, or choose another " + option);
     }
     struct stat status {};
@@ -24,7 +25,7 @@ Status prepare_directory(const std::string& path, const std::string& option) {
         return fail(path + " is not a directory: choose another " + option);
     }
     if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) {
-        return fail("cannot write in " + path + ": " + std::generic_category().message(errno) +
+        return fail("cannot write in " + path + ": " + error_text(errno) +
                     "; run as its owner, or choose another " + option);
     }
     return {};

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "ctl/model/atomic_file.h"
+#include "dp/base/error_text.h"
 
 namespace fairlead::daemon {
 namespace {
@@ -19,7 +20,7 @@ constexpr std::string_view kBlanks = " \t\r\n";
 Result<std::uint64_t> make_seed(const std::string& path) {
     std::uint64_t seed = 0;
     if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) {
-        return fail("the kernel gives no random number: " + std::generic_category().message(errno));
+        return fail("the kernel gives no random number: " + error_text(errno));
     }
     if (Status written = model::write_file_atomically(path, fmt::format("{:016x}\n", seed), kMode);
         !written) {

@@ -2,35 +2,16 @@
 
 #include <array>
 #include <cerrno>
-#include <system_error>
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dp/base/descriptor.h"
+#include "dp/base/error_text.h"
+
 namespace fairlead::model {
 namespace {
-
-std::string reason(int error) {
-    return std::generic_category().message(error);
-}
-
-// An open descriptor, closed at the end of its block.
-class Descriptor {
-  public:
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor() {
-        if (fd_ >= 0) {
-            ::close(fd_);
-        }
-    }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-
-  private:
-    int fd_;
-};
 
 Status write_all(int fd, const std::string& path, std::string_view text) {
     while (!text.empty()) {
@@ -39,12 +20,12 @@ Status write_all(int fd, const std::string& path, std::string_view text) {
             continue;
         }
         if (written < 0) {
-            return fail("cannot write " + path + ": " + reason(errno));
+            return fail("cannot write " + path + ": " + error_text(errno));
         }
         text.remove_prefix(static_cast<std::size_t>(written));
     }
     if (::fsync(fd) != 0) {
-        return fail("cannot sync " + path + " to disk: " + reason(errno));
+        return fail("cannot sync " + path + " to disk: " + error_text(errno));
     }
     return {};
 }
@@ -64,11 +45,11 @@ Status write_file_atomically(const std::string& path, std::string_view text, mod
     {
         const Descriptor file(
             ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
-        if (file.get() < 0) {
-            return fail("cannot create " + temporary + ": " + reason(errno));
+        if (!file.is_open()) {
+            return fail("cannot create " + temporary + ": " + error_text(errno));
         }
         if (::fchmod(file.get(), mode) != 0) {
-            return fail("cannot set the mode of " + temporary + ": " + reason(errno));
+            return fail("cannot set the mode of " + temporary + ": " + error_text(errno));
         }
         if (Status written = write_all(file.get(), temporary, text); !written) {
             ::unlink(temporary.c_str());
@@ -78,12 +59,12 @@ Status write_file_atomically(const std::string& path, std::string_view text, mod
     if (::rename(temporary.c_str(), path.c_str()) != 0) {
         const int error = errno;
         ::unlink(temporary.c_str());
-        return fail("cannot rename " + temporary + " to " + path + ": " + reason(error));
+        return fail("cannot rename " + temporary + " to " + path + ": " + error_text(error));
     }
     const std::string directory = directory_of(path);
     const Descriptor folder(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (folder.get() < 0 || ::fsync(folder.get()) != 0) {
-        return fail("cannot sync the directory " + directory + ": " + reason(errno));
+    if (!folder.is_open() || ::fsync(folder.get()) != 0) {
+        return fail("cannot sync the directory " + directory + ": " + error_text(errno));
     }
     return {};
 }
@@ -91,9 +72,9 @@ Status write_file_atomically(const std::string& path, std::string_view text, mod
 Result<std::string> read_file(const std::string& path, std::size_t limit, bool& missing) {
     missing = false;
     const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-    if (file.get() < 0) {
+    if (!file.is_open()) {
         missing = errno == ENOENT;
-        return fail("cannot open " + path + ": " + reason(errno));
+        return fail("cannot open " + path + ": " + error_text(errno));
     }
     std::string text;
     std::array<char, 16384> chunk{};
@@ -103,7 +84,7 @@ Result<std::string> read_file(const std::string& path, std::size_t limit, bool& 
             continue;
         }
         if (got < 0) {
-            return fail("cannot read " + path + ": " + reason(errno));
+            return fail("cannot read " + path + ": " + error_text(errno));
         }
         if (got == 0) {
             return text;

@@ -2,10 +2,10 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <system_error>
 
 #include "ctl/model/atomic_file.h"
 #include "ctl/model/moment.h"
+#include "dp/base/error_text.h"
 
 namespace fairlead::model {
 namespace {
@@ -36,7 +36,7 @@ Result<LoadedOverrides> load_overrides(const std::string& state_dir) {
     const std::string aside = path + ".corrupt-" + rfc3339(now());
     if (std::rename(path.c_str(), aside.c_str()) != 0) {
         return fail(path + " cannot be understood (" + overrides.error().message +
-                    ") and cannot be moved aside: " + std::generic_category().message(errno));
+                    ") and cannot be moved aside: " + error_text(errno));
     }
     return LoadedOverrides{{},
                            path + " could not be understood (" + overrides.error().message +

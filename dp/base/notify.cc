@@ -6,7 +6,8 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
+
+#include "dp/base/descriptor.h"
 
 namespace fairlead {
 
@@ -28,15 +29,14 @@ void notify_service_manager(std::string_view state) {
     if (path.front() == '@') {
         address.sun_path[0] = '\0';
     }
-    const int socket_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (socket_fd < 0) {
+    const Descriptor manager(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!manager.is_open()) {
         return;
     }
     const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
     // The socket interface takes any address type by its first member.
     const auto* generic = static_cast<const sockaddr*>(static_cast<const void*>(&address));
-    (void)sendto(socket_fd, state.data(), state.size(), MSG_NOSIGNAL, generic, length);
-    (void)close(socket_fd);
+    (void)sendto(manager.get(), state.data(), state.size(), MSG_NOSIGNAL, generic, length);
 }
 
 }  // namespace fairlead

@@ -94,8 +94,9 @@ Result<std::unique_ptr<CaptureServer>> CaptureServer::open(const std::string& ru
     if (!address) {
         return Unexpected{address.error()};
     }
-    const int listener = ::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    server->listener_ = listener;
+    server->listener_ =
+        Descriptor(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    const int listener = server->listener_.get();
     (void)::unlink(server->path_.c_str());  // this engine holds the run directory's lock
     // The mode counts for the name that bind() makes, so it is never open to all.
     if (listener < 0 || ::fchmod(listener, 0660) != 0 ||
@@ -113,16 +114,8 @@ Result<std::unique_ptr<CaptureServer>> CaptureServer::open(const std::string& ru
 }
 
 CaptureServer::~CaptureServer() {
-    close_reader();
-    if (listener_ >= 0) {
-        (void)::close(listener_);
+    if (listener_.is_open()) {
         (void)::unlink(path_.c_str());
-    }
-}
-
-void CaptureServer::close_reader() {
-    if (reader_ >= 0) {
-        (void)::close(std::exchange(reader_, -1));
     }
 }
 
@@ -131,7 +124,7 @@ void CaptureServer::turn(Clock::time_point now) {
         free_if_unused();
     } else if (session_) {
         read_progress(now);
-    } else if (reader_ >= 0) {
+    } else if (reader_.is_open()) {
         read_request(now);
     }
     if (!is_ending_) {  // else who has just come waits for a turn
@@ -140,29 +133,28 @@ void CaptureServer::turn(Clock::time_point now) {
 }
 
 void CaptureServer::accept_reader(Clock::time_point now) {
-    const int reader = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (reader < 0) {
+    Descriptor reader(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!reader.is_open()) {
         return;
     }
-    if (reader_ >= 0) {
-        answer(reader,
+    if (reader_.is_open()) {
+        answer(reader.get(),
                fmt::format("another capture runs, of process {}: end it, or wait",
-                           process_of(reader_)),
+                           process_of(reader_.get())),
                -1);
-        (void)::close(reader);
         return;
     }
-    reader_ = reader;
+    reader_ = std::move(reader);
     deadline_ = now + kRequestTime;
 }
 
 void CaptureServer::read_request(Clock::time_point now) {
     shm::CaptureRequest request;
-    const ssize_t bytes = ::recv(reader_, &request, sizeof request, MSG_DONTWAIT | MSG_TRUNC);
+    const ssize_t bytes = ::recv(reader_.get(), &request, sizeof request, MSG_DONTWAIT | MSG_TRUNC);
     if (bytes > 0) {
         start(request, static_cast<std::size_t>(bytes), now);
     } else if (bytes == 0 || errno != EAGAIN || now > deadline_) {
-        close_reader();
+        reader_.close();
     }
 }
 
@@ -179,22 +171,23 @@ void CaptureServer::start(const shm::CaptureRequest& request,
             problem = session.error().message;
         }
     }
-    answer(reader_, problem, problem.empty() ? session_->descriptor() : -1);
+    answer(reader_.get(), problem, problem.empty() ? session_->descriptor() : -1);
     if (!problem.empty()) {
-        close_reader();
+        reader_.close();
         return;
     }
     deadline_ = now + std::chrono::seconds(request.seconds);
     for (const auto& order : orders_) {
         order->session.store(session_.get(), std::memory_order_release);
     }
-    log_info("capture-started", {{"pid", process_of(reader_)}, {"seconds", request.seconds}});
+    log_info("capture-started", {{"pid", process_of(reader_.get())}, {"seconds", request.seconds}});
 }
 
 void CaptureServer::read_progress(Clock::time_point now) {
     std::array<std::uint64_t, shm::kMaxWorkers> positions{};
     for (int message = 0; message < kMessagesATurn; ++message) {
-        const ssize_t bytes = ::recv(reader_, positions.data(), sizeof positions, MSG_DONTWAIT);
+        const ssize_t bytes =
+            ::recv(reader_.get(), positions.data(), sizeof positions, MSG_DONTWAIT);
         if (bytes < 0 && errno == EAGAIN) {
             break;
         }
@@ -231,7 +224,7 @@ void CaptureServer::free_if_unused() {
         return;
     }
     is_ending_ = false;
-    close_reader();
+    reader_.close();
     session_.reset();
     log_info("capture-ended");
 }

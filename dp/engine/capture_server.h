@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "dp/base/descriptor.h"
 #include "dp/base/result.h"
 #include "dp/engine/capture_session.h"
 #include "dp/engine/capture_tap.h"
@@ -45,11 +46,10 @@ class CaptureServer {
     void read_progress(Clock::time_point now);
     void finish();
     void free_if_unused();
-    void close_reader();
 
     std::string path_;
-    int listener_ = -1;
-    int reader_ = -1;
+    Descriptor listener_;
+    Descriptor reader_;
     Clock::time_point deadline_;  // of the request, then of the session
     std::vector<std::string> port_names_;
     std::vector<std::unique_ptr<CaptureOrder>> orders_;

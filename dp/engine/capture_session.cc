@@ -95,18 +95,18 @@ Status CaptureSession::map(std::uint32_t workers, std::span<const std::string> p
     const std::uint64_t ring_bytes = ring_bytes_for(workers);
     const std::uint64_t stride = sizeof(shm::CaptureLane) + ring_bytes;
     const std::uint64_t size = sizeof(shm::CaptureHeader) + workers * stride;
-    fd_ = ::memfd_create("fairlead-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd_ < 0 || ::ftruncate(fd_, static_cast<off_t>(size)) != 0) {
+    file_ = Descriptor(::memfd_create("fairlead-capture", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!file_.is_open() || ::ftruncate(file_.get(), static_cast<off_t>(size)) != 0) {
         return fail(fmt::format("cannot make its memory: {}", error_text(errno)));
     }
     void* const start =
-        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd_, 0);
+        ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file_.get(), 0);
     if (start == MAP_FAILED) {
         return fail(fmt::format("cannot map its memory: {}", error_text(errno)));
     }
     memory_ = {static_cast<std::byte*>(start), size};
     // Our mapping stays writable; whoever maps it from now on cannot write.
-    if (::fcntl(fd_,
+    if (::fcntl(file_.get(),
                 F_ADD_SEALS,
                 F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) != 0) {
         return fail(fmt::format("cannot seal its memory: {}", error_text(errno)));
@@ -143,9 +143,6 @@ Status CaptureSession::map(std::uint32_t workers, std::span<const std::string> p
 CaptureSession::~CaptureSession() {
     if (!memory_.empty()) {
         (void)::munmap(memory_.data(), memory_.size());
-    }
-    if (fd_ >= 0) {
-        (void)::close(fd_);
     }
 }
 

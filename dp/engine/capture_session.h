@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "dp/base/descriptor.h"
 #include "dp/base/ids.h"
 #include "dp/base/result.h"
 #include "dp/shm/capture.h"
@@ -69,7 +70,7 @@ class CaptureSession {
     }
     [[nodiscard]] std::size_t lanes() const noexcept { return writers_.size(); }
     // Of the sealed file, to be sent to the reader.
-    [[nodiscard]] int descriptor() const noexcept { return fd_; }
+    [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
 
     static constexpr std::size_t kStagedPackets = 32;
 
@@ -77,7 +78,7 @@ class CaptureSession {
     CaptureSession() = default;
     [[nodiscard]] Status map(std::uint32_t workers, std::span<const std::string> port_names);
 
-    int fd_ = -1;
+    Descriptor file_;
     std::span<std::byte> memory_;
     std::uint32_t points_ = 0;
     std::uint32_t snap_bytes_ = 0;

@@ -11,8 +11,8 @@
 #include <net/if_arp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "dp/base/descriptor.h"
 #include "dp/base/error_text.h"
 
 namespace fairlead::engine {
@@ -21,26 +21,20 @@ namespace {
 // Asks one question about one interface after the other.
 class Asker {
   public:
-    explicit Asker(const std::string& name) : fd_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    explicit Asker(const std::string& name)
+        : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
         const std::size_t length = std::min(name.size(), sizeof request.ifr_name - 1);
         std::memcpy(request.ifr_name, name.data(), length);
     }
-    Asker(const Asker&) = delete;
-    Asker& operator=(const Asker&) = delete;
-    Asker(Asker&&) = delete;
-    Asker& operator=(Asker&&) = delete;
-    ~Asker() {
-        if (fd_ >= 0) {
-            (void)::close(fd_);
-        }
-    }
     // The answer stands in `request`.
-    [[nodiscard]] bool ask(unsigned long question) { return ::ioctl(fd_, question, &request) == 0; }
+    [[nodiscard]] bool ask(unsigned long question) {
+        return ::ioctl(socket_.get(), question, &request) == 0;
+    }
 
     ifreq request{};
 
   private:
-    int fd_;
+    Descriptor socket_;
 };
 
 // Queues in use, as `ethtool -l` counts them: each can receive.

@@ -6,7 +6,6 @@
 
 #include <fmt/format.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "dp/base/error_text.h"
 
@@ -42,32 +41,25 @@ in6_addr solicited_group_of(const IpAddress& address) {
     return group_of(last_bytes_of(address));
 }
 
-SolicitedGroups::~SolicitedGroups() {
-    for (const int fd : sockets_) {
-        (void)::close(fd);
-    }
-}
-
 // 0, or the error's number.
 int SolicitedGroups::join(const Membership& wanted) {
     int error = ENOMEM;
     if (!sockets_.empty()) {
-        error = ask(sockets_.back(), IPV6_JOIN_GROUP, wanted.first, wanted.second);
+        error = ask(sockets_.back().get(), IPV6_JOIN_GROUP, wanted.first, wanted.second);
     }
     if (error == ENOMEM || error == ENOBUFS) {  // the socket is full
-        const int fd = ::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (fd < 0) {
+        Descriptor fresh(::socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+        if (!fresh.is_open()) {
             return errno;
         }
-        error = ask(fd, IPV6_JOIN_GROUP, wanted.first, wanted.second);
+        error = ask(fresh.get(), IPV6_JOIN_GROUP, wanted.first, wanted.second);
         if (error != 0) {
-            (void)::close(fd);
             return error;
         }
-        sockets_.push_back(fd);
+        sockets_.push_back(std::move(fresh));
     }
     if (error == 0) {
-        joined_[wanted] = sockets_.back();
+        joined_[wanted] = sockets_.back().get();
     }
     return error;
 }

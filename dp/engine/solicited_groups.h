@@ -19,6 +19,7 @@
 
 #include <netinet/in.h>
 
+#include "dp/base/descriptor.h"
 #include "dp/base/result.h"
 #include "dp/net/ip_address.h"
 
@@ -29,13 +30,6 @@ namespace fairlead::engine {
 
 class SolicitedGroups {
   public:
-    SolicitedGroups() = default;
-    ~SolicitedGroups();
-    SolicitedGroups(const SolicitedGroups&) = delete;
-    SolicitedGroups& operator=(const SolicitedGroups&) = delete;
-    SolicitedGroups(SolicitedGroups&&) = delete;
-    SolicitedGroups& operator=(SolicitedGroups&&) = delete;
-
     // Makes these interfaces members of the groups of these VIPs, and of no others. IPv4 addresses
     // are passed over. Costs nothing where nothing has changed. Error: some are not; the next call
     // tries again.
@@ -49,7 +43,7 @@ class SolicitedGroups {
     [[nodiscard]] int join(const Membership& wanted);
 
     std::map<Membership, int> joined_;  // the socket of each
-    std::vector<int> sockets_;
+    std::vector<Descriptor> sockets_;
 };
 
 }  // namespace fairlead::engine

@@ -1,7 +1,6 @@
 #include "dp/shm/segment.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -13,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "dp/base/error_text.h"
 #include "dp/shm/flows.h"
 #include "dp/shm/tables.h"
 #include "dp/shm/telemetry.h"
@@ -27,11 +27,6 @@ namespace {
 
 [[nodiscard]] std::string path_of(const SegmentKind& kind, const std::string& directory) {
     return directory + "/" + std::string(kind.name);
-}
-
-[[nodiscard]] std::string reason_of(int error) {
-    std::array<char, 128> buffer{};
-    return strerror_r(error, buffer.data(), buffer.size());
 }
 
 [[nodiscard]] struct flock whole_file(short type) {
@@ -74,21 +69,18 @@ Segment::~Segment() {
     if (is_open()) {
         ::munmap(bytes_.data(), bytes_.size());
     }
-    if (fd_ >= 0) {
-        ::close(fd_);
-    }
     if (!temporary_name_.empty()) {
         ::unlink(temporary_name_.c_str());
     }
 }
 
 Segment::Segment(Segment&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)),
+    : file_(std::move(other.file_)),
       bytes_(std::exchange(other.bytes_, {})),
       temporary_name_(std::exchange(other.temporary_name_, {})) {}
 
 Segment& Segment::operator=(Segment&& other) noexcept {
-    std::swap(fd_, other.fd_);
+    std::swap(file_, other.file_);
     std::swap(bytes_, other.bytes_);
     std::swap(temporary_name_, other.temporary_name_);
     return *this;
@@ -99,21 +91,22 @@ Result<Segment> Segment::open(const SegmentKind& kind,
                               bool for_writing) {
     const std::string path = path_of(kind, directory);
     Segment segment;
-    segment.fd_ = ::open(path.c_str(), (for_writing ? O_RDWR : O_RDONLY) | O_CLOEXEC);
-    if (segment.fd_ < 0) {
+    segment.file_ = Descriptor(::open(path.c_str(), (for_writing ? O_RDWR : O_RDONLY) | O_CLOEXEC));
+    if (!segment.file_.is_open()) {
         const int error = errno;
-        return fail("cannot open " + path + ": " + reason_of(error) +
+        return fail("cannot open " + path + ": " + error_text(error) +
                     (error == ENOENT ? "; start " + std::string(kind.writer) +
                                            " with the same --run-dir, which makes it"
                                      : ""));
     }
     struct stat status {};
-    if (::fstat(segment.fd_, &status) != 0) {
-        return fail("cannot read the size of " + path + ": " + reason_of(errno));
+    if (::fstat(segment.file_.get(), &status) != 0) {
+        return fail("cannot read the size of " + path + ": " + error_text(errno));
     }
     const auto file_bytes = static_cast<std::uint64_t>(status.st_size);
     SegmentHeader header;
-    if (::pread(segment.fd_, &header, sizeof header, 0) != static_cast<ssize_t>(sizeof header)) {
+    if (::pread(segment.file_.get(), &header, sizeof header, 0) !=
+        static_cast<ssize_t>(sizeof header)) {
         return fail(path + " is too short for a segment; stop " + std::string(kind.writer) +
                     ", remove the file and start it again");
     }
@@ -129,10 +122,10 @@ Result<Segment> Segment::open(const SegmentKind& kind,
                                file_bytes,
                                for_writing ? PROT_READ | PROT_WRITE : PROT_READ,
                                MAP_SHARED,
-                               segment.fd_,
+                               segment.file_.get(),
                                0);
     if (start == MAP_FAILED) {
-        return fail("cannot map " + path + ": " + reason_of(errno));
+        return fail("cannot map " + path + ": " + error_text(errno));
     }
     segment.bytes_ = std::span(static_cast<std::byte*>(start), file_bytes);
     return segment;
@@ -152,24 +145,24 @@ Result<Segment> Segment::create_unnamed(const SegmentKind& kind,
                                         std::string_view version) {
     Segment segment;
     std::string temporary = path_of(kind, directory) + ".XXXXXX";
-    segment.fd_ = ::mkostemp(temporary.data(), O_CLOEXEC);
-    if (segment.fd_ < 0) {
-        return fail("cannot make a file in " + directory + ": " + reason_of(errno) +
+    segment.file_ = Descriptor(::mkostemp(temporary.data(), O_CLOEXEC));
+    if (!segment.file_.is_open()) {
+        return fail("cannot make a file in " + directory + ": " + error_text(errno) +
                     "; the directory must exist and be writable by " + std::string(kind.writer));
     }
     segment.temporary_name_ = temporary;
     if (Status locked = segment.lock(kind); !locked) {
         return Unexpected{locked.error()};
     }
-    if (::fchmod(segment.fd_, 0644) != 0 ||
-        ::ftruncate(segment.fd_, static_cast<off_t>(size_bytes)) != 0) {
+    if (::fchmod(segment.file_.get(), 0644) != 0 ||
+        ::ftruncate(segment.file_.get(), static_cast<off_t>(size_bytes)) != 0) {
         return fail("cannot make " + temporary + " " + std::to_string(size_bytes) +
-                    " bytes long: " + reason_of(errno));
+                    " bytes long: " + error_text(errno));
     }
     void* const start =
-        ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, segment.fd_, 0);
+        ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, segment.file_.get(), 0);
     if (start == MAP_FAILED) {
-        return fail("cannot map " + temporary + ": " + reason_of(errno));
+        return fail("cannot map " + temporary + ": " + error_text(errno));
     }
     segment.bytes_ = std::span(static_cast<std::byte*>(start), size_bytes);
 
@@ -179,7 +172,7 @@ Result<Segment> Segment::create_unnamed(const SegmentKind& kind,
     header.size_bytes = size_bytes;
     while (header.instance == 0) {
         if (::getrandom(&header.instance, sizeof header.instance, 0) < 0) {
-            return fail("cannot get random bytes: " + reason_of(errno));
+            return fail("cannot get random bytes: " + error_text(errno));
         }
     }
     std::copy_n(
@@ -192,7 +185,7 @@ Status Segment::give_name(const SegmentKind& kind, const std::string& directory)
     const std::string path = path_of(kind, directory);
     if (::renameat2(AT_FDCWD, temporary_name_.c_str(), AT_FDCWD, path.c_str(), RENAME_NOREPLACE) !=
         0) {
-        return fail("cannot rename " + temporary_name_ + " to " + path + ": " + reason_of(errno) +
+        return fail("cannot rename " + temporary_name_ + " to " + path + ": " + error_text(errno) +
                     (errno == EEXIST ? "; another " + std::string(kind.writer) +
                                            " has just started on this run directory"
                                      : ""));
@@ -203,7 +196,7 @@ Status Segment::give_name(const SegmentKind& kind, const std::string& directory)
 
 Status Segment::lock(const SegmentKind& kind) const {
     struct flock request = whole_file(F_WRLCK);
-    if (::fcntl(fd_, F_OFD_SETLK, &request) == 0) {
+    if (::fcntl(file_.get(), F_OFD_SETLK, &request) == 0) {
         return {};
     }
     if (errno == EAGAIN || errno == EACCES) {
@@ -212,13 +205,13 @@ Status Segment::lock(const SegmentKind& kind) const {
                     std::string(kind.name) +
                     "\"; stop it first, or give this one its own --run-dir");
     }
-    return fail("cannot lock \"" + std::string(kind.name) + "\": " + reason_of(errno));
+    return fail("cannot lock \"" + std::string(kind.name) + "\": " + error_text(errno));
 }
 
 Status Segment::remove(const SegmentKind& kind, const std::string& directory) {
     const std::string path = path_of(kind, directory);
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
-        return fail("cannot remove " + path + ": " + reason_of(errno));
+        return fail("cannot remove " + path + ": " + error_text(errno));
     }
     return {};
 }
@@ -229,20 +222,21 @@ bool Segment::exists(const SegmentKind& kind, const std::string& directory) {
 
 bool Segment::is_locked(const SegmentKind& kind, const std::string& directory) {
     Segment file;
-    file.fd_ = ::open(path_of(kind, directory).c_str(), O_RDONLY | O_CLOEXEC);
-    return file.fd_ >= 0 && file.writer_lives();
+    file.file_ = Descriptor(::open(path_of(kind, directory).c_str(), O_RDONLY | O_CLOEXEC));
+    return file.file_.is_open() && file.writer_lives();
 }
 
 bool Segment::writer_lives() const {
     struct flock request = whole_file(F_RDLCK);
-    return ::fcntl(fd_, F_OFD_GETLK, &request) == 0 && request.l_type != F_UNLCK;
+    return ::fcntl(file_.get(), F_OFD_GETLK, &request) == 0 && request.l_type != F_UNLCK;
 }
 
 bool Segment::is_current(const SegmentKind& kind, const std::string& directory) const {
     struct stat mapped {};
     struct stat named {};
-    return ::fstat(fd_, &mapped) == 0 && ::stat(path_of(kind, directory).c_str(), &named) == 0 &&
-           mapped.st_dev == named.st_dev && mapped.st_ino == named.st_ino;
+    return ::fstat(file_.get(), &mapped) == 0 &&
+           ::stat(path_of(kind, directory).c_str(), &named) == 0 && mapped.st_dev == named.st_dev &&
+           mapped.st_ino == named.st_ino;
 }
 
 }  // namespace fairlead::shm

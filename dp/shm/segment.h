@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "dp/base/descriptor.h"
 #include "dp/base/result.h"
 #include "dp/shm/layout.h"
 
@@ -99,7 +100,7 @@ class Segment {
                                               bool for_writing);
     [[nodiscard]] Status lock(const SegmentKind& kind) const;
 
-    int fd_ = -1;
+    Descriptor file_;
     std::span<std::byte> bytes_;
     std::string temporary_name_;
 };
