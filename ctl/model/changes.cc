@@ -1,6 +1,7 @@
 // What operators may change at run time, and what is refused.
+#include <utility>
+
 #include "conf/schema/scalars.h"
-#include "conf/schema/validate.h"
 #include "ctl/model/model.h"
 #include "dp/shm/tables.h"
 
@@ -20,22 +21,8 @@ Unexpected<Refusal> no_backend(const BackendKey& key) {
 }
 
 Result<void, Refusal> check_address(const Service& service, const IpAddress& address) {
-    const std::string_view reason = conf::why_not_a_host(address);
-    if (!reason.empty()) {
-        return refuse(
-            RefusalCode::kBadRequest,
-            text_of(address) + " is " + std::string(reason) + ": it cannot be a backend's address");
-    }
-    if (address == service.config.vip) {
-        return refuse(RefusalCode::kBadRequest,
-                      text_of(address) + " is the VIP itself: give the server's own address");
-    }
-    if (service.config.forwarding == conf::Forwarding::kL2 &&
-        address.is_v4() != service.config.vip.is_v4()) {
-        return refuse(
-            RefusalCode::kBadRequest,
-            text_of(address) + " is not of the VIP's family (" + text_of(service.config.vip) +
-                "), and l2 sends packets on as they came; a tunnel can change the family");
+    if (std::string reason = why_not_a_backend(service.config, address); !reason.empty()) {
+        return refuse(RefusalCode::kBadRequest, std::move(reason));
     }
     for (const Backend& backend : service.backends) {
         if (backend.address == address && !backend.is_removing) {

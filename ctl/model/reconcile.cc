@@ -2,6 +2,8 @@
 
 #include <map>
 
+#include "ctl/model/service.h"
+
 namespace fairlead::model {
 namespace {
 
@@ -17,13 +19,13 @@ FileBackends index_of(const conf::Config& config) {
     return index;
 }
 
-bool has_service(const conf::Config& config, const std::string& name) {
+const conf::ServiceConfig* service_in_file(const conf::Config& config, const std::string& name) {
     for (const conf::ServiceConfig& service : config.services) {
         if (service.name == name) {
-            return true;
+            return &service;
         }
     }
-    return false;
+    return nullptr;
 }
 
 bool describes_the_same(const Removal& removal, const conf::BackendConfig& backend) {
@@ -33,13 +35,30 @@ bool describes_the_same(const Removal& removal, const conf::BackendConfig& backe
 
 class Reconciliation {
   public:
-    Reconciliation(const conf::Config& config, std::vector<std::string>& events)
-        : config_(config), file_(index_of(config)), events_(events) {}
+    Reconciliation(const conf::Config& config,
+                   Overrides& overrides,
+                   std::vector<std::string>& events)
+        : config_(config), file_(index_of(config)), overrides_(overrides), events_(events) {}
+
+    // Removals first: an addition yields to backends of the file that are wanted.
+    void run() {
+        for (auto& [key, entry] : overrides_) {
+            look_at_removal(key, entry, in_file(key));
+        }
+        for (auto entry = overrides_.begin(); entry != overrides_.end();) {
+            look_at(entry->first, entry->second);
+            entry = entry->second.empty() ? overrides_.erase(entry) : std::next(entry);
+        }
+    }
+
+  private:
+    const conf::BackendConfig* in_file(const BackendKey& key) const {
+        const auto found = file_.find(key);
+        return found == file_.end() ? nullptr : found->second;
+    }
 
     void look_at(const BackendKey& key, BackendOverrides& entry) {
-        const auto found = file_.find(key);
-        const conf::BackendConfig* in_file = found == file_.end() ? nullptr : found->second;
-        look_at_removal(key, entry, in_file);
+        const conf::BackendConfig* in_file = this->in_file(key);
         look_at_addition(key, entry, in_file);
         const bool exists = entry.addition || (in_file != nullptr && !entry.removal);
         if (!exists && (entry.admin || entry.weight)) {
@@ -50,7 +69,6 @@ class Reconciliation {
         look_at_weight(key, entry, in_file);
     }
 
-  private:
     void look_at_removal(const BackendKey& key,
                          BackendOverrides& entry,
                          const conf::BackendConfig* in_file) {
@@ -72,12 +90,35 @@ class Reconciliation {
         }
         if (in_file != nullptr && !entry.removal) {
             say(key, "the file has it now: the file's takes the place of the one added");
-        } else if (!has_service(config_, key.service)) {
+        } else if (const conf::ServiceConfig* service = service_in_file(config_, key.service);
+                   service == nullptr) {
             say(key, "its service is gone: the backend added to it is dropped");
+        } else if (std::string reason = why_not_a_backend(*service, entry.addition->address);
+                   !reason.empty()) {
+            say(key, reason + ": the backend added to it is dropped");
+        } else if (const std::string* other = wanted_at(*service, entry.addition->address)) {
+            say(key,
+                "the file has its address as backend " + *other + " now: that one takes its place");
         } else {
             return;
         }
         entry.addition.reset();
+    }
+
+    // The name of the file's backend of this address, unless it was removed at run time; nullptr if
+    // there is none.
+    const std::string* wanted_at(const conf::ServiceConfig& service,
+                                 const IpAddress& address) const {
+        for (const conf::BackendConfig& backend : service.backends) {
+            if (backend.address != address) {
+                continue;
+            }
+            const auto entry = overrides_.find({service.name, backend.name});
+            if (entry == overrides_.end() || !entry->second.removal) {
+                return &backend.name;
+            }
+        }
+        return nullptr;
     }
 
     void look_at_weight(const BackendKey& key,
@@ -100,6 +141,7 @@ class Reconciliation {
 
     const conf::Config& config_;
     FileBackends file_;
+    Overrides& overrides_;
     std::vector<std::string>& events_;
 };
 
@@ -107,11 +149,7 @@ class Reconciliation {
 
 std::vector<std::string> reconcile(const conf::Config& config, Overrides& overrides) {
     std::vector<std::string> events;
-    Reconciliation reconciliation(config, events);
-    for (auto entry = overrides.begin(); entry != overrides.end();) {
-        reconciliation.look_at(entry->first, entry->second);
-        entry = entry->second.empty() ? overrides.erase(entry) : std::next(entry);
-    }
+    Reconciliation(config, overrides, events).run();
     return events;
 }
 

@@ -14,7 +14,8 @@ namespace fairlead::model {
 // sentence each:
 //   - a weight, where the file's weight is not what it was when the override was made;
 //   - a removal, where the file describes the backend otherwise, or no more;
-//   - an addition, where the file has a backend of that name now, or no such service;
+//   - an addition, where the file has a backend of that name or address now, no such service, or a
+//     service that cannot have it (l2 and the other family);
 //   - whatever belongs to a backend that exists neither in the file nor at run time.
 [[nodiscard]] std::vector<std::string> reconcile(const conf::Config& config, Overrides& overrides);
 

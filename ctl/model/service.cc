@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "conf/schema/validate.h"
+
 namespace fairlead::model {
 namespace {
 
@@ -55,6 +57,21 @@ Judgement judgement_of(const Backend& backend) {
 }
 
 }  // namespace
+
+std::string why_not_a_backend(const conf::ServiceConfig& service, const IpAddress& address) {
+    const std::string text = address.text().data();
+    if (const std::string_view reason = conf::why_not_a_host(address); !reason.empty()) {
+        return text + " is " + std::string(reason) + ": it cannot be a backend's address";
+    }
+    if (address == service.vip) {
+        return text + " is the VIP itself: give the server's own address";
+    }
+    if (service.forwarding == conf::Forwarding::kL2 && address.is_v4() != service.vip.is_v4()) {
+        return text + " is not of the VIP's family (" + service.vip.text().data() +
+               "), and l2 sends packets on as they came; a tunnel can change the family";
+    }
+    return "";
+}
 
 bool Service::is_up() const {
     return std::any_of(backends.begin(), backends.end(), [](const Backend& backend) {

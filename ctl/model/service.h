@@ -69,6 +69,10 @@ struct Service {
     [[nodiscard]] bool is_up() const;  // some backend takes new flows
 };
 
+// Why no server of this address can be a backend of that service, as a sentence; empty if one can.
+[[nodiscard]] std::string why_not_a_backend(const conf::ServiceConfig& service,
+                                            const IpAddress& address);
+
 // Recomputes what follows from what is wanted and observed. `since`, `transitions` and
 // `drain_start` change only with it.
 void judge(Backend& backend, Time now);

@@ -62,6 +62,17 @@ def test_the_file_wins_where_it_changes_the_same_field_afterwards(daemon):
     assert daemon.backend("portal/app-3")["origin"] == "file"
 
 
+def test_an_added_backend_yields_to_the_files_of_the_same_address(daemon):
+    daemon.start()
+    daemon.add("portal/app-3", BACKENDS[2], weight=7)
+    daemon.configure(portal(*FILE_BACKENDS, ("app-9", BACKENDS[2], 10)))
+    answer = daemon.reload()
+    assert answer.status == 200
+    assert any("portal/app-3" in line and "as backend app-9 now" in line for line in answer.json["summary"])
+    wait_until("app-3 is gone", lambda: daemon.names() == ["app-1", "app-2", "app-9"])
+    assert daemon.status()["overrides"] == 0
+
+
 def test_the_file_wins_as_well_if_it_changed_while_lbd_was_down(daemon):
     daemon.start()
     change_everything(daemon)

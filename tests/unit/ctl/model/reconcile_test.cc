@@ -59,6 +59,47 @@ TEST(Reconcile, AnAdditionYieldsToTheFile) {
     EXPECT_TRUE(overrides.empty());
 }
 
+TEST(Reconcile, AnAdditionYieldsToTheFilesBackendOfItsAddress) {
+    Overrides overrides;
+    overrides[{"portal", "app-3"}].addition = Addition{ip("10.0.4.1"), 1, by_root()};
+    overrides[kApp1].removal = Removal{ip("10.0.4.1"), 10, {}, by_root()};
+    EXPECT_TRUE(reconcile(example_config(), overrides).empty()) << "the file's is not wanted";
+    EXPECT_EQ(overrides.size(), 2U);
+    conf::Config config = example_config();
+    config.services[0].backends[0].weight = 11;  // wanted again, at the same address
+    const std::vector<std::string> events = reconcile(config, overrides);
+    ASSERT_EQ(events.size(), 2U);
+    EXPECT_EQ(
+        events[1],
+        "portal/app-3: the file has its address as backend app-1 now: that one takes its place");
+    EXPECT_TRUE(overrides.empty());
+}
+
+TEST(Reconcile, AnAdditionThatTheServiceCannotHaveAnyMoreGoes) {
+    conf::Config config = example_config();
+    conf::ServiceConfig& portal = config.services[0];
+    portal.forwarding = conf::Forwarding::kIpip;
+    BackendOverrides entry;
+    entry.addition = Addition{ip("fd00::3"), 1, by_root()};
+    Overrides overrides = with({"portal", "app-3"}, entry);
+    EXPECT_TRUE(reconcile(config, overrides).empty());
+    portal.forwarding = conf::Forwarding::kL2;
+    const std::vector<std::string> events = reconcile(config, overrides);
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_NE(events[0].find("fd00::3 is not of the VIP's family"), std::string::npos) << events[0];
+    EXPECT_TRUE(overrides.empty());
+}
+
+TEST(Reconcile, AnAdditionWhoseAddressHasBecomeTheVipGoes) {
+    BackendOverrides entry;
+    entry.addition = Addition{ip("10.0.4.3"), 1, by_root()};
+    Overrides overrides = with({"portal", "app-3"}, entry);
+    conf::Config config = example_config();
+    config.services[0].vip = ip("10.0.4.3");
+    EXPECT_EQ(reconcile(config, overrides).size(), 1U);
+    EXPECT_TRUE(overrides.empty());
+}
+
 TEST(Reconcile, WhatHasLostItsBackendGoes) {
     BackendOverrides drained;
     drained.admin = AdminOverride{Admin::kDrain, by_root()};
