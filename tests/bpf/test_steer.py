@@ -8,6 +8,7 @@ import subprocess
 
 import fragments
 import pytest
+import scene
 import table
 import vlan_rows
 from test_table import ROWS
@@ -18,7 +19,7 @@ RUNNER = BUILD / "tests" / "bpf" / "steer_runner"
 TO_KERNEL, TO_ENGINE = 0, 2  # no socket is there: what would go to one is dropped, and counted as such
 ETHERNET = 14
 QUESTIONS = {"reply:neighbor", "bad_neighbor_question"}  # of ARP and neighbor discovery, about a VIP
-OUR_MAC = bytes.fromhex(table.EDGE.mac.replace(":", ""))
+OUR_MAC = bytes.fromhex(scene.EDGE.mac.replace(":", ""))
 
 
 def steered(frames, vlan):
@@ -26,8 +27,8 @@ def steered(frames, vlan):
     if os.geteuid() != 0:
         pytest.skip("loading a BPF program needs root")
     assert RUNNER.exists(), f"no {RUNNER}: build first, with tools/test --only build"
-    request = {"mac": table.EDGE.mac.replace(":", ""), "vlan": vlan or 0,
-               "vips": sorted({service.vip for service in table.SERVICES}), "frames": [frame.hex() for frame in frames]}
+    request = {"mac": scene.EDGE.mac.replace(":", ""), "vlan": vlan or 0,
+               "vips": sorted({service.vip for service in scene.SERVICES}), "frames": [frame.hex() for frame in frames]}
     done = subprocess.run([RUNNER], input=json.dumps(request), capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     answers = json.loads(done.stdout)

@@ -14,20 +14,8 @@ from scapy.layers.inet6 import IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, IPv6ExtHdr
 from scapy.layers.ipsec import AH
 from scapy.packet import Raw
 
-from table import (
-    EDGE,
-    SINGLE,
-    ether,
-    frame_to,
-    header_bytes,
-    ip_to,
-    is_v6,
-    overhead,
-    patched,
-    transport_to,
-    usual_hash,
-    with_right_checksum,
-)
+from scene import EDGE, SINGLE, ether, frame_to, header_bytes, ip_to, is_v6, overhead, transport_to, usual_hash
+from table import patched, with_right_checksum
 
 
 def chain_to(service, *headers, **ip):

@@ -13,8 +13,7 @@ from scapy.layers.inet import IPOption_NOP, IPOption_Router_Alert
 from scapy.layers.inet6 import IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, PadN
 from scapy.packet import Raw
 
-import table
-from table import BY_NAME, SINGLE, ether, expected, ip_to, is_v6, transport_to, usual_hash
+from scene import BY_NAME, SINGLE, ether, expected, ip_to, is_v6, transport_to, usual_hash
 
 
 @dataclasses.dataclass(frozen=True)

@@ -19,6 +19,7 @@ from scapy.layers.inet6 import (
 )
 from scapy.packet import Raw
 
+import scene
 import table
 from oracle import headers
 
@@ -33,10 +34,10 @@ def sent_by(service, payload=b"", ip=None, transport=None):
         segment = TCP(**{**ports, "flags": "A", "seq": 12345, **(transport or {})})
     else:
         segment = UDP(**{**ports, **(transport or {})})
-    if table.is_v6(service):
-        header = IPv6(**{"src": service.vip, "dst": table.CLIENT6, "hlim": 60, **(ip or {})})
+    if scene.is_v6(service):
+        header = IPv6(**{"src": service.vip, "dst": scene.CLIENT6, "hlim": 60, **(ip or {})})
     else:
-        header = IP(**{"src": service.vip, "dst": table.CLIENT, "ttl": 60, "flags": "DF", **(ip or {})})
+        header = IP(**{"src": service.vip, "dst": scene.CLIENT, "ttl": 60, "flags": "DF", **(ip or {})})
     return header / segment / Raw(payload)
 
 
@@ -57,17 +58,17 @@ def icmp6(kind, code, rest, quote, source, destination):
 def error_to(service, kind, code, rest=0, quote=None, ip=None):
     """The frame of an ICMP error from a router on the way back to the client."""
     quote = bytes(sent_by(service)) if quote is None else quote
-    if table.is_v6(service):
+    if scene.is_v6(service):
         message = icmp6(kind, code, rest, quote, ROUTER6, service.vip)
         header = IPv6(**{"src": ROUTER6, "dst": service.vip, "hlim": 57, "nh": ICMPV6, **(ip or {})})
     else:
         message = icmp4(kind, code, rest, quote)
         header = IP(**{"src": ROUTER, "dst": service.vip, "ttl": 57, "proto": 1, **(ip or {})})
-    return table.ether() / header / Raw(message)
+    return scene.ether() / header / Raw(message)
 
 
 def too_big(service, **fields):
-    kind = (2, 0) if table.is_v6(service) else (3, 4)
+    kind = (2, 0) if scene.is_v6(service) else (3, 4)
     return error_to(service, *kind, rest=1400, **fields)
 
 
@@ -75,8 +76,8 @@ def too_big(service, **fields):
 
 
 def add_kinds(rows):
-    for service in table.SINGLE:
-        if table.is_v6(service):
+    for service in scene.SINGLE:
+        if scene.is_v6(service):
             for kind, codes in ((1, range(8)), (2, (0,)), (3, (0, 1)), (4, (0, 1, 2))):
                 for code in codes:
                     rows.forwarded(f"ICMPv6 error {kind}/{code}", service, error_to(service, kind, code, rest=1400))
@@ -94,8 +95,8 @@ def add_behind_extension_headers(rows):
         "destination options": (IPv6ExtHdrDestOpt(),),
         "hop by hop, then 6 others": (IPv6ExtHdrHopByHop(), *(IPv6ExtHdrDestOpt(),) * 6),
     }
-    for service in table.SINGLE:
-        if not table.is_v6(service):
+    for service in scene.SINGLE:
+        if not scene.is_v6(service):
             continue
         quote = bytes(sent_by(service))
         for name, chain in headers_before.items():
@@ -106,33 +107,33 @@ def add_behind_extension_headers(rows):
                 header.lastlayer().nh = ICMPV6
                 message = icmp6(kind, 0, 1400, quote, ROUTER6, service.vip)
                 text = f"ICMPv6 error {kind} behind {name}"
-                rows.forwarded(text, service, table.ether() / header / Raw(message))
+                rows.forwarded(text, service, scene.ether() / header / Raw(message))
                 bad = message[:-1] + bytes([message[-1] ^ 1])
                 rows.dropped(f"{service.name}: {text}, a bit flipped", "bad_icmp_checksum",
-                             table.ether() / header / Raw(bad))
+                             scene.ether() / header / Raw(bad))
 
 
 def add_by_scapy(rows):
     """The same made by scapy from end to end."""
-    for service in table.SINGLE:
+    for service in scene.SINGLE:
         quoted = sent_by(service, b"q" * 40)
-        if table.is_v6(service):
+        if scene.is_v6(service):
             header = IPv6(src=ROUTER6, dst=service.vip, hlim=57)
             for message in (
                 ICMPv6DestUnreach(code=4), ICMPv6PacketTooBig(mtu=1280), ICMPv6TimeExceeded(), ICMPv6ParamProblem(),
             ):
-                rows.forwarded(f"scapy's {message.name}", service, table.ether() / header / message / quoted)
+                rows.forwarded(f"scapy's {message.name}", service, scene.ether() / header / message / quoted)
             continue
         header = IP(src=ROUTER, dst=service.vip, ttl=57)
         quoted = IPerror(bytes(quoted))
         for message in (ICMP(type=3, code=4, nexthopmtu=1300), ICMP(type=11), ICMP(type=12, ptr=1)):
-            rows.forwarded(f"scapy's {message.summary()}", service, table.ether() / header / message / quoted)
+            rows.forwarded(f"scapy's {message.summary()}", service, scene.ether() / header / message / quoted)
     assert ICMPerror  # scapy reads the quotes of these by it
 
 
 def add_quotes(rows):
-    for service in table.SINGLE:
-        head = 40 if table.is_v6(service) else 20
+    for service in scene.SINGLE:
+        head = 40 if scene.is_v6(service) else 20
         whole = bytes(sent_by(service, b"p" * 600))
         for size in (8, 9, 12, 16, 20, 31, 100, 528):
             quote = whole[: head + size]
@@ -140,7 +141,7 @@ def add_quotes(rows):
         rows.forwarded("a whole packet quoted", service, too_big(service, quote=bytes(sent_by(service))))
         padded = bytes(too_big(service, quote=whole[: head + 8])) + b"\xee" * 7
         rows.forwarded("Ethernet padding behind a short error", service, padded)
-        if table.is_v6(service):
+        if scene.is_v6(service):
             add_quotes_v6(rows, service)
             continue
         for options in (4, 8, 40):
@@ -160,7 +161,7 @@ def add_quotes(rows):
 def add_quotes_v6(rows, service):
     inner = sent_by(service)
     segment = inner.payload
-    header = IPv6(src=service.vip, dst=table.CLIENT6)
+    header = IPv6(src=service.vip, dst=scene.CLIENT6)
     chains = {
         "hop by hop": IPv6ExtHdrHopByHop(),
         "destination options": IPv6ExtHdrDestOpt(),
@@ -177,17 +178,17 @@ def add_quotes_v6(rows, service):
 
 def add_hop(rows):
     """An error is a packet like others: TTL, MTU and ToS."""
-    for service in table.SINGLE:
-        field, tos = ("hlim", "tc") if table.is_v6(service) else ("ttl", "tos")
+    for service in scene.SINGLE:
+        field, tos = ("hlim", "tc") if scene.is_v6(service) else ("ttl", "tos")
         rows.forwarded("error with ToS c0", service, too_big(service, ip={tos: 0xC0}))
         frame = too_big(service, ip={field: 1})
         if service.forwarding == "l2":
             rows.forwarded(f"error with {field} 1", service, frame)
         else:
             rows.dropped(f"{service.name}: error with {field} 1, unanswered", "ttl_expired", frame)
-        size = table.EDGE.mtu - table.overhead(service) - (48 if table.is_v6(service) else 28) + 1
+        size = scene.EDGE.mtu - scene.overhead(service) - (48 if scene.is_v6(service) else 28) + 1
         big = bytes(sent_by(service, b"b" * 2000))[:size]
-        frame = too_big(service, quote=big, ip={} if table.is_v6(service) else {"flags": "DF"})
+        frame = too_big(service, quote=big, ip={} if scene.is_v6(service) else {"flags": "DF"})
         rows.dropped(f"{service.name}: error larger than the MTU, unanswered", "too_big", frame)
 
 
@@ -195,8 +196,8 @@ def add_hop(rows):
 
 
 def add_bad_quotes(rows):
-    for service in table.SINGLE:
-        head = 40 if table.is_v6(service) else 20
+    for service in scene.SINGLE:
+        head = 40 if scene.is_v6(service) else 20
         whole = bytes(sent_by(service, b"p" * 60))
 
         def bad(text, quote, reason="bad_icmp_quote", service=service):
@@ -204,15 +205,15 @@ def add_bad_quotes(rows):
 
         for size in (0, 1, head - 1, head, head + 7):
             bad(f"error that quotes {size} bytes", whole[:size])
-        bad("quote of a packet to the VIP", bytes(table.packet_to(service)))
-        other = "2001:db8::99" if table.is_v6(service) else "203.0.113.99"
+        bad("quote of a packet to the VIP", bytes(scene.packet_to(service)))
+        other = "2001:db8::99" if scene.is_v6(service) else "203.0.113.99"
         bad("quote of another source", bytes(sent_by(service, ip={"src": other})))
         bad("quote of the other family's version", bytes([whole[0] ^ 0x20]) + whole[1:])
         bad("quote from no such port", bytes(sent_by(service, transport={"sport": 1})), "no_service")
-        protocol = {"nh": 47} if table.is_v6(service) else {"proto": 47}
+        protocol = {"nh": 47} if scene.is_v6(service) else {"proto": 47}
         bad("quote of GRE", bytes(sent_by(service, ip=protocol)))
-        if table.is_v6(service):
-            segment, header = sent_by(service).payload, IPv6(src=service.vip, dst=table.CLIENT6)
+        if scene.is_v6(service):
+            segment, header = sent_by(service).payload, IPv6(src=service.vip, dst=scene.CLIENT6)
             bad("quote of a later fragment", bytes(header / IPv6ExtHdrFragment(offset=1, m=0, id=7) / segment))
             chain = bytes(header / IPv6ExtHdrDestOpt() / segment)
             for size in (40, 41, 42, 47, 48, 55):
@@ -231,36 +232,36 @@ def add_bad_quotes(rows):
 
 
 def add_bad_messages(rows):
-    for service in table.SINGLE:
+    for service in scene.SINGLE:
         good = bytes(too_big(service))
-        start = 14 + (40 if table.is_v6(service) else 20)
+        start = 14 + (40 if scene.is_v6(service) else 20)
         for name, offset in (("type", start + 1), ("checksum", start + 2), ("quote", len(good) - 1)):
             frame = bytearray(good)
             frame[offset] ^= 0x01
             rows.dropped(f"{service.name}: a bit of the {name} flipped", "bad_icmp_checksum", bytes(frame))
-        protocol = {"nh": ICMPV6} if table.is_v6(service) else {"proto": 1}
+        protocol = {"nh": ICMPV6} if scene.is_v6(service) else {"proto": 1}
         for size in (0, 4, 7):
-            frame = table.ether() / table.ip_to(service, **protocol) / Raw(b"\3\4\0\0\0\0\0"[:size])
+            frame = scene.ether() / scene.ip_to(service, **protocol) / Raw(b"\3\4\0\0\0\0\0"[:size])
             rows.dropped(f"{service.name}: {size} bytes of ICMP", "truncated", frame)
-        kinds = (129, 133, 136, 137, 200, 255) if table.is_v6(service) else (0, 4, 5, 9, 10, 13, 17, 255)
+        kinds = (129, 133, 136, 137, 200, 255) if scene.is_v6(service) else (0, 4, 5, 9, 10, 13, 17, 255)
         for kind in kinds:
             rows.dropped(f"{service.name}: ICMP type {kind}", "icmp_type", error_to(service, kind, 0))
-        martian = {"src": "ff02::1" if table.is_v6(service) else "224.0.0.1"}
+        martian = {"src": "ff02::1" if scene.is_v6(service) else "224.0.0.1"}
         rows.dropped(f"{service.name}: error of a martian", "martian_source", too_big(service, ip=martian))
     # The same number means something else in the other family.
-    portal, portal6 = table.BY_NAME["portal"], table.BY_NAME["portal6"]
+    portal, portal6 = scene.BY_NAME["portal"], scene.BY_NAME["portal6"]
     rows.dropped(
         "ICMP in IPv6", "unsupported_protocol",
-        table.ether() / table.ip_to(portal6, nh=1) / Raw(icmp4(3, 4, 0, bytes(sent_by(portal6)))),
+        scene.ether() / scene.ip_to(portal6, nh=1) / Raw(icmp4(3, 4, 0, bytes(sent_by(portal6)))),
     )
     rows.dropped(
         "ICMPv6 in IPv4", "unsupported_protocol",
-        table.ether() / table.ip_to(portal, proto=58) / Raw(icmp4(1, 0, 0, bytes(sent_by(portal)))),
+        scene.ether() / scene.ip_to(portal, proto=58) / Raw(icmp4(1, 0, 0, bytes(sent_by(portal)))),
     )
 
 
 def rows():
-    result = table.Table(flow_of=lambda service, _: table.usual_hash(service))  # that of the quoted flow
+    result = table.Table(flow_of=lambda service, _: scene.usual_hash(service))  # that of the quoted flow
     for add in (add_kinds, add_behind_extension_headers, add_by_scapy, add_quotes, add_hop, add_bad_quotes,
                 add_bad_messages):
         add(result)

@@ -12,9 +12,10 @@ from scapy.layers.inet6 import IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
 from scapy.packet import Raw
 
 import icmp_rows
+import scene
 import table
 from oracle import flow_hash, replies
-from table import BY_NAME, KEYED, ether, frame_to, ip_to, is_v6, transport_to
+from scene import BY_NAME, KEYED, ether, frame_to, ip_to, is_v6, transport_to
 
 BOUND = tuple(service for service in KEYED if service.hash == "source")
 # Ports at both ends of each range, and the service that takes each; "6" is added for the others.
@@ -40,9 +41,9 @@ def pairs():
 
 
 def flow_of(service, port, source=None, source_port=40000):
-    source = source or (table.CLIENT6 if is_v6(service) else table.CLIENT)
+    source = source or (scene.CLIENT6 if is_v6(service) else scene.CLIENT)
     protocol = {"tcp": 6, "udp": 17}[service.protocol]
-    return flow_hash.flow_hash(table.SEED, source, service.vip, source_port, port, protocol)
+    return flow_hash.flow_hash(scene.SEED, source, service.vip, source_port, port, protocol)
 
 
 def add_taken(rows):
@@ -107,7 +108,7 @@ def rows():
 
 def clients(service, numbers, count):
     """Addresses of so many clients, two of each prefix."""
-    bits = table.source_prefix(service)
+    bits = scene.source_prefix(service)
     for _ in range(count):
         if is_v6(service):
             first = ipaddress.IPv6Address(0x20010DB8 << 96 | numbers.getrandbits(96))
@@ -129,13 +130,13 @@ def bound_rows(service, ring, count=60):
     result = []
     for number, client in enumerate(clients(service, numbers, count)):
         source = str(client)
-        slot = flow_hash.ring_slot(table.slot_hash(service, source, None), len(ring))
+        slot = flow_hash.ring_slot(scene.slot_hash(service, source, None), len(ring))
         backend = service.backends[ring[slot]]
 
         def add(what, packet, flow, backend=backend, source=source, number=number):
             frame = bytes(packet)
             result.append(table.Row(f"{service.name}: {what} of {source} ({number})", frame, "transmit",
-                                    table.expected(service, frame, backend, flow), service.name))
+                                    scene.expected(service, frame, backend, flow), service.name))
 
         for port in ports_of(service, numbers):
             transport = {"sport": numbers.randrange(1024, 65536), "dport": port}

@@ -10,9 +10,10 @@ from scapy.layers.inet6 import IPv6ExtHdrDestOpt, IPv6ExtHdrFragment
 from scapy.packet import Raw
 
 import icmp_rows
+import scene
 import table
 
-# At the edges of the prefixes of table.SERVICES, beside them, and far from them.
+# At the edges of the prefixes of scene.SERVICES, beside them, and far from them.
 SOURCES = {
     4: (
         "198.51.100.1", "198.51.100.63", "198.51.100.64", "198.51.100.67", "198.51.100.68", "198.51.100.127",
@@ -41,35 +42,35 @@ def is_denied(service, source):
 def kinds(service, source):
     """(description, frame): every kind of packet of a service that has a source of its own."""
     ip = {"src": source}
-    yield "first packet", table.frame_to(service, b"hello", ip=ip)
+    yield "first packet", scene.frame_to(service, b"hello", ip=ip)
     if service.protocol == "tcp":
-        yield "in the middle of a connection", table.frame_to(service, b"on", ip=ip, transport={"flags": "PA"})
-    if table.is_v6(service):
-        behind = table.transport_to(service) / Raw(b"behind")
-        yield "behind an extension header", table.ether() / table.ip_to(service, **ip) / IPv6ExtHdrDestOpt() / behind
-        piece = bytes(table.ip_to(service, **ip) / table.transport_to(service) / Raw(b"f" * 180))[40:]
+        yield "in the middle of a connection", scene.frame_to(service, b"on", ip=ip, transport={"flags": "PA"})
+    if scene.is_v6(service):
+        behind = scene.transport_to(service) / Raw(b"behind")
+        yield "behind an extension header", scene.ether() / scene.ip_to(service, **ip) / IPv6ExtHdrDestOpt() / behind
+        piece = bytes(scene.ip_to(service, **ip) / scene.transport_to(service) / Raw(b"f" * 180))[40:]
         number = {"tcp": 6, "udp": 17}[service.protocol]
         header = IPv6ExtHdrFragment(nh=number, m=1, id=0xF1A60000 + service.port)
-        yield "first fragment", table.ether() / table.ip_to(service, **ip) / header / Raw(piece[:160])
+        yield "first fragment", scene.ether() / scene.ip_to(service, **ip) / header / Raw(piece[:160])
         return
-    yield "with options", table.frame_to(service, b"o", ip={**ip, "options": [IPOption_Router_Alert()]})
-    piece = bytes(table.ip_to(service, **ip) / table.transport_to(service) / Raw(b"f" * 180))[20:]
+    yield "with options", scene.frame_to(service, b"o", ip={**ip, "options": [IPOption_Router_Alert()]})
+    piece = bytes(scene.ip_to(service, **ip) / scene.transport_to(service) / Raw(b"f" * 180))[20:]
     fields = {**ip, "flags": "MF", "id": 0xF1A6, "proto": {"tcp": 6, "udp": 17}[service.protocol]}
-    yield "first fragment", table.ether() / table.ip_to(service, **fields) / Raw(piece[:160])
+    yield "first fragment", scene.ether() / scene.ip_to(service, **fields) / Raw(piece[:160])
 
 
 def add_sources(rows):
-    for service in (one for one in table.SERVICES if one.allow or one.deny):
-        for source in SOURCES[6 if table.is_v6(service) else 4]:
+    for service in (one for one in scene.SERVICES if one.allow or one.deny):
+        for source in SOURCES[6 if scene.is_v6(service) else 4]:
             for what, frame in kinds(service, source):
                 add_row(rows, service, source, f"{what} from {source}", frame)
             # An ICMP error is about the client that it quotes, whoever the router is that sends it.
-            for router in SOURCES[6 if table.is_v6(service) else 4][::6]:
+            for router in SOURCES[6 if scene.is_v6(service) else 4][::6]:
                 quote = bytes(icmp_rows.sent_by(service, ip={"dst": source}))
-                frame = icmp_rows.too_big(service, quote=quote) if table.is_v6(service) else \
+                frame = icmp_rows.too_big(service, quote=quote) if scene.is_v6(service) else \
                     icmp_rows.too_big(service, quote=quote, ip={"src": router})
                 add_row(rows, service, source, f"an error about {source} from {router}", frame)
-                if table.is_v6(service):
+                if scene.is_v6(service):
                     break
 
 
@@ -77,7 +78,7 @@ def add_row(rows, service, source, description, frame):
     if is_denied(service, source):
         rows.dropped(f"{service.name}: {description}, denied", "denied_source", frame)
     else:
-        rows.forwarded(description, service, frame, flow=table.usual_hash(service, source))
+        rows.forwarded(description, service, frame, flow=scene.usual_hash(service, source))
 
 
 def rows():

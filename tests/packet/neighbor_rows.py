@@ -12,6 +12,7 @@ from scapy.layers.inet6 import (
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Raw
 
+import scene
 import table
 from oracle import headers
 
@@ -27,7 +28,7 @@ def request(ethernet=None, **fields):
 
 def arp_reply(sender, mac=ASKER_MAC):
     """RFC 826, "Packet Reception": swapped, with our own addresses, and sent to whom asked."""
-    own = headers.mac_bytes(table.EDGE.mac)
+    own = headers.mac_bytes(scene.EDGE.mac)
     asker = headers.mac_bytes(mac)
     packet = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 2)
     packet += own + ipaddress.ip_address(VIP).packed + asker + ipaddress.ip_address(sender).packed
@@ -48,7 +49,7 @@ def advertisement(vip=VIP6, asker=ASKER6, mac=ASKER_MAC):
     flags = 0x60000000
     if asker == "::":
         asker, mac, flags = "ff02::1", "33:33:00:00:00:01", 0x20000000
-    own = headers.mac_bytes(table.EDGE.mac)
+    own = headers.mac_bytes(scene.EDGE.mac)
     message = struct.pack(">BBHI", 136, 0, 0, flags) + ipaddress.ip_address(vip).packed + b"\x02\x01" + own
     checksum = headers.v6_checksum(vip, asker, 58, message)
     message = message[:2] + checksum.to_bytes(2, "big") + message[4:]
@@ -61,7 +62,7 @@ def announcement(vip):
     """RFC 5227, 3: an ARP request by and for the VIP; RFC 4861, 7.2.6: an advertisement that nobody asked for."""
     if ":" in vip:
         return advertisement(vip, asker="::")
-    own = headers.mac_bytes(table.EDGE.mac)
+    own = headers.mac_bytes(scene.EDGE.mac)
     address = ipaddress.ip_address(vip).packed
     packet = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 1) + own + address + b"\0" * 6 + address
     return headers.mac_bytes(BROADCAST) + own + b"\x08\x06" + packet
@@ -75,7 +76,7 @@ def rows():
 
     answered("ARP for a VIP", request(), arp_reply(ASKER))
     answered("ARP for a VIP, padded", bytes(request()) + b"\0" * 18, arp_reply(ASKER))
-    answered("ARP for a VIP, asked directly", request({"dst": table.EDGE.mac}), arp_reply(ASKER))
+    answered("ARP for a VIP, asked directly", request({"dst": scene.EDGE.mac}), arp_reply(ASKER))
     answered("ARP probe for a VIP", request(psrc="0.0.0.0"), arp_reply("0.0.0.0"))
     wrong = "bad_neighbor_question"
     result.dropped("ARP: somebody announces a VIP as his", wrong, request(psrc=VIP))
@@ -91,7 +92,7 @@ def rows():
     answered("solicitation for a VIP", solicitation(), advertisement())
     answered("solicitation without options", solicitation(options=Raw(b"")), advertisement())
     answered("solicitation, padded", bytes(solicitation()) + b"\xee" * 5, advertisement())
-    direct = {"ip": {"dst": VIP6}, "ethernet": {"dst": table.EDGE.mac}}
+    direct = {"ip": {"dst": VIP6}, "ethernet": {"dst": scene.EDGE.mac}}
     answered("solicitation to the VIP itself", solicitation(**direct), advertisement())
     answered("duplicate address detection of a VIP", solicitation(ip={"src": "::"}, options=Raw(b"")),
              advertisement(asker="::"))

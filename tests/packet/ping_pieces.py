@@ -10,7 +10,7 @@ from scapy.layers.inet import IP, IPOption_NOP
 from scapy.layers.inet6 import IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop
 from scapy.packet import Raw
 
-import table
+import scene
 from fragments import Datagram, Piece, Scenario
 from oracle import headers, replies
 
@@ -25,7 +25,7 @@ class Ping:
 
     def __init__(self, vip, payload_bytes=3000, kind=None, ether=None, before=(), ip=None):
         self.vip, self.v6 = vip, ":" in vip
-        self.client = table.CLIENT6 if self.v6 else table.CLIENT
+        self.client = scene.CLIENT6 if self.v6 else scene.CLIENT
         self.number = next(Datagram.numbers)
         self.ether, self.before, self.ip = ether or {}, before, ip or {}
         payload = bytes((13 * i + self.number) % 256 for i in range(payload_bytes))
@@ -43,13 +43,13 @@ class Ping:
         if not self.v6:
             fields = {"src": self.client, "dst": self.vip, "ttl": 57, "tos": 0x28, "proto": ICMP, "id": self.number,
                       "flags": "MF" if more else "", "frag": offset // 8, **self.ip}
-            return bytes(table.ether(**self.ether) / IP(**fields) / Raw(data))
+            return bytes(scene.ether(**self.ether) / IP(**fields) / Raw(data))
         packet = IPv6(**{"src": self.client, "dst": self.vip, "hlim": 57, "tc": 0x28, **self.ip})
         for header in self.before:
             packet /= header.copy()
         packet /= IPv6ExtHdrFragment(nh=protocol or ICMPV6, offset=offset // 8, m=int(more), res1=0xFF, res2=3,
                                      id=self.number << 16 | 9)
-        return bytes(table.ether(**self.ether) / packet / Raw(data))
+        return bytes(scene.ether(**self.ether) / packet / Raw(data))
 
     def cut(self, start, end):
         return self.raw(start, self.data[start:end], end < len(self.data))

@@ -7,6 +7,7 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_NOP, IPOption_RR
 from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrHopByHop, PadN
 from scapy.packet import Raw
 
+import scene
 import table
 from oracle import replies
 
@@ -29,19 +30,19 @@ def _without(frame, **fields):
 
 
 def too_big_reply(service, frame):
-    mtu = table.EDGE.mtu - table.overhead(service)
-    kind = (2, 0) if table.is_v6(service) else (3, 4)
+    mtu = scene.EDGE.mtu - scene.overhead(service)
+    kind = (2, 0) if scene.is_v6(service) else (3, 4)
     return replies.icmp_error(bytes(frame), *kind, rest=mtu)
 
 
 def add_too_big(rows):
-    for service in table.SINGLE:
-        fits = table.EDGE.mtu - table.overhead(service) - table.header_bytes(service)
+    for service in scene.SINGLE:
+        fits = scene.EDGE.mtu - scene.overhead(service) - scene.header_bytes(service)
         for more in (1, 2, 21, 41, 480):
-            frame = table.frame_to(service, b"m" * (fits + more))
+            frame = scene.frame_to(service, b"m" * (fits + more))
             text = f"{service.name}: {more} bytes over the MTU"
             answered(rows, text, "too_big", frame, too_big_reply(service, frame))
-        frame = table.frame_to(service, b"m" * (fits + 1))
+        frame = scene.frame_to(service, b"m" * (fits + 1))
         padded = bytes(frame) + b"\xee" * 8
         output = too_big_reply(service, padded)
         answered(rows, f"{service.name}: over the MTU, with padding", "too_big", padded, output)
@@ -49,13 +50,13 @@ def add_too_big(rows):
         for name, mac in elsewhere.items():
             flooded = _without(frame, dst=mac)
             rows.dropped(f"{service.name}: over the MTU, addressed to {name}", "too_big", flooded)
-        if table.is_v6(service):
-            behind = table.transport_to(service) / Raw(b"m" * (fits - 7))
-            longer = table.ether() / table.ip_to(service) / IPv6ExtHdrHopByHop() / behind
+        if scene.is_v6(service):
+            behind = scene.transport_to(service) / Raw(b"m" * (fits - 7))
+            longer = scene.ether() / scene.ip_to(service) / IPv6ExtHdrHopByHop() / behind
             text = f"{service.name}: over the MTU by its extension header"
             answered(rows, text, "too_big", longer, too_big_reply(service, longer))
             continue
-        options = table.frame_to(service, b"m" * fits, ip={"options": [IPOption_NOP()] * 4})
+        options = scene.frame_to(service, b"m" * fits, ip={"options": [IPOption_NOP()] * 4})
         text = f"{service.name}: over the MTU by its options"
         answered(rows, text, "too_big", options, too_big_reply(service, options))
 
@@ -64,22 +65,22 @@ def add_too_big(rows):
 
 
 def add_ttl(rows):
-    for service in table.SINGLE:
+    for service in scene.SINGLE:
         if service.forwarding == "l2":
             continue
-        v6 = table.is_v6(service)
-        field, own = ("hlim", table.EDGE.tunnel_source_v6) if v6 else ("ttl", table.EDGE.tunnel_source_v4)
+        v6 = scene.is_v6(service)
+        field, own = ("hlim", scene.EDGE.tunnel_source_v6) if v6 else ("ttl", scene.EDGE.tunnel_source_v4)
         for ttl in (0, 1):
             for size in (0, 3, 700, 1300):
-                frame = table.frame_to(service, b"t" * size, ip={field: ttl})
+                frame = scene.frame_to(service, b"t" * size, ip={field: ttl})
                 output = replies.icmp_error(bytes(frame), 3 if v6 else 11, 0, source=own)
                 text = f"{service.name}: {field} {ttl}, {size} bytes"
                 answered(rows, text, "time_exceeded", frame, output)
         # The hop comes first: a packet that may go no further needs no MTU.
-        big = table.frame_to(service, b"t" * 1480, ip={field: 1})
+        big = scene.frame_to(service, b"t" * 1480, ip={field: 1})
         output = replies.icmp_error(bytes(big), 3 if v6 else 11, 0, source=own)
         answered(rows, f"{service.name}: {field} 1 and too big", "time_exceeded", big, output)
-        flooded = _without(table.frame_to(service, ip={field: 1}), dst=OTHER_MAC)
+        flooded = _without(scene.frame_to(service, ip={field: 1}), dst=OTHER_MAC)
         rows.dropped(f"{service.name}: {field} 1, addressed to another host", "ttl_expired", flooded)
 
 
@@ -89,9 +90,9 @@ def add_ttl(rows):
 def ping(vip, payload=b"", ip=None, icmp=None):
     if ":" in vip:
         request = ICMPv6EchoRequest(**{"id": 0x1234, "seq": 7, "data": payload, **(icmp or {})})
-        return table.ether() / IPv6(**{"src": table.CLIENT6, "dst": vip, "hlim": 57, **(ip or {})}) / request
-    header = IP(**{"src": table.CLIENT, "dst": vip, "ttl": 57, "id": 99, **(ip or {})})
-    return table.ether() / header / ICMP(**{"type": 8, "id": 0x1234, "seq": 7, **(icmp or {})}) / Raw(payload)
+        return scene.ether() / IPv6(**{"src": scene.CLIENT6, "dst": vip, "hlim": 57, **(ip or {})}) / request
+    header = IP(**{"src": scene.CLIENT, "dst": vip, "ttl": 57, "id": 99, **(ip or {})})
+    return scene.ether() / header / ICMP(**{"type": 8, "id": 0x1234, "seq": 7, **(icmp or {})}) / Raw(payload)
 
 
 PINGED = ("203.0.113.10", "203.0.113.11", "2001:db8::10", "2001:db8::11")
@@ -138,17 +139,17 @@ def add_echo_behind_extension_headers(rows):
             for size in (0, 1, 57, 1200):
                 request = ping(vip, b"e" * size)
                 message = request[ICMPv6EchoRequest]
-                header = IPv6(src=table.CLIENT6, dst=vip, hlim=57)
+                header = IPv6(src=scene.CLIENT6, dst=vip, hlim=57)
                 for one in chain:
                     header = header / one.copy()
                 header.lastlayer().nh = 58
-                frame = bytes(table.ether() / header / Raw(bytes(request)[-len(bytes(message)):]))
+                frame = bytes(scene.ether() / header / Raw(bytes(request)[-len(bytes(message)):]))
                 head = len(bytes(header))
                 text = f"ping {vip} behind {name}, {size} bytes"
                 answered(rows, text, "echo", frame, replies.echo_reply(frame, head))
                 bad = frame[:-1] + bytes([frame[-1] ^ 1])
                 rows.dropped(f"{text}, a bit flipped", "bad_icmp_checksum", bad)
-        chain_to_silent = table.ether() / IPv6(src=table.CLIENT6, dst="2001:db8::13") / chain[0].copy()
+        chain_to_silent = scene.ether() / IPv6(src=scene.CLIENT6, dst="2001:db8::13") / chain[0].copy()
         rows.dropped(f"ping behind {name}, which is never answered", "echo_refused",
                      chain_to_silent / ICMPv6EchoRequest(id=1, seq=1, data=b"hello"))
 
@@ -180,7 +181,7 @@ def sequenced(template, vip, head, sequence):
     frame[14 + head + 2 : 14 + head + 4] = b"\0\0"
     message = bytes(frame[14 + head :])
     if head == 40:
-        checksum = replies.headers.v6_checksum(table.CLIENT6, vip, replies.ICMPV6, message)
+        checksum = replies.headers.v6_checksum(scene.CLIENT6, vip, replies.ICMPV6, message)
     else:
         checksum = replies.headers.internet_checksum(message)
     frame[14 + head + 2 : 14 + head + 4] = checksum.to_bytes(2, "big")
@@ -189,36 +190,36 @@ def sequenced(template, vip, head, sequence):
 
 # ---- refused aloud --------------------------------------------------------------------------------
 
-REJECTING = tuple(service for service in table.SINGLE if service.unmatched == "reject")
+REJECTING = tuple(service for service in scene.SINGLE if service.unmatched == "reject")
 
 
 def add_reject(rows):
     for service in REJECTING:
-        v6 = table.is_v6(service)
+        v6 = scene.is_v6(service)
         head = 40 if v6 else 20
         for flags in ("S", "A", "SA", "FA", "F", "PA", "", "SF", "FPU", "SEC"):
             for seq, ack, size in ((0, 0, 0), (0xFFFFFFFF, 0x80000001, 0), (0xFFFFFFF0, 77, 33)):
                 tcp = {"flags": flags, "seq": seq, "ack": ack, "dport": 81}
-                frame = bytes(table.ether() / table.ip_to(service) / TCP(sport=40000, **tcp) / Raw(b"r" * size))
+                frame = bytes(scene.ether() / scene.ip_to(service) / TCP(sport=40000, **tcp) / Raw(b"r" * size))
                 text = f"{service.name}: {flags or 'no flags'} to a closed port, seq {seq}, {size} bytes"
                 answered(rows, text, "reset", frame, replies.reset(frame, head))
         options = TCP(sport=1, dport=81, flags="S", seq=9, options=[("MSS", 1460), ("SAckOK", b"")])
-        frame = bytes(table.ether() / table.ip_to(service) / options / b"tfo")
+        frame = bytes(scene.ether() / scene.ip_to(service) / options / b"tfo")
         answered(rows, f"{service.name}: SYN with options and data", "reset", frame, replies.reset(frame, head))
         for flags in ("R", "RA", "SR"):
-            frame = table.ether() / table.ip_to(service) / TCP(sport=1, dport=81, flags=flags)
+            frame = scene.ether() / scene.ip_to(service) / TCP(sport=1, dport=81, flags=flags)
             rows.dropped(f"{service.name}: {flags} to a closed port gets no reset", "no_service", frame)
         unreachable = (1, 4) if v6 else (3, 3)
         for size in (0, 1, 8, 528, 1200, 1400):
-            frame = bytes(table.ether() / table.ip_to(service) / UDP(sport=40000, dport=81) / Raw(b"u" * size))
+            frame = bytes(scene.ether() / scene.ip_to(service) / UDP(sport=40000, dport=81) / Raw(b"u" * size))
             output = replies.icmp_error(frame, *unreachable)
             answered(rows, f"{service.name}: {size} bytes to a closed UDP port", "port_unreachable", frame, output)
         for name, segment in (("TCP", TCP(dport=81, chksum=1)), ("UDP", UDP(dport=81, chksum=1))):
-            frame = table.ether() / table.ip_to(service) / segment / b"wrong"
+            frame = scene.ether() / scene.ip_to(service) / segment / b"wrong"
             rows.dropped(f"{service.name}: wrong {name} checksum, unanswered", "no_service", frame)
-        flooded = _without(table.ether() / table.ip_to(service) / TCP(dport=81), dst=OTHER_MAC)
+        flooded = _without(scene.ether() / scene.ip_to(service) / TCP(dport=81), dst=OTHER_MAC)
         rows.dropped(f"{service.name}: closed port, addressed to another host", "no_service", flooded)
-        none = bytes(table.ether() / table.ip_to(service) / UDP(sport=40000, dport=81, chksum=0) / b"none")
+        none = bytes(scene.ether() / scene.ip_to(service) / UDP(sport=40000, dport=81, chksum=0) / b"none")
         if v6:
             rows.dropped(f"{service.name}: no UDP checksum", "no_service", none)
         else:

@@ -5,12 +5,12 @@ from scapy.layers.inet import IP, IPOption, IPOption_NOP, IPOption_Router_Alert,
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
-import table
+import scene
 from oracle import headers
-from table import BY_NAME, EDGE, ether, expected, header_bytes, ip_to, overhead, transport_to, usual_hash
+from scene import BY_NAME, EDGE, ether, expected, header_bytes, ip_to, overhead, transport_to, usual_hash
 from test_table import run_lines, tables, verdict_of
 
-V4 = [service for service in table.SINGLE if not table.is_v6(service)]
+V4 = [service for service in scene.SINGLE if not scene.is_v6(service)]
 
 
 def datagram(service, size, payload_only=False, **ip):

@@ -10,6 +10,7 @@ from scapy.packet import Raw
 
 import fragments
 import ping_pieces
+import scene
 from test_table import run_lines, tables, verdict_of
 
 SCENARIOS = fragments.scenarios() + ping_pieces.scenarios()
@@ -99,8 +100,8 @@ def test_descriptions_tell_scenarios_apart():
 @pytest.mark.parametrize("name", ["credit", "credit6"])
 def test_every_piece_goes_where_the_first_one_does(name):
     """A service of three backends, many clients: the pieces of a datagram stay together."""
-    service = fragments.table.BY_NAME[name]
-    v6 = fragments.is_v6(service)
+    service = scene.BY_NAME[name]
+    v6 = scene.is_v6(service)
     datagrams = []
     for client in range(150):
         source = f"2001:db8:c::{client + 1:x}" if v6 else f"198.51.100.{client + 1}"

@@ -27,6 +27,7 @@ import key_rows
 import limit_rows
 import neighbor_rows
 import reply_rows
+import scene
 import table
 import test_cuts
 import vlan_rows
@@ -39,7 +40,7 @@ RING_SIZE = 65537
 # lbdp's buffers for a port with an MTU of 1,500; longer frames come in pieces and are not put together.
 BUFFER_BYTES = 2048
 
-ANNOUNCEMENTS = {neighbor_rows.announcement(service.vip) for service in table.SERVICES}
+ANNOUNCEMENTS = {neighbor_rows.announcement(service.vip) for service in scene.SERVICES}
 
 HEAD = """
 [node]
@@ -85,11 +86,11 @@ BACKEND = """
 
 
 def config(directory, listen, port_keys=""):
-    text = HEAD.format(directory=directory, cpu=min(os.sched_getaffinity(0)), mtu=table.EDGE.mtu, mac=table.EDGE.mac,
-                       v4=table.EDGE.tunnel_source_v4, v6=table.EDGE.tunnel_source_v6, router=table.ROUTER_MAC,
+    text = HEAD.format(directory=directory, cpu=min(os.sched_getaffinity(0)), mtu=scene.EDGE.mtu, mac=scene.EDGE.mac,
+                       v4=scene.EDGE.tunnel_source_v4, v6=scene.EDGE.tunnel_source_v6, router=scene.ROUTER_MAC,
                        listen=listen, port_keys=port_keys)
-    for service in table.SERVICES:
-        text += SERVICE.format(name=service.name, vip=table.vip_text(service), protocol=service.protocol,
+    for service in scene.SERVICES:
+        text += SERVICE.format(name=service.name, vip=scene.vip_text(service), protocol=service.protocol,
                                forwarding=service.forwarding, hash=service.hash,
                                icmp_echo=service.icmp_echo, unmatched=service.unmatched,
                                allow=json.dumps(service.allow), deny=json.dumps(service.deny))
@@ -127,7 +128,7 @@ class Run:
         self.listen = listen
         self.announcements = ANNOUNCEMENTS if vlan is None else {tagged(frame, vlan) for frame in ANNOUNCEMENTS}
         port_keys = "" if vlan is None else f"vlan = {vlan}"
-        (directory / "seed").write_text(f"{table.SEED:016x}\n", encoding="ascii")
+        (directory / "seed").write_text(f"{scene.SEED:016x}\n", encoding="ascii")
         wrpcap(str(directory / "in.pcap"), [Raw(frame) for frame in frames], linktype=1)
         configuration = directory / "fairlead.toml"
         configuration.write_text(config(directory, listen, port_keys), encoding="ascii")
@@ -251,9 +252,9 @@ def test_cuts_through_lbd_and_lbdp(run):
     """Datagrams that may be fragmented, around the edge of what each mode leaves of the MTU."""
     frames, expected = [], collections.Counter()
     for service in test_cuts.V4:
-        fits = table.EDGE.mtu - table.overhead(service) - table.header_bytes(service)
+        fits = scene.EDGE.mtu - scene.overhead(service) - scene.header_bytes(service)
         frames.append(test_cuts.datagram(service, fits))
-        expected[table.expected(service, frames[-1])] += 1
+        expected[scene.expected(service, frames[-1])] += 1
         for extra in (1, 8, 400):
             frames.append(test_cuts.datagram(service, fits + extra))
             pieces = test_cuts.expected_pieces(service, frames[-1])
@@ -269,7 +270,7 @@ def test_cuts_through_lbd_and_lbdp(run):
 def test_flows_spread_as_hash_and_ring_of_the_oracle_say(run):
     """Configuration to wire: the daemon's ring, the seed of its file and the engine's hash, all of them recomputed."""
     rows = []
-    for service in (table.BY_NAME["credit"], table.BY_NAME["credit6"], *key_rows.BOUND):
+    for service in (scene.BY_NAME["credit"], scene.BY_NAME["credit6"], *key_rows.BOUND):
         ring = maglev.build({backend.name.encode(): 1 for backend in service.backends}, RING_SIZE)
         numbers = {backend.name.encode(): number for number, backend in enumerate(service.backends)}
         make = key_rows.bound_rows if service in key_rows.BOUND else table.spread_rows

@@ -21,6 +21,7 @@ import key_rows
 import limit_rows
 import neighbor_rows
 import reply_rows
+import scene
 import table
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
@@ -39,9 +40,9 @@ def ring_of(backends):
 
 
 def tables(**changes):
-    """The runner's first line for table.SERVICES; changes: flags of all backends, fields of the port."""
+    """The runner's first line for scene.SERVICES; changes: flags of all backends, fields of the port."""
     services, backends = [], []
-    for number, service in enumerate(table.SERVICES):
+    for number, service in enumerate(scene.SERVICES):
         first = len(backends)
         backends += [
             {"service": number, "address": b.address, "mac": b.mac, "flags": changes.get("flags", READY)}
@@ -51,7 +52,7 @@ def tables(**changes):
             "vip": service.vip,
             "port": service.port,
             "last_port": service.last_port,
-            "source_prefix": table.source_prefix(service),
+            "source_prefix": scene.source_prefix(service),
             "protocol": service.protocol,
             "mode": service.forwarding,
             "answers_echo": service.icmp_echo != "never",
@@ -61,13 +62,13 @@ def tables(**changes):
             "ring": changes.get("ring", [first + slot for slot in ring_of(len(service.backends))]),
         })
     port = {
-        "mac": table.EDGE.mac,
-        "mtu": changes.get("mtu", table.EDGE.mtu),
-        "tunnel_source_v4": changes.get("tunnel_source_v4", table.EDGE.tunnel_source_v4),
-        "tunnel_source_v6": changes.get("tunnel_source_v6", table.EDGE.tunnel_source_v6),
+        "mac": scene.EDGE.mac,
+        "mtu": changes.get("mtu", scene.EDGE.mtu),
+        "tunnel_source_v4": changes.get("tunnel_source_v4", scene.EDGE.tunnel_source_v4),
+        "tunnel_source_v6": changes.get("tunnel_source_v6", scene.EDGE.tunnel_source_v6),
     }
     port |= changes.get("port", {})
-    return {"seed": table.SEED, "ports": [port], "services": services, "backends": backends}
+    return {"seed": scene.SEED, "ports": [port], "services": services, "backends": backends}
 
 
 def run_lines(config, lines):
@@ -151,8 +152,8 @@ def inside(outer, service):
         assert carried.len == len(bytes(carried))
         assert bool(carried.chksum) == isinstance(outer, IPv6), "over IPv6, and only there"
         gue = bytes(carried.payload)
-        assert gue[:4] == bytes((0, 41 if table.is_v6(service) else 4, 0, 0))
-        return (IPv6 if table.is_v6(service) else IP)(gue[4:])
+        assert gue[:4] == bytes((0, 41 if scene.is_v6(service) else 4, 0, 0))
+        return (IPv6 if scene.is_v6(service) else IP)(gue[4:])
     return carried
 
 
@@ -162,7 +163,7 @@ def test_scapy_finds_nothing_wrong_with_what_leaves(judged):
         if row.verdict != "transmit":
             continue
         frame = Ether(bytes.fromhex(answer["frame"]))
-        service = table.BY_NAME[row.service]
+        service = scene.BY_NAME[row.service]
         ip = frame.payload
         target = service.vip if service.forwarding == "l2" else service.backends[0].address
         assert type(ip) is (IPv6 if ":" in target else IP), row.description
@@ -172,15 +173,15 @@ def test_scapy_finds_nothing_wrong_with_what_leaves(judged):
         assert (ip.plen + 40 if isinstance(ip, IPv6) else ip.len) == len(bytes(ip)), row.description
         if service.forwarding != "l2":
             inner = inside(ip, service)
-            assert type(inner) is (IPv6 if table.is_v6(service) else IP), row.description
+            assert type(inner) is (IPv6 if scene.is_v6(service) else IP), row.description
             assert inner.dst == service.vip, row.description
         seen[service.forwarding] += 1
     assert all(count > 100 for count in seen.values()) and len(seen) == 4
 
 
 def test_gue_spreads_flows_over_the_source_ports():
-    service = table.BY_NAME["gue-4in6-udp"]
-    frames = [bytes(table.frame_to(service, transport={"sport": port})) for port in range(1024, 2048)]
+    service = scene.BY_NAME["gue-4in6-udp"]
+    frames = [bytes(scene.frame_to(service, transport={"sport": port})) for port in range(1024, 2048)]
     answers, _ = run(tables(), frames)
     ports = {UDP(bytes.fromhex(answer["frame"])[54:62]).sport for answer in answers}
     assert len(ports) > 950 and min(ports) >= 49152
@@ -230,7 +231,7 @@ def test_a_client_stays_with_its_backend(service):
 
 @pytest.mark.parametrize("name", ["credit", "credit6"])
 def test_flows_spread_as_hash_and_ring_say(name):
-    service = table.BY_NAME[name]
+    service = scene.BY_NAME[name]
     rows = table.spread_rows(service, ring_of(len(service.backends)))
     answers, _ = run(tables(), [row.frame for row in rows])
     for row, answer in zip(rows, answers):
@@ -243,7 +244,7 @@ def test_flows_spread_as_hash_and_ring_say(name):
 @pytest.mark.parametrize("name", ["api", "api6", "notify", "notify6", "ipip-6in4-tcp", "ipip-4in6-udp", "gre-4in4-udp",
                                   "gre-6in6-tcp", "gue-4in6-tcp"])
 def test_a_tunnel_source_prefix_gives_each_flow_a_source_of_its_own(name, prefix):
-    service = table.BY_NAME[name]
+    service = scene.BY_NAME[name]
     bits = ipaddress.ip_network(prefix).max_prefixlen - ipaddress.ip_network(prefix).prefixlen
     keys = {"tunnel_prefix_v6": prefix.split("/")[0]} if ":" in prefix else {
         "tunnel_prefix_v4": prefix.split("/")[0], "entropy_bits_v4": bits}
@@ -280,7 +281,7 @@ def test_a_tunnel_source_prefix_gives_each_flow_a_source_of_its_own(name, prefix
     ids=str,
 )
 def test_what_the_tables_lack_is_said(changes, names, verdict):
-    frames = [bytes(table.ether() / table.packet_to(table.BY_NAME[name])) for name in names]
+    frames = [bytes(scene.ether() / scene.packet_to(scene.BY_NAME[name])) for name in names]
     answers, _ = run(tables(**changes), frames)
     assert [verdict_of(answer) for answer in answers] == [verdict] * len(names)
 
@@ -289,7 +290,7 @@ def test_what_the_tables_lack_is_said(changes, names, verdict):
     ("portal", 0), ("names6", 0), ("api", 20), ("notify6", 40), ("ipip-6in4-tcp", 20), ("ipip-4in6-tcp", 40),
     ("gre-6in4-udp", 24), ("gre-4in6-udp", 44), ("gue-6in4-udp", 32), ("gue-4in6-udp", 52)])
 def test_headroom_is_needed_for_the_outer_header_only(name, needed):
-    frame = bytes(table.ether() / table.packet_to(table.BY_NAME[name]))
+    frame = bytes(scene.ether() / scene.packet_to(scene.BY_NAME[name]))
     answers, _ = run(tables(), [frame], headroom=needed)
     assert verdict_of(answers[0]) == "transmit"
     if needed:

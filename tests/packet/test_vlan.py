@@ -7,7 +7,7 @@ from scapy.layers.inet import IP, defragment
 from scapy.layers.l2 import Dot1Q, Ether
 
 import fragments
-import table
+import scene
 import test_cuts
 import vlan_rows
 from oracle.vlan import tagged
@@ -83,7 +83,7 @@ def test_fragments_wait_and_leave_with_their_tags(way):
     """Pieces in any order: those that wait are looked at again as frames of the port on which they came."""
     vlan_in, vlan_out = WAYS[way]
     # The last frame that is received comes by the other port, as it may when held ones are looked at again.
-    bystander = {"frame": bytes(table.frame_to(table.BY_NAME["portal"])).hex(), "port": 1}
+    bystander = {"frame": bytes(scene.frame_to(scene.BY_NAME["portal"])).hex(), "port": 1}
     scenarios = [(scenario.description, vlan_rows.tagged(scenario.pieces, vlan_in, vlan_out))
                  for scenario in fragments.scenarios()]
     # One after the other in one run: by the end of each, nothing of it waits any more.
@@ -113,7 +113,7 @@ def test_fragments_wait_and_leave_with_their_tags(way):
 @pytest.mark.parametrize("name", ["portal", "api", "names", "gre-4in6-udp", "gue-4in6-tcp"])
 def test_every_piece_of_a_cut_packet_has_the_tag_and_priority_of_the_whole(way, name):
     vlan_in, vlan_out = WAYS[way]
-    service = table.BY_NAME[name]
+    service = scene.BY_NAME[name]
     whole = test_cuts.datagram(service, 4000)
     frame = whole if vlan_in is None else tagged(whole, vlan_in, priority=3, drop_eligible=True)
     wanted = test_cuts.expected_pieces(service, whole)
@@ -131,7 +131,7 @@ def test_every_piece_of_a_cut_packet_has_the_tag_and_priority_of_the_whole(way, 
 @pytest.mark.parametrize("name, needed", [("portal", 0), ("api", 20), ("gre-4in6-udp", 44), ("gue-4in6-udp", 52)])
 def test_headroom_of_outer_header_and_tag(name, needed):
     """Where the frame came tagged, its own tag's place is room enough for the other one."""
-    frame = bytes(table.frame_to(table.BY_NAME[name], b"x"))
+    frame = bytes(scene.frame_to(scene.BY_NAME[name], b"x"))
     for vlan_in, more in ((VLAN, 0), (None, 4)):
         came = frame if vlan_in is None else tagged(frame, vlan_in)
         [answer], _ = run(two_ports(vlan_in, VLAN), [came], headroom=needed + more)
@@ -144,6 +144,6 @@ def test_headroom_of_outer_header_and_tag(name, needed):
 
 
 def test_a_tagged_frame_on_a_port_without_a_vlan_is_the_kernels_though_another_port_has_one():
-    frame = tagged(bytes(table.frame_to(table.BY_NAME["portal"])), VLAN)
+    frame = tagged(bytes(scene.frame_to(scene.BY_NAME["portal"])), VLAN)
     [answer], _ = run(two_ports(None, VLAN), [frame])
     assert verdict_of(answer) == "kernel" and answer["frame"] == frame.hex()

@@ -6,9 +6,10 @@
 
 import dataclasses
 
+import scene
 import table
 from oracle.vlan import SERVICE_TAG, tagged as with_tag
-from table import BY_NAME, ROUTER_MAC
+from scene import BY_NAME, ROUTER_MAC
 
 VLAN, OTHER = 7, 8
 ETHERNET = 14  # a frame without a whole Ethernet header has no place for a tag
@@ -35,7 +36,7 @@ def tagged(rows, vlan=VLAN, out=VLAN):
 def rows():
     """For a port with VLAN 7: what is the kernel's for its tag alone, or too short."""
     result = table.Table()
-    questions = [(f"{name}: ", bytes(table.frame_to(BY_NAME[name], b"left to the kernel")))
+    questions = [(f"{name}: ", bytes(scene.frame_to(BY_NAME[name], b"left to the kernel")))
                  for name in ("portal", "api", "names6", "gue-4in6-udp")]
     import neighbor_rows
 
@@ -51,7 +52,7 @@ def rows():
         result.left_alone(name + "a service tag before the tag",
                           with_tag(with_tag(frame, VLAN), VLAN, kind=SERVICE_TAG))
         result.left_alone(name + "a priority tag behind the first", with_tag(with_tag(frame, 0), VLAN))
-    whole = with_tag(bytes(table.frame_to(BY_NAME["portal"])), VLAN)
+    whole = with_tag(bytes(scene.frame_to(BY_NAME["portal"])), VLAN)
     for size in (14, 15, 16, 17):
         result.left_alone(f"a tag cut off after {size} bytes of the frame", whole[:size])
     for size in (0, 11, 12, 13):
@@ -59,5 +60,5 @@ def rows():
     for size in (18, 37):
         result.dropped(f"{size} bytes of a tagged frame", "truncated", whole[:size])
     result.left_alone("a tag and another Ethernet type, nothing more",
-                      with_tag(bytes(table.ether(src=ROUTER_MAC, type=0x9000)), VLAN))
+                      with_tag(bytes(scene.ether(src=ROUTER_MAC, type=0x9000)), VLAN))
     return result.rows
