@@ -31,10 +31,7 @@ bool is_ping(const FragmentEntry& entry) noexcept {
     return entry.protocol == kProtocolIcmp || entry.protocol == kProtocolIcmpv6;
 }
 
-DropReason check_ping(ForwardContext& context,
-                      const Packet& packet,
-                      const Piece& piece,
-                      bool is_v6) noexcept {
+DropReason check_ping(const ForwardContext& context, const Piece& piece, bool is_v6) noexcept {
     if (piece.payload_bytes < sizeof(IcmpHeader)) {
         return DropReason::kTinyFragment;
     }
@@ -45,16 +42,8 @@ DropReason check_ping(ForwardContext& context,
     if (type != (is_v6 ? kIcmpv6EchoRequest : kIcmpEchoRequest)) {
         return DropReason::kIcmpType;
     }
-    if (!answers_echo(context.snapshot, piece.key.destination) ||
-        !is_addressed_to_port(context, packet)) {
-        return DropReason::kEchoRefused;
-    }
-    if (!fits_port(context, piece, is_v6)) {
-        return DropReason::kTooBig;
-    }
-    Verdict verdict;
-    return may_reply(context, packet, ReplyKind::kEcho, verdict) ? DropReason::kNone
-                                                                 : verdict.reason;
+    return answers_echo(context.snapshot, piece.key.destination) ? DropReason::kNone
+                                                                 : DropReason::kEchoRefused;
 }
 
 void answer_piece(ForwardContext& context,
@@ -62,19 +51,18 @@ void answer_piece(ForwardContext& context,
                   const Piece& piece,
                   bool is_v6,
                   Verdict& verdict) noexcept {
-    if (!is_addressed_to_port(context, packet)) {
-        verdict.reason = DropReason::kEchoRefused;
-        return;
-    }
     if (!fits_port(context, piece, is_v6)) {
         verdict.reason = DropReason::kTooBig;
+        return;
+    }
+    verdict.reason = DropReason::kEchoRefused;
+    if (!may_reply(context, packet, ReplyKind::kEcho, verdict)) {
         return;
     }
     const EthernetHeader ethernet = header_at<EthernetHeader>(packet.data);
     const std::uint8_t* const ip = packet.data + sizeof(EthernetHeader);
     ReplyHeader header = echo_header(ip, piece.key.destination, piece.key.source, is_v6);
-    header.is_later_piece = piece.offset != 0;
-    if (!header.is_later_piece) {
+    if (piece.offset == 0) {
         turn_into_reply(header_at<IcmpHeader>(piece.payload), is_v6);
     }
     // The headers that came are at least as large as those that leave, so there is room for them.

@@ -9,12 +9,13 @@
 // addresses (RFC 8200, 8.1). So a reply is right exactly if its request was; nobody can verify a
 // request whose pieces are never together.
 //
-//     E1. The first piece decides by echo.h's policy and by the reply limit: one reply a datagram.
-//         Its entry in the fragment table lets the later ones pass, or refuses them for the same
-//         reason.
-//     E2. What leaves is no larger than what came: IPv4 options and the IPv6 extension headers
+//     E1. The first piece decides by echo.h's policy. Its entry in the fragment table lets each
+//         other piece pass once, or refuses it for the same reason.
+//     E2. Every piece is a reply, counted and paid for at the reply limit: what is bounded is how
+//         many packets leave. One over the limit ends its datagram, whose rest would be in vain.
+//     E3. What leaves is no larger than what came: IPv4 options and the IPv6 extension headers
 //         before the fragment header stay behind. A piece larger than the port's MTU is too_big.
-//     E3. An extension header behind the fragment header would shift the offsets if it stayed
+//     E4. An extension header behind the fragment header would shift the offsets if it stayed
 //         behind: kExtensionHeader.
 //
 // The caller, fragment.cc, has checked extents, and holds the bucket of the datagram.
@@ -31,9 +32,8 @@ namespace fairlead {
 // Whether the entry is a ping's. Requires one that is not empty.
 [[nodiscard]] bool is_ping(const FragmentEntry& entry) noexcept;
 
-// Whether the first of several pieces is answered, and why not; it is paid for then.
-[[nodiscard]] DropReason check_ping(ForwardContext& context,
-                                    const Packet& packet,
+// Whether the first of several pieces is of a ping that is answered, or why not.
+[[nodiscard]] DropReason check_ping(const ForwardContext& context,
                                     const Piece& piece,
                                     bool is_v6) noexcept;
 

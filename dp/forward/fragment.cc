@@ -24,10 +24,14 @@ constexpr std::uint32_t kMaxDatagramBytes = 65'535;
     return DropReason::kNone;
 }
 
-// The ports of a first fragment. What UDP says of its length is the whole datagram's.
+// The ports of a first fragment. What UDP says of its length is the whole datagram's, so it can be
+// judged where the whole is here: an atomic fragment (RFC 6946).
 [[nodiscard]] DropReason read_first(const Piece& piece,
                                     TransportKey& key,
                                     FlowEvent& event) noexcept {
+    if (!piece.has_more) {
+        return check_transport(piece.protocol, piece.payload, piece.payload_bytes, key, event);
+    }
     if (piece.protocol == kProtocolTcp) {
         const DropReason reason =
             check_transport(kProtocolTcp, piece.payload, piece.payload_bytes, key, event);
@@ -73,6 +77,8 @@ void hold(Verdict& verdict) noexcept {
             return DropReason::kNone;
         case PieceFit::kRepeats:
             return DropReason::kFragmentOverlap;
+        case PieceFit::kNoRoom:
+            return DropReason::kFragmentNoRoom;
         case PieceFit::kOverlaps:
             break;
     }
@@ -135,6 +141,12 @@ void select_first(ForwardContext& context,
     entry.prolong(context.now_ms);
 }
 
+// What a piece of a ping that got no answer means for the others: over the limit the reply has a
+// hole, and they would be in vain. That one frame was too big or not for the port says nothing.
+[[nodiscard]] DropReason refusal_of_rest(DropReason reason) noexcept {
+    return reason == DropReason::kReplyRateLimited ? reason : DropReason::kNone;
+}
+
 // The first piece of an ICMP message: a ping's is answered. Its entry says what the others get.
 void answer_first(ForwardContext& context,
                   Packet& packet,
@@ -152,15 +164,15 @@ void answer_first(ForwardContext& context,
         verdict.reason = DropReason::kFragmentOverlap;
         return;
     }
-    verdict.reason = check_ping(context, packet, piece, is_v6);
+    verdict.reason = check_ping(context, piece, is_v6);
     FragmentEntry& entry = visit.make();
     (void)entry.pieces.add(0, piece.bytes, false);
     entry.protocol = is_v6 ? kProtocolIcmpv6 : kProtocolIcmp;
-    entry.refusal = verdict.reason;
-    entry.prolong(context.now_ms);
     if (verdict.reason == DropReason::kNone) {
         answer_piece(context, packet, piece, is_v6, verdict);
     }
+    entry.refusal = verdict.reason;
+    entry.prolong(context.now_ms);
 }
 
 // A first fragment: by its ports, as every packet; the others follow it.
@@ -232,8 +244,9 @@ void forward_later(ForwardContext& context,
         if (is_ping(*entry)) {
             verdict.reason = admit(*entry, piece);
             if (verdict.reason == DropReason::kNone) {
-                advance(*entry, context.now_ms);
                 answer_piece(context, packet, piece, facts.is_v6, verdict);
+                entry->refusal = refusal_of_rest(verdict.reason);
+                advance(*entry, context.now_ms);
             }
             return;
         }

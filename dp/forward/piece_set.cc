@@ -20,10 +20,13 @@ PieceFit PieceSet::add(std::uint32_t from, std::uint32_t to, bool is_last) noexc
         const Stretch met = stretches_[next];
         return met.from <= from && to <= met.to ? PieceFit::kRepeats : PieceFit::kOverlaps;
     }
+    const bool touches_right = next < count_ && stretches_[next].from == to;
+    if (!touches_left && !touches_right && count_ == kMaxStretches) {
+        return PieceFit::kNoRoom;
+    }
     if (is_last) {
         end_ = static_cast<std::uint16_t>(to);
     }
-    const bool touches_right = next < count_ && stretches_[next].from == to;
     if (touches_left && touches_right) {
         stretches_[place].to = stretches_[next].to;
         remove_at(next);
@@ -31,7 +34,7 @@ PieceFit PieceSet::add(std::uint32_t from, std::uint32_t to, bool is_last) noexc
         stretches_[place].to = static_cast<std::uint16_t>(to);
     } else if (touches_right) {
         stretches_[next].from = static_cast<std::uint16_t>(from);
-    } else if (count_ < kMaxStretches) {
+    } else {
         insert_at(place, {static_cast<std::uint16_t>(from), static_cast<std::uint16_t>(to)});
     }
     return PieceFit::kFits;

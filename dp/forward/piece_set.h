@@ -7,11 +7,10 @@
 // wait for others at most k + 1. Up to kMaxStretches of them are kept.
 //
 //   P1. add() says kOverlaps for a piece that shares a byte with a stretch without lying inside it,
-//       and kRepeats for one that lies inside. While not more than kMaxStretches stretches are
-//       needed, both are exact: the set is the pieces' union.
-//   P2. With more, a piece that neither touches nor overlaps a stretch fits and is forgotten. The
-//       stretches that are kept still refuse what overlaps them; the first piece, with the ports,
-//       is always among them, since it comes first.
+//       and kRepeats for one that lies inside. Both are exact: the set is the union of all pieces
+//       that fitted.
+//   P2. A piece that would need one stretch more than there are is refused, kNoRoom, and may come
+//       again. Were it let by and forgotten, so would be its repetitions, without an end.
 //   P3. Where the datagram ends is fixed by the piece that says so: another end, or a byte beyond
 //       it, is a contradiction and counts as overlap.
 //   P4. is_whole() is never true too early: one stretch from 0 to the end.
@@ -32,6 +31,7 @@ enum class PieceFit : std::uint8_t {
     kFits,
     kRepeats,   // nothing in it is new
     kOverlaps,  // contradicts what is there
+    kNoRoom,    // leaves a gap more than can be remembered
 };
 
 class PieceSet {

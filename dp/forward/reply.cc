@@ -101,9 +101,7 @@ void send_reply(ForwardContext& context,
     verdict.port = context.receiving_port;
     verdict.backend = kNoBackendIndex;
     verdict.reply = header.kind;
-    if (!header.is_later_piece) {
-        context.counters.worker->replies[static_cast<std::size_t>(header.kind)].add(1);
-    }
+    context.counters.worker->replies[static_cast<std::size_t>(header.kind)].add(1);
 }
 
 }  // namespace fairlead

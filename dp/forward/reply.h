@@ -33,7 +33,6 @@ struct ReplyHeader {
     bool may_be_fragmented = false;  // IPv4: Don't Fragment is clear
     Be16 identification;             // IPv4; matters only then (RFC 6864, 4.1)
     Be16 fragment_bits;              // IPv4: offset and More Fragments of a piece
-    bool is_later_piece = false;     // of a reply that is counted already
 };
 
 // Whether the frame was sent to the port on which it came, and to nobody else.

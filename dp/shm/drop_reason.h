@@ -118,8 +118,9 @@ inline constexpr std::array<DropReasonText, kDropReasonCount> kDropReasonTexts{{
      "A fragment that repeats or overlaps one that went before it, or comes after an overlapping "
      "one (RFC 5722). Single ones are duplicates of the network; else look for a hostile sender."},
     {"fragment_no_room",
-     "Too many fragments waited for their first one; this was the oldest. Look for a flood of "
-     "fragments; reordering alone does not do this."},
+     "Too many fragments waited for their first one, and this was the oldest; or it would have "
+     "left more than 16 gaps in its datagram. Look for a flood of fragments; reordering alone "
+     "does not do this."},
     {"source_route",
      "The packet asks to be routed by a list of addresses that it carries (RFC 7126, 4.3 and 4.4; "
      "RFC 8200, 4.4). Look for a hostile sender."},

@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 
 import fragments
+import ping_pieces
 import pytest
 import scene
 import table
@@ -39,7 +40,8 @@ def steered(frames, vlan):
 def pieces():
     """Fragments in an order of their own are for the engine one by one."""
     return [table.Row(f"{scenario.description}, {number}", piece.frame, piece.verdict)
-            for scenario in fragments.scenarios() for number, piece in enumerate(scenario.pieces)]
+            for scenario in fragments.scenarios() + ping_pieces.scenarios()
+            for number, piece in enumerate(scenario.pieces)]
 
 
 def has_destination(frame, vlan):

@@ -170,6 +170,19 @@ def repeated_and_overlapping():
                         d.dropped("fragment_overlap", *c, waits=True), d.forwarded(*a)))
 
 
+def with_many_gaps():
+    """A gap more than can be remembered is refused until another one is closed."""
+    for service in SINGLE:
+        d = Datagram(service, 24 * 64)
+        size = 24
+        spots = [(at, at + size) for at in range(0, 17 * 64, 64)]
+        beyond = [(17 * 64, 17 * 64 + size), (20 * 64, 20 * 64 + size)]
+        yield Scenario(f"{service.name}: more gaps than are remembered",
+                       (*(d.forwarded(*spot) for spot in spots), *(d.dropped("fragment_no_room", *b) for b in beyond),
+                        d.dropped("fragment_no_room", *beyond[0]), d.dropped("fragment_overlap", *spots[3]),
+                        d.forwarded(size, 64), d.forwarded(*beyond[0]), d.dropped("fragment_no_room", *beyond[1])))
+
+
 def contradictions():
     for service in SINGLE:
         d = Datagram(service)
@@ -264,6 +277,9 @@ def with_other_headers():
         atomic = d.forwarded(0, len(d.data))
         yield Scenario(f"{service.name}: an atomic fragment, twice", (atomic, atomic))
         d = Datagram(service, 300)
+        cut_off = Piece(d.raw(0, d.data[:12], False), "truncated")
+        yield Scenario(f"{service.name}: an atomic fragment that is less than its header says", (cut_off,))
+        d = Datagram(service, 300)
         a = d.forwarded(0, 200)
         atomic = d.forwarded(0, len(d.data))
         yield Scenario(f"{service.name}: an atomic fragment between pieces of its identification",
@@ -278,5 +294,6 @@ def reversed_later(parts):
 @functools.cache  # scapy takes seconds to write them
 def scenarios():
     return [scenario for make in (in_any_order, small_ones, each_datagram_by_itself, repeated_and_overlapping,
-                                  contradictions, impossible, tiny, without_a_first_one, with_other_headers)
+                                  with_many_gaps, contradictions, impossible, tiny, without_a_first_one,
+                                  with_other_headers)
             for scenario in make()]

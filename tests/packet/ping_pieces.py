@@ -114,6 +114,12 @@ def refused():
         yield Scenario(f"ping {vip}: pieces that overlap", (ping.answered(*a),
                        ping.dropped("fragment_overlap", 1392, 2400), ping.dropped("fragment_overlap", *b)))
         ping = Ping(vip)
+        spots = [(at, at + 8) for at in range(0, 18 * 64, 64)]
+        yield Scenario(f"ping {vip}: more gaps than are remembered",
+                       (*(ping.answered(*spot) for spot in spots[:17]), ping.dropped("fragment_no_room", *spots[17]),
+                        ping.dropped("fragment_no_room", *spots[17]), ping.answered(8, 64), ping.answered(*spots[17]),
+                        ping.dropped("fragment_overlap", *spots[17])))
+        ping = Ping(vip)
         late = Piece(ping.raw(65528, b"death" * 200, False), "bad_fragment")
         yield Scenario(f"ping {vip}: of death", (ping.answered(*a), late))
         ping = Ping(vip)

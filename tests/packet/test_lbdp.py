@@ -26,6 +26,7 @@ import icmp_rows
 import key_rows
 import limit_rows
 import neighbor_rows
+import ping_pieces
 import reply_rows
 import scene
 import table
@@ -220,28 +221,32 @@ def test_the_table_through_lbd_and_lbdp(run, vlan):
     assert result.dropped() == dict(verdicts)
 
 
-def portions(scenarios, waiting=200):
-    """The scenarios' pieces, in lists of so few that wait that all of them find room at once."""
-    portion, held = [], 0
+def portions(scenarios, waiting=200, answered=240):
+    """The scenarios' pieces, in lists of which so few wait, and so few are answered, that nothing is over a limit."""
+    portion, held, replies = [], 0, 0
     for scenario in scenarios:
         waits = sum(piece.waits for piece in scenario.pieces)
-        if held + waits > waiting:
+        echoes = sum(piece.verdict == "reply:echo" for piece in scenario.pieces)
+        if held + waits > waiting or replies + echoes > answered:
             yield portion
-            portion, held = [], 0
+            portion, held, replies = [], 0, 0
         portion += scenario.pieces
         held += waits
+        replies += echoes
     yield portion
 
 
 @pytest.mark.parametrize("vlan", [None, vlan_rows.VLAN], ids=["untagged", "tagged"])
 def test_fragments_through_lbd_and_lbdp(run, vlan):
-    """The scenarios of fragments.py: what leaves, in whatever order the pieces that waited could leave."""
-    for pieces in portions(fragments.scenarios()):
+    """The scenarios of fragments.py and ping_pieces.py: what leaves, in whatever order what waited could leave."""
+    for pieces in portions(fragments.scenarios() + ping_pieces.scenarios()):
         if vlan is not None:
             pieces = vlan_rows.tagged(pieces)
         result = run([piece.frame for piece in pieces], vlan=vlan)
         assert result.exit_code == 0
         verdicts = collections.Counter(piece.verdict for piece in pieces)
+        answered = verdicts.pop("reply:echo", 0)
+        assert result.replies() == ({"echo": answered} if answered else {})
         del verdicts["transmit"]
         assert result.dropped() == dict(verdicts)
         expected = collections.Counter(piece.output.hex() for piece in pieces if piece.output is not None)

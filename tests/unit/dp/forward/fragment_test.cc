@@ -142,6 +142,56 @@ TEST(Fragment, APieceWhoseBucketAnotherWorkerIsInIsHeldNotLost) {
     EXPECT_EQ(rig.forward(piece(400, 400)).verdict.action, Action::kTransmit);
 }
 
+// Eight bytes of a ping of 203.0.113.11, which answers pings; the first ones are the ICMP header.
+Bytes ping_piece(LendingRig& rig, std::uint16_t offset, bool has_more, std::uint16_t number = 1) {
+    rig.tables.vip_mark(kApiVip).vip_policy = shm::kAnswersEcho;
+    const Bytes body(offset == 0 ? 0 : 8);
+    Bytes frame = testing::make_icmp_frame(
+        {.destination = "203.0.113.11", .type = kIcmpEchoRequest, .code = 0}, body);
+    constexpr std::size_t kIcmp = kIp + sizeof(Ipv4Header);
+    if (offset != 0) {
+        frame.erase(frame.begin() + kIcmp, frame.begin() + kIcmp + sizeof(IcmpHeader));
+    }
+    auto& ip = header_at<Ipv4Header>(frame.data() + kIp);
+    ip.total_length.set(Be16::from_host(static_cast<std::uint16_t>(frame.size() - kIp)));
+    ip.identification.set(Be16::from_host(number));
+    ip.flags_and_offset.set(
+        Be16::from_host(static_cast<std::uint16_t>((has_more ? 0x2000U : 0U) | offset / 8U)));
+    testing::fix_ip_checksum(frame);
+    return frame;
+}
+
+TEST(Fragment, APingWhosePiecesComeToTwoWorkersIsAnsweredByBoth) {
+    LendingRig rig;
+    SecondWorker other(rig);
+    EXPECT_EQ(other.forward(ping_piece(rig, 8, false)).action, Action::kHold);
+    EXPECT_EQ(rig.forward(ping_piece(rig, 0, true)).verdict.reply, ReplyKind::kEcho);
+    EXPECT_EQ(other.forward(ping_piece(rig, 8, false)).reply, ReplyKind::kEcho);
+    EXPECT_EQ(other.forward(ping_piece(rig, 8, false)).action, Action::kHold) << "it was whole";
+}
+
+// Whatever the pieces are: no more packets leave than there are tokens, and none of a datagram
+// whose reply has a hole.
+TEST(Fragment, EveryPieceOfAPingPaysAtTheReplyLimit) {
+    LendingRig rig;
+    std::uint64_t answered = 0;
+    for (std::uint16_t offset = 0; offset < 8 * 2 * ReplyLimit::kBurst; offset += 8) {
+        const Verdict verdict = rig.forward(ping_piece(rig, offset, true)).verdict;
+        const bool is_answered = verdict.reply == ReplyKind::kEcho;
+        ASSERT_EQ(is_answered, offset < 8 * ReplyLimit::kBurst) << offset;
+        ASSERT_EQ(verdict.reason, is_answered ? DropReason::kNone : DropReason::kReplyRateLimited);
+        answered += is_answered ? 1 : 0;
+    }
+    constexpr auto kEcho = static_cast<std::size_t>(ReplyKind::kEcho);
+    EXPECT_EQ(rig.worker().replies[kEcho].get(), answered);
+    EXPECT_EQ(rig.worker().suppressed_replies[kEcho].get(), 1U) << "the rest asks no more";
+    rig.context.now_ms += 100;
+    EXPECT_EQ(rig.forward(ping_piece(rig, 8 * 2 * ReplyLimit::kBurst, false)).verdict.reason,
+              DropReason::kReplyRateLimited);
+    EXPECT_EQ(rig.forward(ping_piece(rig, 0, true, 2)).verdict.reply, ReplyKind::kEcho);
+    EXPECT_EQ(rig.forward(ping_piece(rig, 8, false, 2)).verdict.reply, ReplyKind::kEcho);
+}
+
 TEST(Fragment, AFloodOfFirstPiecesCostsNoEstablishedFlowItsEntry) {
     LendingRig rig({}, 16);  // 64 flows
     (void)rig.forward(testing::make_frame({.destination = "203.0.113.11", .source_port = 9}));

@@ -93,15 +93,21 @@ TEST(PieceSet, AnyOrderOfThePiecesIsWholeAtTheEndAndNotBefore) {
     }
 }
 
-TEST(PieceSet, BeyondItsRoomWhatItKeepsStillRefuses) {
+TEST(PieceSet, WhatItHasNoRoomForIsRefusedAndChangesNothing) {
     PieceSet set;
-    for (std::uint32_t i = 0; i < 40; ++i) {
+    for (std::uint32_t i = 0; i < PieceSet::kMaxStretches; ++i) {
         ASSERT_EQ(set.add(i * 64, i * 64 + 8, false), PieceFit::kFits);
+    }
+    for (std::uint32_t i = PieceSet::kMaxStretches; i < 40; ++i) {
+        ASSERT_EQ(set.add(i * 64, i * 64 + 8, i % 2 == 0), PieceFit::kNoRoom);
     }
     EXPECT_EQ(set.stretch_count(), PieceSet::kMaxStretches);
     EXPECT_EQ(set.add(0, 8, false), PieceFit::kRepeats);
     EXPECT_EQ(set.add(0, 16, false), PieceFit::kOverlaps);
-    EXPECT_EQ(set.add(39 * 64, 39 * 64 + 8, false), PieceFit::kFits) << "forgotten";
+    // One gap is closed, so there is room for another; no refused piece has fixed the end.
+    EXPECT_EQ(set.add(8, 64, false), PieceFit::kFits);
+    EXPECT_EQ(set.add(39 * 64, 39 * 64 + 8, true), PieceFit::kFits);
+    EXPECT_EQ(set.add(38 * 64, 38 * 64 + 8, false), PieceFit::kNoRoom);
     EXPECT_FALSE(set.is_whole());
 }
 
