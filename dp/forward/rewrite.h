@@ -6,8 +6,9 @@
 //            TTL or hop limit lowered by one, outer headers in front (tunnel.h), then MACs
 //
 // All cut Ethernet padding off. In this order a packet is refused: no neighbor; port out of bounds;
-// mode that there is no such thing as; no tunnel source of the backend's family; TTL of 1 or 0
-// (tunnels); larger than the egress port's MTU; no headroom. A refused packet is not changed.
+// mode that there is no such thing as; no tunnel source of the backend's family; link-local source
+// (tunnels); TTL of 1 or 0 (tunnels); larger than the egress port's MTU; no headroom. A refused
+// packet is not changed.
 #pragma once
 
 #include <cstddef>

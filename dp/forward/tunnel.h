@@ -21,6 +21,7 @@
 #include "dp/forward/pipeline.h"
 #include "dp/forward/select.h"
 #include "dp/net/encap.h"
+#include "dp/net/parse.h"
 
 namespace fairlead {
 
@@ -65,6 +66,11 @@ struct TunnelEntrance {
     std::uint8_t inner_ttl = 0;  // or hop limit, as received
 };
 
+[[nodiscard]] inline bool has_link_local_source(const std::uint8_t* ip, bool is_v6) noexcept {
+    return is_v6 ? is_link_local_v6(header_at<Ipv6Header>(ip).source)
+                 : is_link_local_v4(header_at<Ipv4Header>(ip).source.get());
+}
+
 // The checks of every tunnel, in the order of rewrite.h.
 [[nodiscard]] inline DropReason check_tunnel(const Packet& packet,
                                              const PacketFacts& facts,
@@ -73,6 +79,9 @@ struct TunnelEntrance {
                                              const TunnelEntrance& entrance) noexcept {
     if ((entrance.outer_is_v6 ? port.tunnel_source_v6 : port.tunnel_source_v4) == IpAddress{}) {
         return DropReason::kNoTunnelSource;
+    }
+    if (has_link_local_source(packet.data + kEthernetBytes, facts.is_v6)) [[unlikely]] {
+        return DropReason::kMartianSource;
     }
     if (entrance.inner_ttl <= 1) {
         return DropReason::kTtlExpired;

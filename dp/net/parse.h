@@ -69,4 +69,13 @@ struct Ipv6Halves {
     return halves.high >> 56U == 0xFFU;
 }
 
+// Of one link only, so no router may pass it on to another one: 169.254.0.0/16 (RFC 3927, 7) and
+// fe80::/10 (RFC 4291, 2.5.6).
+[[nodiscard]] inline bool is_link_local_v4(Be32 address) noexcept {
+    return address.host() >> 16U == 0xA9FEU;
+}
+[[nodiscard]] inline bool is_link_local_v6(const std::array<std::uint8_t, 16>& address) noexcept {
+    return halves_of(address).high >> 54U == 0x3FAU;
+}
+
 }  // namespace fairlead

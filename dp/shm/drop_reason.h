@@ -72,8 +72,9 @@ inline constexpr std::array<DropReasonText, kDropReasonCount> kDropReasonTexts{{
      "The IPv4 header checksum is wrong. Look for a faulty sender, or for checksum "
      "offload left on between virtual interfaces."},
     {"martian_source",
-     "The source address can never be a client's (RFC 1812, 5.3.7; RFC 4291, 2.5). Look "
-     "for spoofed traffic; filter it at the border."},
+     "The source address can never be a client's (RFC 1812, 5.3.7; RFC 4291, 2.5), or is "
+     "link-local and the backend behind a tunnel. Look for spoofed traffic; filter it at the "
+     "border."},
     {"fragment",
      "A fragment of a packet to a VIP whose first fragment, which names the port, did not come "
      "within a second. Look for loss on the way, or for forged fragments."},

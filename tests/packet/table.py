@@ -215,6 +215,7 @@ def add_bad_v4(table):
     table.dropped("a bit of an option flipped", "bad_ip_checksum", patched(options, _34=0))
     for source in ("0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.255", "224.0.0.1", "239.1.1.1", "240.0.0.1"):
         table.dropped(f"source {source}", "martian_source", frame_to(service, ip={"src": source}))
+    add_link_local(table, ("169.254.0.0", "169.254.255.255"), ("169.253.255.255", "169.255.0.0"))
     table.dropped("source broadcast", "martian_source", frame_to(service, ip={"src": "255.255.255.255"}))
     table.dropped("source is the VIP", "martian_source", frame_to(service, ip={"src": service.vip}))
     for source in ("1.0.0.1", "126.255.255.255", "128.0.0.1", "223.255.255.254", "10.1.2.3"):
@@ -225,6 +226,19 @@ def add_bad_v4(table):
     table.dropped(
         "4in4 to a VIP", "unsupported_protocol", ether() / ip_to(service) / packet_to(service)
     )
+
+
+def add_link_local(table, sources, others):
+    """A client on the port's own link is served on that link, and not through a tunnel."""
+    for service in SINGLE:
+        if is_v6(service) != (":" in sources[0]) or service.allow or service.deny:
+            continue
+        for source in (*sources, *others):
+            text = f"{service.name}: source {source}"
+            if service.forwarding == "l2" or source in others:
+                table.forwarded(text, service, frame_to(service, ip={"src": source}))
+            else:
+                table.dropped(text, "martian_source", frame_to(service, ip={"src": source}))
 
 
 def add_bad_v6(table):
@@ -240,6 +254,7 @@ def add_bad_v6(table):
     table.dropped("payload length 0", "truncated", patched(good, _18=0, _19=0))
     for source in ("::", "::1", "ff02::1", "ff0e::2", "::ffff:198.51.100.7"):
         table.dropped(f"source {source}", "martian_source", frame_to(service, ip={"src": source}))
+    add_link_local(table, ("fe80::1", "febf:ffff::1"), ("fe7f:ffff::1", "fec0::1"))
     table.dropped("IPv6 source is the VIP", "martian_source", frame_to(service, ip={"src": service.vip}))
     for source in ("::2", "64:ff9b::c633:6407", "fd12::1", "2002:c633:6407::1"):
         table.forwarded(f"source {source}", service, frame_to(service, ip={"src": source}))

@@ -40,7 +40,7 @@ TEST(Martian, AnIpv6SourceThatNoClientCanHave) {
         {"::2", false},
         {"ff02::1", true},
         {"ff00::", true},
-        {"fe80::1", false},
+        {"fe80::1", false},  // of the link, but a router's or a neighbor's
         {"2001:db8::1", false},
         {"::fffe:0:0", false},
         {"64:ff9b::1.2.3.4", false},
@@ -50,6 +50,24 @@ TEST(Martian, AnIpv6SourceThatNoClientCanHave) {
         EXPECT_EQ(is_martian_v6(testing::address(text).bytes()), is_martian) << text;
     }
     EXPECT_TRUE(is_martian_v6(testing::address("192.0.2.1").bytes())) << "::ffff:192.0.2.1";
+}
+
+TEST(LinkLocal, IsWhatNoRouterPassesOn) {
+    for (const auto& [text, is_of_link] :
+         std::vector<std::pair<std::string, bool>>{{"169.253.255.255", false},
+                                                   {"169.254.0.0", true},
+                                                   {"169.254.255.255", true},
+                                                   {"169.255.0.0", false}}) {
+        EXPECT_EQ(is_link_local_v4(testing::address(text).v4()), is_of_link) << text;
+    }
+    for (const auto& [text, is_of_link] :
+         std::vector<std::pair<std::string, bool>>{{"fe7f:ffff::1", false},
+                                                   {"fe80::", true},
+                                                   {"febf:ffff::1", true},
+                                                   {"fec0::1", false},
+                                                   {"2001:db8::1", false}}) {
+        EXPECT_EQ(is_link_local_v6(testing::address(text).bytes()), is_of_link) << text;
+    }
 }
 
 TEST(Parse, TellsAV4MappedAddressFromOthers) {
