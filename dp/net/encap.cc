@@ -17,9 +17,6 @@ namespace {
 OuterFields outer_fields(const Ipv4Header& inner, std::uint32_t flow_label) noexcept {
     OuterFields fields;
     fields.flow_label = flow_label & 0xF'FFFFU;
-    fields.identification = inner.identification.get();
-    fields.dont_fragment =
-        Be16::from_raw(inner.flags_and_offset.get().raw() & kIpv4DontFragment.raw());
     fields.tos = inner.tos;
     return fields;
 }
@@ -28,7 +25,6 @@ OuterFields outer_fields(const Ipv6Header& inner) noexcept {
     const std::uint32_t first_word = inner.version_class_label.get().host();
     OuterFields fields;
     fields.flow_label = first_word & 0xF'FFFFU;
-    fields.dont_fragment = kIpv4DontFragment;
     fields.tos = static_cast<std::uint8_t>(first_word >> 20U);
     return fields;
 }
@@ -42,15 +38,15 @@ void write_outer_v4(std::uint8_t* outer,
     const auto ttl_and_protocol = static_cast<std::uint16_t>(kOuterTtl << 8U | fields.protocol);
     // Summed from the values: words read back right behind the stores into them would stall.
     const std::uint64_t sum = std::uint64_t{Be16::from_host(0x4500U | fields.tos).raw()} +
-                              total_length.raw() + fields.identification.raw() +
-                              fields.dont_fragment.raw() + Be16::from_host(ttl_and_protocol).raw() +
-                              source.v4().raw() + destination.v4().raw();
+                              total_length.raw() + kIpv4DontFragment.raw() +
+                              Be16::from_host(ttl_and_protocol).raw() + source.v4().raw() +
+                              destination.v4().raw();
     auto& header = header_at<Ipv4Header>(outer);
     header.version_and_length = 0x45;
     header.tos = fields.tos;
     header.total_length.set(total_length);
-    header.identification.set(fields.identification);
-    header.flags_and_offset.set(fields.dont_fragment);
+    header.identification.set({});
+    header.flags_and_offset.set(kIpv4DontFragment);
     header.ttl = kOuterTtl;
     header.protocol = fields.protocol;
     header.checksum.set(Be16::from_raw(static_cast<std::uint16_t>(~fold_checksum(sum))));
@@ -77,18 +73,17 @@ void write_4in4(std::uint8_t* outer,
                 const IpAddress& destination) noexcept {
     const Be16 total_length = Be16::from_host(
         static_cast<std::uint16_t>(inner.total_length.get().host() + sizeof(Ipv4Header)));
-    const Be16 flags = Be16::from_raw(inner.flags_and_offset.get().raw() & kIpv4DontFragment.raw());
     // Summed from the values: words read back right behind the stores into them would stall.
     const std::uint64_t sum = std::uint64_t{Be16::from_host(0x4500U | inner.tos).raw()} +
-                              total_length.raw() + inner.identification.get().raw() + flags.raw() +
+                              total_length.raw() + kIpv4DontFragment.raw() +
                               Be16::from_host(kOuterTtl << 8U | kProtocolIpip).raw() +
                               source.v4().raw() + destination.v4().raw();
     auto& header = header_at<Ipv4Header>(outer);
     header.version_and_length = 0x45;
     header.tos = inner.tos;
     header.total_length.set(total_length);
-    header.identification = inner.identification;
-    header.flags_and_offset.set(flags);
+    header.identification.set({});
+    header.flags_and_offset.set(kIpv4DontFragment);
     header.ttl = kOuterTtl;
     header.protocol = kProtocolIpip;
     header.checksum.set(Be16::from_raw(static_cast<std::uint16_t>(~fold_checksum(sum))));

@@ -5,17 +5,17 @@
 // one as the router that it is (RFC 2003, 3.1; RFC 2473, 3.1). What the outer IP header takes over:
 //
 //     inner   outer   taken over
-//     IPv4    IPv4    ToS, Don't Fragment and Identification. DF set inside must be set outside
-//                     (RFC 2003, 3.1). The Identification is unique for (client, VIP), not for
-//                     (balancer, backend): it matters only where DF is clear and a hop behind the
-//                     balancer has a smaller MTU.
-//     IPv6    IPv4    traffic class as ToS. DF is set, since no router cuts an IPv6 packet (RFC
-//                     8200, 4.5), and with it any Identification will do (RFC 6864, 4.1).
+//     IPv4    IPv4    ToS
+//     IPv6    IPv4    traffic class as ToS
 //     IPv6    IPv6    traffic class and flow label. The label gives routers on the way the client's
 //                     entropy (RFC 6438, 3).
 //     IPv4    IPv6    ToS as traffic class; the flow label comes from the flow hash.
 //
-// TTL and hop limit are 64.
+// TTL and hop limit are 64. Over IPv4, Don't Fragment is always set, as it must be where it is set
+// inside and may be where it is not (RFC 2003, 3.1), and the Identification is 0, which then says
+// nothing (RFC 6864, 4.1). A router behind which the path is smaller so tells us of it, and what
+// may be cut is cut inside, before it enters the tunnel; pieces of a tunnel packet would find
+// nobody at its end who puts them together.
 //
 // Thread: any; no state. Nothing here checks lengths or MTUs.
 #pragma once
@@ -32,8 +32,6 @@ inline constexpr std::uint8_t kOuterTtl = 64;
 struct OuterFields {
     std::uint32_t payload_bytes = 0;  // all that follows the outer IP header
     std::uint32_t flow_label = 0;     // IPv6; 20 bits
-    Be16 identification;              // IPv4
-    Be16 dont_fragment;               // IPv4; kIpv4DontFragment or 0
     std::uint8_t tos = 0;             // or traffic class
     std::uint8_t protocol = 0;
 };

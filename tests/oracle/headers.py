@@ -65,21 +65,20 @@ def outer_header(version, inner_version, inner, source, destination, protocol=No
     """RFC 2003, 3.1 (4 in 4), RFC 2473, section 6 (into 6), RFC 4213, 3.5 (6 in 4).
 
     Of what they leave open, the project chose: ToS and traffic class as inside, a flow label as inside or, for IPv4
-    inside, the low 20 bits of the flow hash; Identification as inside, Don't Fragment as inside, for IPv6 inside 0
-    and set; TTL and hop limit 64. `payload` is what follows the outer header, the inner packet by default.
+    inside, the low 20 bits of the flow hash; Don't Fragment set, so Identification 0 (RFC 6864, 4.1); TTL and hop
+    limit 64. `payload` is what follows the outer header, the inner packet by default.
     """
     payload = inner if payload is None else payload
     protocol = PROTOCOL_OF_INNER[inner_version] if protocol is None else protocol
     addresses = ipaddress.ip_address(source).packed + ipaddress.ip_address(destination).packed
     if inner_version == 6:
         (word,) = struct.unpack_from(">I", inner)
-        tos, label, identification, flags = word >> 20 & 0xFF, word & 0xFFFFF, 0, DONT_FRAGMENT
+        tos, label = word >> 20 & 0xFF, word & 0xFFFFF
     else:
-        identification, flags = struct.unpack_from(">HH", inner, 4)
-        tos, label, flags = inner[1], flow_hash & 0xFFFFF, flags & DONT_FRAGMENT
+        tos, label = inner[1], flow_hash & 0xFFFFF
     if version == 6:
         return struct.pack(">IHBB", 6 << 28 | tos << 20 | label, len(payload), protocol, OUTER_TTL) + addresses
-    header = struct.pack(">BBHHHBBH", 4 << 4 | 5, tos, 20 + len(payload), identification, flags, OUTER_TTL, protocol, 0)
+    header = struct.pack(">BBHHHBBH", 4 << 4 | 5, tos, 20 + len(payload), 0, DONT_FRAGMENT, OUTER_TTL, protocol, 0)
     header += addresses
     return header[:10] + struct.pack(">H", internet_checksum(header)) + header[12:]
 
