@@ -178,7 +178,7 @@ void CaptureServer::start(const shm::CaptureRequest& request,
     }
     deadline_ = now + std::chrono::seconds(request.seconds);
     for (const auto& order : orders_) {
-        order->session.store(session_.get(), std::memory_order_release);
+        order->offer(session_.get());
     }
     log_info("capture-started", {{"pid", process_of(reader_.get())}, {"seconds", request.seconds}});
 }
@@ -210,16 +210,15 @@ void CaptureServer::read_progress(Clock::time_point now) {
 // The reader is let go last: what it maps stays its own.
 void CaptureServer::finish() {
     for (const auto& order : orders_) {
-        order->session.store(nullptr, std::memory_order_release);
+        order->offer(nullptr);
     }
     is_ending_ = true;
     free_if_unused();
 }
 
 void CaptureServer::free_if_unused() {
-    const bool is_used = std::any_of(orders_.begin(), orders_.end(), [](const auto& order) {
-        return order->followed.load(std::memory_order_acquire) != nullptr;
-    });
+    const bool is_used = std::any_of(
+        orders_.begin(), orders_.end(), [](const auto& order) { return order->is_held(); });
     if (is_used) {
         return;
     }

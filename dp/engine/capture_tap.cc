@@ -8,12 +8,11 @@
 
 namespace fairlead::engine {
 
-void CaptureTap::take_over(CaptureSession* session) noexcept {
-    session_ = session;
-    writer_ = session == nullptr ? nullptr : &session->writer(worker_);
-    staging_ = session == nullptr ? nullptr : session->staging(worker_);
+void CaptureTap::take_over() noexcept {
+    session_ = order_->take();
+    writer_ = session_ == nullptr ? nullptr : &session_->writer(worker_);
+    staging_ = session_ == nullptr ? nullptr : session_->staging(worker_);
     count_ = 0;
-    order_->followed.store(session, std::memory_order_release);
 }
 
 void CaptureTap::write(shm::CapturePoint point,
@@ -107,19 +106,25 @@ void CaptureTap::leave(PortIndex port, std::span<rte_mbuf* const> mbufs) noexcep
 
 void CaptureTap::lose(const rte_mbuf* mbuf, DropReason reason) noexcept {
     const std::size_t number = number_of(mbuf);
-    if (number < count_) {
-        write_drop(number, reason);
-    } else if (session_->wants(shm::CapturePoint::kDrop)) {
-        const std::span<const std::uint8_t> bytes(rte_pktmbuf_mtod(mbuf, const std::uint8_t*),
-                                                  rte_pktmbuf_data_len(mbuf));
-        if (matches_filter(session_->filter(), bytes)) {
-            write(shm::CapturePoint::kDrop,
-                  port_,
-                  reason,
-                  bytes.first(std::min<std::size_t>(bytes.size(), session_->snap_bytes())),
-                  rte_pktmbuf_pkt_len(mbuf));
-        }
+    if (number == count_) {
+        lose_held(mbuf, port_, reason);
+        return;
     }
+    write_drop(number, reason);
+    writer_->publish();
+}
+
+void CaptureTap::lose_held(const rte_mbuf* mbuf, PortIndex port, DropReason reason) noexcept {
+    const std::span<const std::uint8_t> bytes(rte_pktmbuf_mtod(mbuf, const std::uint8_t*),
+                                              rte_pktmbuf_data_len(mbuf));
+    if (!session_->wants(shm::CapturePoint::kDrop) || !matches_filter(session_->filter(), bytes)) {
+        return;
+    }
+    write(shm::CapturePoint::kDrop,
+          port,
+          reason,
+          bytes.first(std::min<std::size_t>(bytes.size(), session_->snap_bytes())),
+          rte_pktmbuf_pkt_len(mbuf));
     writer_->publish();
 }
 

@@ -1,8 +1,8 @@
 // A worker's end of a capture: copies packets where the loop shows them to it.
 //
-// The control thread orders by a pointer; each worker takes it over at the top of its loop and
-// acknowledges it, so that the control thread knows when nobody uses a session any more. Without a
-// capture a worker compares one pointer a turn, and takes one branch a burst.
+// The control thread lends the session to each worker (dp/base/loan.h), which looks at the top of
+// its loop whether there is one. Without a capture a worker compares one pointer a turn, and takes
+// one branch a burst.
 //
 // In a burst: receive() first, before anything is changed, then decide() with the verdicts, then
 // leave() and lose() for what is sent and what cannot be. No clock but the TSC, no allocation, no
@@ -10,11 +10,10 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
 #include <span>
 
-#include "dp/base/cache_line.h"
+#include "dp/base/loan.h"
 #include "dp/engine/capture_session.h"
 #include "dp/forward/pipeline.h"
 
@@ -22,15 +21,8 @@ struct rte_mbuf;
 
 namespace fairlead::engine {
 
-// What the control thread and one worker tell each other.
-struct alignas(kCacheLineBytes) CaptureOrder {
-    // Stored with release by the control thread once the session is whole, and to nullptr to end
-    // it; acquired by the worker.
-    std::atomic<CaptureSession*> session{nullptr};
-    // Stored with release by the worker, which no longer uses another one; acquired by the control
-    // thread before it frees that.
-    std::atomic<CaptureSession*> followed{nullptr};
-};
+// What the control thread lends one worker.
+using CaptureOrder = Loan<CaptureSession>;
 
 class CaptureTap {
   public:
@@ -38,9 +30,8 @@ class CaptureTap {
 
     void follow() noexcept {
         count_ = 0;  // the last turn's bursts are over, and their packets may be others by now
-        CaptureSession* const ordered = order_->session.load(std::memory_order_acquire);
-        if (ordered != session_) [[unlikely]] {
-            take_over(ordered);
+        if (order_->is_news(session_)) [[unlikely]] {
+            take_over();
         }
     }
     [[nodiscard]] bool is_on() const noexcept { return session_ != nullptr; }
@@ -55,6 +46,8 @@ class CaptureTap {
     void leave(PortIndex port, std::span<rte_mbuf* const> mbufs) noexcept;
     // A packet that is not sent after all. One that is of no burst at hand is shown as it is now.
     void lose(const rte_mbuf* mbuf, DropReason reason) noexcept;
+    // The same for one of a burst before, which came by `port`.
+    void lose_held(const rte_mbuf* mbuf, PortIndex port, DropReason reason) noexcept;
 
     // No burst of `port` is at hand yet, or none any more.
     void forget(PortIndex port) noexcept {
@@ -63,7 +56,7 @@ class CaptureTap {
     }
 
   private:
-    void take_over(CaptureSession* session) noexcept;
+    void take_over() noexcept;
     void write(shm::CapturePoint point,
                PortIndex port,
                DropReason reason,

@@ -245,7 +245,7 @@ void Worker::let_go(const Released& released) noexcept {
     auto* const packet = static_cast<rte_mbuf*>(released.owner);
     if (released.verdict.action == Action::kDrop && tap_.is_on()) [[unlikely]] {
         adopt(packet, released.packet);
-        tap_.lose(packet, released.verdict.reason);
+        tap_.lose_held(packet, released.port, released.verdict.reason);
     }
     dispatch(packet, released.packet, released.verdict);
 }

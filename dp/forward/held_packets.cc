@@ -34,7 +34,10 @@ Released HeldPackets::add(ForwardContext& context, const Packet& packet, void* o
     Released leaving;
     if (size_ == kCapacity) {
         const Held oldest = take_oldest();
-        leaving = {oldest.packet, give_up(context, DropReason::kFragmentNoRoom), oldest.owner};
+        leaving = {oldest.packet,
+                   give_up(context, DropReason::kFragmentNoRoom),
+                   oldest.owner,
+                   oldest.port};
     }
     context.counters.worker->held_packets.add(1);
     put({packet, owner, context.receiving_port, context.now_ms + kHoldMs});
@@ -71,7 +74,7 @@ std::size_t HeldPackets::offer_oldest(ForwardContext& context,
             }
             verdicts[i] = give_up(context, DropReason::kFragment);
         }
-        leaving[leaving_count++] = {packets[i], verdicts[i], taken[i].owner};
+        leaving[leaving_count++] = {packets[i], verdicts[i], taken[i].owner, taken[i].port};
     }
     return leaving_count;
 }

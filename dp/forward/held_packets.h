@@ -31,6 +31,7 @@ struct Released {
     Packet packet;
     Verdict verdict;
     void* owner = nullptr;
+    PortIndex port{};  // that received it
 };
 
 class HeldPackets {

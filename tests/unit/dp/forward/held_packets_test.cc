@@ -74,13 +74,16 @@ TEST(HeldPackets, AreDroppedAndCountedWhenTheirTimeIsOver) {
     HeldPackets held;
     Piece piece(7, 50);
     rig.context.now_ms = 500;
+    rig.context.receiving_port = PortIndex{1};
     (void)held.add(rig.context, piece.packet(), &piece);
+    rig.context.receiving_port = PortIndex{0};
     rig.context.now_ms = 500 + kHoldMs - 1;
     EXPECT_TRUE(offered(held, rig.context).empty());
     rig.context.now_ms = 500 + kHoldMs;
     const std::vector<Released> leaving = offered(held, rig.context);
     ASSERT_EQ(leaving.size(), 1U);
     EXPECT_EQ(leaving[0].owner, &piece);
+    EXPECT_EQ(leaving[0].port, PortIndex{1});
     EXPECT_EQ(leaving[0].verdict.action, Action::kDrop);
     EXPECT_EQ(leaving[0].verdict.reason, DropReason::kFragment);
     EXPECT_EQ(rig.dropped(DropReason::kFragment), 1U);
