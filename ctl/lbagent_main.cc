@@ -3,8 +3,7 @@
 #include <cstdio>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
+#include "conf/command_line/command_line.h"
 #include "ctl/agent/agent.h"
 #include "ctl/agent/settings.h"
 
@@ -31,38 +30,29 @@ int parse_and_start(int argc, char** argv) {
     fairlead::agent::Arguments arguments;
     std::string run_dir = "/run/fairlead";
     bool is_removal = false;
-    CLI::App app(
-        "Puts VIPs on lo without announcing them, and unpacks the balancers' tunnels; on "
-        "SIGTERM everything is as it was before.",
-        "lbagent");
-    app.footer(kExamples);
-    app.set_version_flag("--version", FAIRLEAD_VERSION);
-    app.add_option("--interface", arguments.interface_name, "where the balancers' traffic arrives")
-        ->type_name("NAME");
-    app.add_option("--vip", arguments.vips, "an address to answer for; may be repeated")
-        ->type_name("ADDRESS");
-    app.add_option(
-           "--balancer", arguments.balancers, "from where tunnels are taken; may be repeated")
-        ->type_name("ADDRESS[/PREFIX]");
-    app.add_flag(
-        "--no-tunnel", arguments.no_tunnel, "take no tunnels: all services are forwarded by l2");
-    app.add_option("--mss",
-                   arguments.mss,
-                   "the largest segment that the tunnels carry, of IPv4; IPv6 gets 20 less. By "
-                   "default the interface's MTU less the largest tunnel header")
-        ->type_name("BYTES");
-    app.add_option("--run-dir", run_dir, "where the lock and the state are kept")
-        ->type_name("DIR")
-        ->capture_default_str();
-    auto* removal =
-        app.add_flag("--remove", is_removal, "take back what a killed lbagent left, and end");
-    for (const char* other : {"--interface", "--vip", "--balancer", "--no-tunnel", "--mss"}) {
-        removal->excludes(other);
-    }
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? 0 : kUsage;
+    fairlead::conf::CommandLine line(
+        "lbagent",
+        FAIRLEAD_VERSION,
+        "Puts VIPs on lo without announcing them, and unpacks the balancers' tunnels; on SIGTERM "
+        "everything is as it was before.",
+        kExamples);
+    line.add({"--interface", "NAME", "where the balancers' traffic arrives"},
+             arguments.interface_name);
+    line.add({"--vip", "ADDRESS", "an address to answer for; may be repeated"}, arguments.vips);
+    line.add({"--balancer", "ADDRESS[/PREFIX]", "from where tunnels are taken; may be repeated"},
+             arguments.balancers);
+    line.add(
+        "--no-tunnel", "take no tunnels: all services are forwarded by l2", arguments.no_tunnel);
+    line.add({"--mss",
+              "BYTES",
+              "the largest segment that the tunnels carry, of IPv4; IPv6 gets 20 less. By default "
+              "the interface's MTU less the largest tunnel header"},
+             arguments.mss);
+    line.add({"--run-dir", "DIR", "where the lock and the state are kept"}, run_dir);
+    line.add("--remove", "take back what a killed lbagent left, and end", is_removal);
+    line.exclude("--remove", {"--interface", "--vip", "--balancer", "--no-tunnel", "--mss"});
+    if (const auto code = line.read(argc, argv)) {
+        return *code;
     }
     arguments.run_dir = run_dir;
     return is_removal ? fairlead::agent::remove_leftovers(run_dir) : start(arguments);

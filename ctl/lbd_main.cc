@@ -8,17 +8,14 @@
 
 #include <sys/resource.h>
 
-#include <CLI/CLI.hpp>
-
+#include "conf/command_line/command_line.h"
 #include "ctl/api/listener.h"
 #include "ctl/api/routes.h"
 #include "ctl/daemon/daemon.h"
+#include "ctl/loop/main_loop.h"
 #include "ctl/metrics/exporter.h"
 #include "dp/base/log.h"
 #include "dp/base/notify.h"
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 
 namespace fairlead {
 namespace {
@@ -35,11 +32,10 @@ void take_all_descriptors() noexcept {
 
 class Program {
   public:
-    explicit Program(daemon::Options options)
-        : options_(std::move(options)), signals_(loop_, SIGTERM, SIGINT, SIGHUP) {}
+    explicit Program(daemon::Options options) : options_(std::move(options)) {}
 
     int run() {
-        auto opened = daemon::Daemon::open(loop_, options_);
+        auto opened = daemon::Daemon::open(loop_.context(), options_);
         if (!opened) {
             return refuse_to_start(opened.error().message);
         }
@@ -47,7 +43,7 @@ class Program {
         exporter_.emplace(*daemon_);
         handler_ = std::make_shared<const api::Handler>(
             api::make_handler(*daemon_, [this] { return exporter_->render(); }));
-        wait_for_signal();
+        loop_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
         daemon_->start([this] { begin_to_answer(); });
         loop_.run();
         return exit_code_;
@@ -64,7 +60,7 @@ class Program {
         const conf::ApiConfig& config = daemon_->model().config().api;
         const std::string socket =
             config.socket.empty() ? options_.run_dir + "/lbd.sock" : config.socket;
-        auto unix_listener = api::Listener::listen_unix(loop_, socket, handler_);
+        auto unix_listener = api::Listener::listen_unix(loop_.context(), socket, handler_);
         if (!unix_listener) {
             refuse_to_start(unix_listener.error().message);
             stop();
@@ -72,7 +68,7 @@ class Program {
         }
         unix_listener_.emplace(std::move(*unix_listener));
         if (!config.listen.empty()) {
-            auto tcp_listener = api::Listener::listen_tcp(loop_, config.listen, handler_);
+            auto tcp_listener = api::Listener::listen_tcp(loop_.context(), config.listen, handler_);
             if (!tcp_listener) {
                 refuse_to_start(tcp_listener.error().message);
                 stop();
@@ -88,20 +84,14 @@ class Program {
         notify_service_manager("READY=1");
     }
 
-    void wait_for_signal() {
-        signals_.async_wait([this](const boost::system::error_code& error, int signal) {
-            if (error) {
-                return;
-            }
-            if (signal == SIGHUP) {
-                // The outcome is in the log and in `lbctl status`.
-                static_cast<void>(daemon_->reload({"SIGHUP", ""}));
-                wait_for_signal();
-                return;
-            }
-            log_info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
-            stop();
-        });
+    void on_signal(int signal) {
+        if (signal == SIGHUP) {
+            // The outcome is in the log and in `lbctl status`.
+            static_cast<void>(daemon_->reload({"SIGHUP", ""}));
+            return;
+        }
+        log_info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});
+        stop();
     }
 
     // Tables and routes stay: the engine goes on.
@@ -119,8 +109,7 @@ class Program {
 
     daemon::Options options_;
     // The loop outlives, and so is destroyed after, whatever hangs on it.
-    boost::asio::io_context loop_{1};
-    boost::asio::signal_set signals_;
+    loop::MainLoop loop_;
     std::unique_ptr<daemon::Daemon> daemon_;
     std::optional<metrics::Exporter> exporter_;
     std::shared_ptr<const api::Handler> handler_;
@@ -136,17 +125,15 @@ int main(int argc, char** argv) {
     try {
         fairlead::daemon::Options options{
             "/etc/fairlead/fairlead.toml", "/run/fairlead", "/var/lib/fairlead", FAIRLEAD_VERSION};
-        CLI::App app{"lbd: keeps the engine's tables: configuration, health checks, API, metrics"};
-        app.set_version_flag("--version", "lbd " FAIRLEAD_VERSION);
-        app.add_option("--config", options.config, "the configuration")->capture_default_str();
-        app.add_option("--run-dir", options.run_dir, "the socket and the shared segments")
-            ->capture_default_str();
-        app.add_option("--state-dir", options.state_dir, "what was changed at run time")
-            ->capture_default_str();
-        try {
-            app.parse(argc, argv);
-        } catch (const CLI::ParseError& error) {
-            return app.exit(error) == 0 ? 0 : 2;
+        fairlead::conf::CommandLine line(
+            "lbd",
+            FAIRLEAD_VERSION,
+            "Keeps the engine's tables: configuration, health checks, API, metrics.");
+        line.add({"--config", "FILE", "the configuration, shared with lbdp"}, options.config);
+        line.add({"--run-dir", "DIR", "the socket and the shared segments"}, options.run_dir);
+        line.add({"--state-dir", "DIR", "what was changed at run time"}, options.state_dir);
+        if (const auto code = line.read(argc, argv)) {
+            return *code;
         }
         fairlead::take_all_descriptors();
         std::signal(SIGPIPE, SIG_IGN);  // a peer that has gone is an error of write()

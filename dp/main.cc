@@ -5,8 +5,7 @@
 #include <exception>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
+#include "conf/command_line/command_line.h"
 #include "conf/schema/parse.h"
 #include "dp/base/log.h"
 #include "dp/engine/engine.h"
@@ -83,21 +82,16 @@ int run(const std::string& config_path, const std::string& run_dir) {
 
 int main(int argc, char** argv) {
     try {
-        CLI::App app("lbdp, Fairlead's engine: forwards the packets of virtual services.", "lbdp");
         std::string config = "/etc/fairlead/fairlead.toml";
         std::string run_dir = "/run/fairlead";
-        app.add_option("--config", config, "The configuration, shared with lbd")
-            ->capture_default_str()
-            ->type_name("FILE");
-        app.add_option("--run-dir", run_dir, "Shared memory and sockets, shared with lbd")
-            ->capture_default_str()
-            ->type_name("DIR");
-        app.set_version_flag("--version", std::string("lbdp ") + FAIRLEAD_VERSION);
-        try {
-            app.parse(argc, argv);
-        } catch (const CLI::ParseError& error) {
-            const int code = app.exit(error);
-            return code == 0 ? 0 : 2;
+        fairlead::conf::CommandLine line(
+            "lbdp",
+            FAIRLEAD_VERSION,
+            "Fairlead's engine: forwards the packets of virtual services.");
+        line.add({"--config", "FILE", "the configuration, shared with lbd"}, config);
+        line.add({"--run-dir", "DIR", "shared memory and sockets, shared with lbd"}, run_dir);
+        if (const auto code = line.read(argc, argv)) {
+            return *code;
         }
         return fairlead::run(config, run_dir);
     } catch (const std::exception& error) {

@@ -8,9 +8,8 @@
 #include <string>
 
 #include "ctl/api/message.h"
+#include "ctl/loop/io_context_fwd.h"
 #include "dp/base/result.h"
-
-#include <boost/asio/io_context.hpp>
 
 namespace fairlead::api {
 

@@ -5,12 +5,11 @@
 #include "ctl/daemon/directories.h"
 #include "ctl/daemon/observe.h"
 #include "ctl/daemon/seed_file.h"
+#include "ctl/loop/main_loop.h"
 #include "ctl/model/intent.h"
 #include "ctl/model/overrides_file.h"
 #include "dp/base/log.h"
 #include "dp/base/notify.h"
-
-#include <boost/asio/post.hpp>
 
 namespace fairlead::daemon {
 namespace {
@@ -93,8 +92,8 @@ Status Daemon::open_parts() {
         }
     }
     departures_ = std::make_unique<Departures>(*publisher_, telemetry_);
-    auto neighbors = neighbor::NeighborTable::open(
-        loop_.get_executor(), model_->config().ports, [this] { on_neighbors(); });
+    auto neighbors =
+        neighbor::NeighborTable::open(loop_, model_->config().ports, [this] { on_neighbors(); });
     if (!neighbors) {
         return Unexpected{neighbors.error()};
     }
@@ -110,7 +109,7 @@ Status Daemon::open_parts() {
 // Without it everything is forwarded all the same, but for what a smaller link on the way refuses.
 void Daemon::open_path_mtus() {
     auto opened = neighbor::PathMtuListener::open(
-        loop_.get_executor(),
+        loop_,
         [this](const IpAddress& source, const IpAddress& destination) {
             return is_own_tunnel(neighbors_->ports(), *model_, source, destination);
         },
@@ -181,7 +180,7 @@ void Daemon::publish_soon() {
         return;
     }
     is_publish_due_ = true;
-    boost::asio::post(loop_, [this] { publish_observed(); });
+    loop::post(loop_, [this] { publish_observed(); });
 }
 
 // On a refusal the last tables stay in force, and the next try takes in what has changed since.
@@ -201,12 +200,7 @@ void Daemon::publish_observed() {
         log_error("publish-refused", {{"reason", publish_problem_}});
     }
     is_publish_due_ = true;
-    publish_timer_.expires_after(kPublishRetry);
-    publish_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            publish_observed();
-        }
-    });
+    publish_timer_.after(kPublishRetry, [this] { publish_observed(); });
 }
 
 void Daemon::after_change() {
@@ -228,12 +222,7 @@ void Daemon::look_for_departures() {
     if (!is_departure_watched_) {
         return;
     }
-    departure_timer_.expires_after(kDepartureLook);
-    departure_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            look_for_departures();
-        }
-    });
+    departure_timer_.after(kDepartureLook, [this] { look_for_departures(); });
 }
 
 void Daemon::tick() {
@@ -248,12 +237,7 @@ void Daemon::tick() {
         }
     }
     notify_service_manager("WATCHDOG=1");
-    tick_timer_.expires_after(kTick);
-    tick_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (!error) {
-            tick();
-        }
-    });
+    tick_timer_.after(kTick, [this] { tick(); });
 }
 
 std::vector<std::string> Daemon::problems() {

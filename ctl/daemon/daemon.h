@@ -17,6 +17,7 @@
 #include "ctl/daemon/departures.h"
 #include "ctl/daemon/waiters.h"
 #include "ctl/health/checker.h"
+#include "ctl/loop/timer.h"
 #include "ctl/model/config_diff.h"
 #include "ctl/model/model.h"
 #include "ctl/neighbor/neighbor_table.h"
@@ -24,9 +25,6 @@
 #include "ctl/publish/publisher.h"
 #include "ctl/publish/telemetry_view.h"
 #include "dp/base/result.h"
-
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 namespace fairlead::daemon {
 
@@ -140,9 +138,9 @@ class Daemon {
     health::Checker checker_;
     std::uint64_t checked_shape_ = 0;  // of the model that the checker has its targets from
     Waiters waiters_;
-    boost::asio::steady_timer publish_timer_;
-    boost::asio::steady_timer departure_timer_;
-    boost::asio::steady_timer tick_timer_;
+    loop::Timer publish_timer_;
+    loop::Timer departure_timer_;
+    loop::Timer tick_timer_;
     ReloadState reload_state_;
     std::string overrides_problem_;
     std::string publish_problem_;

@@ -30,12 +30,7 @@ void Waiters::look() {
     waiters_ = std::move(waiting);
     is_polling_ = !waiters_.empty();
     if (is_polling_) {
-        timer_.expires_after(kPoll);
-        timer_.async_wait([this](const boost::system::error_code& error) {
-            if (!error) {
-                look();
-            }
-        });
+        timer_.after(kPoll, [this] { look(); });
     }
     for (auto& [done, why] : ready) {  // last: it may come back with wait()
         done(std::move(why));

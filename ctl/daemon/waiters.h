@@ -9,9 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "ctl/loop/timer.h"
 #include "ctl/publish/telemetry_view.h"
-
-#include <boost/asio/steady_timer.hpp>
 
 namespace fairlead::daemon {
 
@@ -37,7 +36,7 @@ class Waiters {
     [[nodiscard]] std::string reason(bool engine_runs);
 
     publish::TelemetryView& telemetry_;
-    boost::asio::steady_timer timer_;
+    loop::Timer timer_;
     std::vector<Waiter> waiters_;
     bool is_polling_ = false;
 };

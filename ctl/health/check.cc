@@ -2,9 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "ctl/loop/timer.h"
+
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_static_buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -94,12 +95,7 @@ class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
     void start(const asio::ip::tcp::endpoint& endpoint) {
         started_ = steady_clock::now();
         deadline_ = started_ + health_.timeout;
-        timer_.expires_at(deadline_);
-        timer_.async_wait([self = shared_from_this()](const error_code& error) {
-            if (!error) {
-                self->time_is_up();
-            }
-        });
+        timer_.at(deadline_, [self = shared_from_this()] { self->time_is_up(); });
         error_code error;
         socket_.open(endpoint.protocol(), error);
         if (error) {
@@ -119,7 +115,7 @@ class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
                               });
     }
 
-    void cancel() override {
+    void cancel() noexcept override {
         done_ = nullptr;
         close();
     }
@@ -160,14 +156,14 @@ class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
         }
     }
 
-    void close() {
+    void close() noexcept {
         error_code ignored;
         socket_.close(ignored);
         timer_.cancel();
     }
 
     asio::ip::tcp::socket socket_;
-    asio::steady_timer timer_;
+    loop::Timer timer_;
     conf::HealthConfig health_;
     Done done_;
     steady_clock::time_point started_;

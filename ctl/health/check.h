@@ -8,9 +8,8 @@
 
 #include "conf/schema/config.h"
 #include "ctl/health/outcome.h"
+#include "ctl/loop/io_context_fwd.h"
 #include "dp/net/ip_address.h"
-
-#include <boost/asio/io_context.hpp>
 
 namespace fairlead::health {
 
@@ -26,7 +25,7 @@ class Check {
     Check& operator=(Check&&) = delete;
 
     // Ends it without a result; `done` is not called.
-    virtual void cancel() = 0;
+    virtual void cancel() noexcept = 0;
 };
 
 // Begins a check of type tcp or http. `done` is called once, on the loop, later than this returns.

@@ -4,9 +4,8 @@
 #include <utility>
 
 #include "ctl/health/check.h"
-
-#include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
+#include "ctl/loop/main_loop.h"
+#include "ctl/loop/timer.h"
 
 namespace fairlead::health {
 
@@ -34,7 +33,7 @@ struct Checker::Entry {
     Target target;
     RiseFall state;
     Report report;
-    boost::asio::steady_timer timer;
+    loop::Timer timer;
     Clock::time_point due;  // of the check that runs or comes next
     std::shared_ptr<Check> check;
     bool is_retired = false;
@@ -78,15 +77,8 @@ Checker::Checker(boost::asio::io_context& loop,
     : loop_(loop), on_transition_(std::move(on_transition)), max_concurrent_(max_concurrent) {}
 
 Checker::~Checker() {
-    try {
-        for (const auto& [name, entry] : entries_) {
-            retire(entry);
-        }
-    } catch (const boost::system::system_error&) {
-        // A timer that cannot be cancelled finds its entry retired, or is destroyed with the loop.
-        for (const auto& [name, entry] : entries_) {
-            entry->is_retired = true;
-        }
+    for (const auto& [name, entry] : entries_) {
+        retire(entry);
     }
 }
 
@@ -114,7 +106,7 @@ void Checker::set_targets(std::vector<Target> targets) {
         entry->target = std::move(target);
         entries_[name] = entry;
         // One that waits or runs finds its next turn when it ends.
-        if (changes_turns && is_checked && entry->check == nullptr && entry->timer.cancel() > 0) {
+        if (changes_turns && is_checked && entry->check == nullptr && entry->timer.cancel()) {
             schedule(entry, Clock::now());
         }
     }
@@ -134,7 +126,7 @@ void Checker::begin(const std::shared_ptr<Entry>& entry) {
     }
     if (entry->state.is_undecided()) {
         entry->due = Clock::now();
-        boost::asio::post(loop_, [this, entry] {
+        loop::post(loop_, [this, entry] {
             if (!entry->is_retired) {
                 due(entry);
             }
@@ -152,12 +144,7 @@ void Checker::schedule(const std::shared_ptr<Entry>& entry, Clock::time_point af
         turn = next_turn(entry->target, now);
     }
     entry->due = turn;
-    entry->timer.expires_at(entry->due);
-    entry->timer.async_wait([this, entry](const boost::system::error_code& error) {
-        if (!error && !entry->is_retired) {
-            due(entry);
-        }
-    });
+    entry->timer.at(entry->due, [this, entry] { due(entry); });
 }
 
 void Checker::due(const std::shared_ptr<Entry>& entry) {
@@ -226,7 +213,7 @@ void Checker::judge(const std::shared_ptr<Entry>& entry, const CheckResult& resu
 
 void Checker::announce(const std::shared_ptr<Entry>& entry, std::string why) {
     entry->report.since = std::chrono::system_clock::now();
-    boost::asio::post(loop_, [this, entry, health = entry->report.health, why = std::move(why)] {
+    loop::post(loop_, [this, entry, health = entry->report.health, why = std::move(why)] {
         if (!entry->is_retired) {
             on_transition_(entry->target, health, why);
         }
@@ -234,7 +221,7 @@ void Checker::announce(const std::shared_ptr<Entry>& entry, std::string why) {
 }
 
 // Pending operations hold the entry still; none of them touches the checker any more.
-void Checker::retire(const std::shared_ptr<Entry>& entry) {
+void Checker::retire(const std::shared_ptr<Entry>& entry) noexcept {
     entry->is_retired = true;
     entry->timer.cancel();
     if (entry->check != nullptr) {

@@ -29,10 +29,9 @@
 #include "ctl/health/histogram.h"
 #include "ctl/health/outcome.h"
 #include "ctl/health/rise_fall.h"
+#include "ctl/loop/io_context_fwd.h"
 #include "ctl/model/states.h"
 #include "dp/net/ip_address.h"
-
-#include <boost/asio/io_context.hpp>
 
 namespace fairlead::health {
 
@@ -115,7 +114,7 @@ class Checker {
     void finished(const std::shared_ptr<Entry>& entry, const CheckResult& result);
     void judge(const std::shared_ptr<Entry>& entry, const CheckResult& result);
     void announce(const std::shared_ptr<Entry>& entry, std::string why);
-    void retire(const std::shared_ptr<Entry>& entry);
+    void retire(const std::shared_ptr<Entry>& entry) noexcept;
     void note_lag(std::chrono::nanoseconds lag);
 
     boost::asio::io_context& loop_;

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <fcntl.h>
-
 namespace fairlead::neighbor {
 
 namespace {
@@ -30,30 +28,27 @@ std::string no_vlan_interface(const conf::PortConfig& port) {
 
 }  // namespace
 
-Result<std::unique_ptr<NeighborTable>> NeighborTable::open(
-    const boost::asio::any_io_executor& executor,
-    std::vector<conf::PortConfig> ports,
-    std::function<void()> on_change) {
+Result<std::unique_ptr<NeighborTable>> NeighborTable::open(boost::asio::io_context& loop,
+                                                           std::vector<conf::PortConfig> ports,
+                                                           std::function<void()> on_change) {
     Result<std::unique_ptr<Kernel>> kernel = Kernel::open();
     if (!kernel) {
         return Unexpected{kernel.error()};
     }
-    return std::unique_ptr<NeighborTable>(new NeighborTable(
-        executor, std::move(kernel).value(), std::move(ports), std::move(on_change)));
+    return std::unique_ptr<NeighborTable>(
+        new NeighborTable(loop, std::move(kernel).value(), std::move(ports), std::move(on_change)));
 }
 
-NeighborTable::NeighborTable(const boost::asio::any_io_executor& executor,
+NeighborTable::NeighborTable(boost::asio::io_context& loop,
                              std::unique_ptr<Kernel> kernel,
                              std::vector<conf::PortConfig> ports,
                              std::function<void()> on_change)
     : kernel_(std::move(kernel)),
       ports_(std::move(ports)),
       on_change_(std::move(on_change)),
-      // The descriptor closes what it holds, and the socket is libnl's: it gets a duplicate.
-      notifications_(executor, ::fcntl(kernel_->notification_fd(), F_DUPFD_CLOEXEC, 0)),
-      soon_(executor) {
+      notifications_(loop, kernel_->notification_fd(), [this] { on_notifications(); }),
+      soon_(loop) {
     read_everything();
-    watch();
 }
 
 void NeighborTable::read_everything() {
@@ -65,28 +60,13 @@ void NeighborTable::read_everything() {
     }
 }
 
-void NeighborTable::watch() {
-    notifications_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                              [this](const boost::system::error_code& error) {
-                                  if (error) {
-                                      return;  // the table is being destroyed
-                                  }
-                                  more_than_neighbors_ = kernel_->drain() || more_than_neighbors_;
-                                  read_soon();
-                                  watch();
-                              });
-}
-
-void NeighborTable::read_soon() {
+void NeighborTable::on_notifications() {
+    more_than_neighbors_ = kernel_->drain() || more_than_neighbors_;
     if (is_reading_soon_) {
         return;
     }
     is_reading_soon_ = true;
-    soon_.expires_after(kCoalesce);
-    soon_.async_wait([this](const boost::system::error_code& error) {
-        if (error) {
-            return;
-        }
+    soon_.after(kCoalesce, [this] {
         is_reading_soon_ = false;
         read_everything();
         on_change_();

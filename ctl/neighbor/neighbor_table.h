@@ -5,7 +5,7 @@
 // keep the neighbors that are needed (traffic that bypasses it never refreshes them). A vdev port
 // has no kernel behind it: its address, gateway and gateway_mac in the file stand in.
 //
-// Thread: the daemon's loop. Memory: the executor and the callback must outlive it.
+// Thread: the daemon's loop. Memory: the loop and the callback must outlive it.
 #pragma once
 
 #include <chrono>
@@ -17,12 +17,10 @@
 #include <vector>
 
 #include "conf/schema/config.h"
+#include "ctl/loop/timer.h"
+#include "ctl/loop/watch.h"
 #include "ctl/neighbor/kernel.h"
 #include "ctl/publish/publisher.h"
-
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 namespace fairlead::neighbor {
 
@@ -37,7 +35,7 @@ class NeighborTable {
     // Reads everything once. `on_change` is called from the loop when anything that may change an
     // answer has changed, at most every 10 ms. Error: netlink is not there.
     [[nodiscard]] static Result<std::unique_ptr<NeighborTable>> open(
-        const boost::asio::any_io_executor& executor,
+        boost::asio::io_context& loop,
         std::vector<conf::PortConfig> ports,
         std::function<void()> on_change);
 
@@ -53,13 +51,12 @@ class NeighborTable {
                                      bool same_segment);
 
   private:
-    NeighborTable(const boost::asio::any_io_executor& executor,
+    NeighborTable(boost::asio::io_context& loop,
                   std::unique_ptr<Kernel> kernel,
                   std::vector<conf::PortConfig> ports,
                   std::function<void()> on_change);
     void read_everything();
-    void watch();
-    void read_soon();
+    void on_notifications();
     [[nodiscard]] std::optional<Interface> interface_of(const conf::PortConfig& port) const;
     [[nodiscard]] std::optional<Resolution> resolve_on_vdev(
         const IpAddress& backend,
@@ -75,8 +72,8 @@ class NeighborTable {
     std::unique_ptr<Kernel> kernel_;
     std::vector<conf::PortConfig> ports_;
     std::function<void()> on_change_;
-    boost::asio::posix::stream_descriptor notifications_;
-    boost::asio::steady_timer soon_;
+    loop::Watch notifications_;
+    loop::Timer soon_;
     bool is_reading_soon_ = false;
     bool more_than_neighbors_ = true;  // changed since the last reading
     std::vector<Interface> interfaces_;

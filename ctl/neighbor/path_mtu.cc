@@ -62,21 +62,22 @@ std::optional<std::uint32_t> PathMtuTable::of(const IpAddress& backend) const {
     return found == entries_.end() ? std::nullopt : std::optional(found->second.mtu_bytes);
 }
 
-PathMtuListener::PathMtuListener(const boost::asio::any_io_executor& executor,
+PathMtuListener::PathMtuListener(boost::asio::io_context& loop,
                                  IsTunnel is_tunnel,
                                  std::function<void()> on_change)
-    : is_tunnel_(std::move(is_tunnel)),
+    : loop_(loop),
+      is_tunnel_(std::move(is_tunnel)),
       on_change_(std::move(on_change)),
-      listeners_{{{boost::asio::posix::stream_descriptor(executor), &read_tunnel_error_v4},
-                  {boost::asio::posix::stream_descriptor(executor), &read_tunnel_error_v6}}},
-      end_timer_(executor) {}
+      end_timer_(loop) {
+    listeners_[0].read = &read_tunnel_error_v4;
+    listeners_[1].read = &read_tunnel_error_v6;
+}
 
-Result<std::unique_ptr<PathMtuListener>> PathMtuListener::open(
-    const boost::asio::any_io_executor& executor,
-    IsTunnel is_tunnel,
-    std::function<void()> on_change) {
+Result<std::unique_ptr<PathMtuListener>> PathMtuListener::open(boost::asio::io_context& loop,
+                                                               IsTunnel is_tunnel,
+                                                               std::function<void()> on_change) {
     std::unique_ptr<PathMtuListener> opened(
-        new PathMtuListener(executor, std::move(is_tunnel), std::move(on_change)));
+        new PathMtuListener(loop, std::move(is_tunnel), std::move(on_change)));
     for (const auto& [index, family] : {std::pair(0U, AF_INET), std::pair(1U, AF_INET6)}) {
         if (Status good = opened->listen(opened->listeners_[index], family); !good) {
             return Unexpected{good.error()};
@@ -89,34 +90,24 @@ Status PathMtuListener::listen(Listener& listener, int family) {
     constexpr int kIcmp = IPPROTO_ICMP;
     constexpr int kIcmpv6 = IPPROTO_ICMPV6;
     const int protocol = family == AF_INET ? kIcmp : kIcmpv6;
-    const int socket = ::socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
-    if (socket < 0) {
+    listener.socket =
+        Descriptor(::socket(family, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
+    if (!listener.socket.is_open()) {
         return fail("cannot hear ICMP errors about the tunnels: " + error_text(errno) +
                     "; lbd needs CAP_NET_RAW");
     }
-    listener.socket.assign(socket);
-    if (filter(socket, family) != 0) {
+    if (filter(listener.socket.get(), family) != 0) {
         return fail("cannot hear ICMP errors about the tunnels: " + error_text(errno));
     }
-    wait(listener);
+    listener.watch.emplace(
+        loop_, listener.socket.get(), [this, &listener] { read_some(listener); });
     return {};
-}
-
-void PathMtuListener::wait(Listener& listener) {
-    listener.socket.async_wait(boost::asio::posix::stream_descriptor::wait_read,
-                               [this, &listener](const boost::system::error_code& error) {
-                                   if (!error) {
-                                       read_some(listener);
-                                       wait(listener);
-                                   }
-                               });
 }
 
 void PathMtuListener::read_some(Listener& listener) {
     std::array<std::uint8_t, kMessageBytes> message{};
     for (int i = 0; i < kMessagesATurn; ++i) {
-        const ssize_t size =
-            ::recv(listener.socket.native_handle(), message.data(), message.size(), 0);
+        const ssize_t size = ::recv(listener.socket.get(), message.data(), message.size(), 0);
         if (size < 0) {
             return;  // nothing is left, or the socket has an error to tell that is not about us
         }
@@ -148,11 +139,7 @@ void PathMtuListener::wait_for_end() {
     if (!end) {
         return;
     }
-    end_timer_.expires_at(*end);
-    end_timer_.async_wait([this](const boost::system::error_code& error) {
-        if (error) {
-            return;
-        }
+    end_timer_.at(*end, [this] {
         if (table_.expire(PathMtuTable::Clock::now())) {
             on_change_();
         }

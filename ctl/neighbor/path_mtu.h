@@ -10,12 +10,13 @@
 //
 //   P1. A message is believed only if it quotes a packet from one of our tunnel sources to one of
 //       our backends (`is_tunnel`). Both can be guessed: so the MTU is never lowered below what a
-//       path must carry, 576 bytes for IPv4 (RFC 1122, 3.3.3) and 1,280 for IPv6 (RFC 8200, 5).
+//       path must carry, 576 bytes for IPv4 (RFC 1122, 3.3.3) and 1,280 for IPv6 (RFC 8200, 5);
+//       who uses it knows what the tunnel must carry.
 //   P2. A smaller MTU counts for ten minutes after it was last said (RFC 8201, 4), and is only
 //       raised by its end, never by a message.
 //   P3. There are at most as many entries as backends, since `is_tunnel` knows no other address.
 //
-// Thread: the daemon's loop. The executor and the callbacks must outlive it.
+// Thread: the daemon's loop. The loop and the callbacks must outlive it.
 #pragma once
 
 #include <array>
@@ -24,15 +25,15 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 
+#include "ctl/loop/timer.h"
+#include "ctl/loop/watch.h"
 #include "ctl/neighbor/tunnel_error.h"
+#include "dp/base/descriptor.h"
 #include "dp/base/result.h"
-
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 
 namespace fairlead::neighbor {
 
@@ -69,9 +70,7 @@ class PathMtuListener {
 
     // `on_change` is called when an MTU is other than before. Error: no raw socket (CAP_NET_RAW).
     [[nodiscard]] static Result<std::unique_ptr<PathMtuListener>> open(
-        const boost::asio::any_io_executor& executor,
-        IsTunnel is_tunnel,
-        std::function<void()> on_change);
+        boost::asio::io_context& loop, IsTunnel is_tunnel, std::function<void()> on_change);
 
     [[nodiscard]] std::optional<std::uint32_t> of(const IpAddress& backend) const {
         return table_.of(backend);
@@ -83,26 +82,27 @@ class PathMtuListener {
   private:
     using Reader = std::optional<TunnelError> (*)(std::span<const std::uint8_t>) noexcept;
     struct Listener {
-        boost::asio::posix::stream_descriptor socket;
         Reader read;
+        Descriptor socket;
+        std::optional<loop::Watch> watch;
     };
 
-    PathMtuListener(const boost::asio::any_io_executor& executor,
+    PathMtuListener(boost::asio::io_context& loop,
                     IsTunnel is_tunnel,
                     std::function<void()> on_change);
     [[nodiscard]] Status listen(Listener& listener, int family);
-    void wait(Listener& listener);
     void read_some(Listener& listener);
     void note(const TunnelError& error);
     void wait_for_end();
 
+    boost::asio::io_context& loop_;
     IsTunnel is_tunnel_;
     std::function<void()> on_change_;
     PathMtuTable table_;
     std::uint64_t believed_ = 0;
     std::uint64_t ignored_ = 0;
     std::array<Listener, 2> listeners_;
-    boost::asio::steady_timer end_timer_;
+    loop::Timer end_timer_;
 };
 
 }  // namespace fairlead::neighbor

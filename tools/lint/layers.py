@@ -3,7 +3,7 @@
 
 Quoted includes are written from the root. What an outside library may be included by is checked too:
 DPDK only by dp/engine, toml++ only by conf/schema, libpcap only by ctl/capture, CLI11 only by ctl/cli and
-the main programs, generated BPF skeletons only by bpf/loader. Tests may include anything.
+conf/command_line, generated BPF skeletons only by bpf/loader. Tests may include anything.
 """
 
 import re
@@ -20,13 +20,14 @@ MAY_USE = {
     "dp/flow": ["dp/base", "dp/net", "dp/shm", "bpf/abi"],
     "dp/forward": DP_ORDER[:-1] + ["bpf/abi"],
     "dp/engine": DP_ORDER + ["bpf/loader", "bpf/abi"],
-    "dp": DP_ORDER + ["dp/engine", "conf/schema", "bpf/loader", "bpf/abi"],  # dp/main.cc
+    "dp": DP_ORDER + ["dp/engine", "conf/command_line", "conf/schema", "bpf/loader", "bpf/abi"],  # dp/main.cc
+    "conf/command_line": [],
     "conf/schema": ["dp/base", "dp/net"],
     "bpf/abi": [],
     "bpf/include": ["bpf/abi"],
     "bpf/loader": ["dp/base", "bpf/abi"],
     "bpf": ["bpf/abi", "bpf/include"],  # the BPF programs themselves
-    "ctl": ["ctl"] + DP_ORDER + ["conf/schema", "bpf/loader", "bpf/abi"],
+    "ctl": ["ctl"] + DP_ORDER + ["conf/command_line", "conf/schema", "bpf/loader", "bpf/abi"],
     "tests": None,  # anything
 }
 
@@ -34,7 +35,7 @@ MAY_USE = {
 OUTSIDE = [
     (re.compile(r"^rte_\w+\.h$"), "DPDK", re.compile(r"^(dp/engine|tests)/")),
     (re.compile(r"^toml(\+\+|plusplus)?(/|\.h)"), "toml++", re.compile(r"^(conf/schema|tests)/")),
-    (re.compile(r"^CLI/"), "CLI11", re.compile(r"^(ctl/cli/|ctl/\w*main\.cc$|dp/\w*main\.cc$|tests/)")),
+    (re.compile(r"^CLI/"), "CLI11", re.compile(r"^(ctl/cli|conf/command_line|tests)/")),
     (re.compile(r"^pcap"), "libpcap", re.compile(r"^(ctl/capture|tests)/")),
     (re.compile(r"\.skel\.h$"), "a generated BPF skeleton", re.compile(r"^(bpf/loader|tests)/")),
 ]

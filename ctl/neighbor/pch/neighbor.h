@@ -5,6 +5,3 @@
 #include <vector>
 
 #include "ctl/publish/publisher.h"
-
-#include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>

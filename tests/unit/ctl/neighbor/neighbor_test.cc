@@ -76,8 +76,7 @@ TEST(DesiredPort, ATunnelSourcePrefixIsHandedOnAndStandsInForAMissingAddress) {
 class NeighborTableTest : public testing::Test {
   protected:
     NeighborTable& open(std::vector<PortConfig> ports) {
-        auto opened =
-            NeighborTable::open(loop_.get_executor(), std::move(ports), [this] { ++changes_; });
+        auto opened = NeighborTable::open(loop_, std::move(ports), [this] { ++changes_; });
         EXPECT_TRUE(opened) << opened.error().message;
         table_ = std::move(opened).value();
         return *table_;
