@@ -126,7 +126,10 @@ std::optional<std::uint32_t> Daemon::path_mtu_to(const model::Service& service,
                                                  const model::Backend& backend) const {
     return path_mtus_ == nullptr || service.config.forwarding == conf::Forwarding::kL2
                ? std::nullopt
-               : path_mtus_->of(backend.address);
+               : known_path_mtu(*path_mtus_,
+                                model::mode_of(service.config.forwarding),
+                                service.config.vip,
+                                backend.address);
 }
 
 publish::DesiredTables Daemon::desired(const model::Model& model) const {

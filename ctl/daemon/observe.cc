@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ctl/neighbor/port_facts.h"
+#include "dp/forward/tunnel.h"
 
 namespace fairlead::daemon {
 
@@ -40,13 +41,32 @@ bool is_own_tunnel(const std::vector<publish::DesiredPort>& ports,
     return is_ours && std::any_of(services.begin(), services.end(), has_destination);
 }
 
+std::uint32_t least_path_mtu(shm::ForwardingMode mode,
+                             const IpAddress& vip,
+                             const IpAddress& backend) {
+    if (vip.is_v4()) {
+        return backend.is_v4() ? neighbor::kLeastPathMtuV4 : neighbor::kLeastPathMtuV6;
+    }
+    return neighbor::kLeastPathMtuV6 + tunnel_overhead(mode, !backend.is_v4());
+}
+
+std::optional<std::uint32_t> known_path_mtu(const neighbor::PathMtuListener& listener,
+                                            shm::ForwardingMode mode,
+                                            const IpAddress& vip,
+                                            const IpAddress& backend) {
+    const auto said = listener.of(backend);
+    return said ? std::optional(std::max(*said, least_path_mtu(mode, vip, backend))) : std::nullopt;
+}
+
 void set_path_mtus(const neighbor::PathMtuListener& listener, publish::DesiredTables& tables) {
     for (publish::DesiredService& service : tables.services) {
         if (service.mode == shm::ForwardingMode::kL2) {
             continue;
         }
         for (publish::DesiredBackend& backend : service.backends) {
-            backend.path_mtu_bytes = listener.of(backend.address).value_or(shm::kNoPathMtu);
+            backend.path_mtu_bytes =
+                known_path_mtu(listener, service.mode, service.vip, backend.address)
+                    .value_or(shm::kNoPathMtu);
         }
     }
 }

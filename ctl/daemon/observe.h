@@ -1,6 +1,8 @@
 // Between the model and those who look at the world for it: the kernel's neighbors and the checks.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "ctl/health/checker.h"
@@ -18,6 +20,17 @@ bool observe_links(neighbor::NeighborTable& neighbors, model::Model& model, mode
                                  const model::Model& model,
                                  const IpAddress& source,
                                  const IpAddress& destination);
+// The least that the way through a tunnel counts as taking, whatever a message says: what a path of
+// the backend's family must carry (RFC 1122, 3.3.3; RFC 8200, 5), and room for the 1,280 bytes
+// that an IPv6 client may send whatever it is told. Requires a mode with a tunnel.
+[[nodiscard]] std::uint32_t least_path_mtu(shm::ForwardingMode mode,
+                                           const IpAddress& vip,
+                                           const IpAddress& backend);
+// What routers have said of the way to a backend, within that bound; nullopt: nothing.
+[[nodiscard]] std::optional<std::uint32_t> known_path_mtu(const neighbor::PathMtuListener& listener,
+                                                          shm::ForwardingMode mode,
+                                                          const IpAddress& vip,
+                                                          const IpAddress& backend);
 // Sets what the ways to the backends of tunnels take.
 void set_path_mtus(const neighbor::PathMtuListener& listener, publish::DesiredTables& tables);
 

@@ -223,9 +223,7 @@ void carry_over(const std::vector<publish::KnownBackend>& known,
     judge_all(wanted, now);
 }
 
-namespace {
-
-[[nodiscard]] shm::ForwardingMode mode_of(conf::Forwarding forwarding) {
+shm::ForwardingMode mode_of(conf::Forwarding forwarding) {
     switch (forwarding) {
         case conf::Forwarding::kL2:
             return shm::ForwardingMode::kL2;
@@ -238,6 +236,8 @@ namespace {
     }
     return shm::ForwardingMode::kL2;
 }
+
+namespace {
 
 // What the file may ask for is what the tables hold.
 static_assert(conf::kMaxPrefixes == shm::kMaxPrefixes && conf::kMaxServices == shm::kMaxServices);

@@ -27,6 +27,8 @@ void carry_over(const std::vector<publish::KnownBackend>& known,
                 std::vector<Service>& wanted,
                 Time now);
 
+[[nodiscard]] shm::ForwardingMode mode_of(conf::Forwarding forwarding);
+
 // What the engine should have. `ports` and the seed come from elsewhere.
 [[nodiscard]] std::vector<publish::DesiredService> desired_services(
     const std::vector<Service>& services);

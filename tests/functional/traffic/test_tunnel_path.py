@@ -16,6 +16,7 @@ from support.lending import BALANCER_ADDRESSES
 from support.modes import MODE, NAMES, OVERHEAD, VIP, config
 
 SMALL = 1400
+SMALL_TO_CLIENT = 1320
 UDP_PORT = 5354
 ENDS = {"b1": {4: "10.3.0.1", 6: "fd00:3::1"}}
 V4_NAMES = [name for name in NAMES if MODE[name][1] == 4]
@@ -53,10 +54,21 @@ def narrow(request, build_dir):
                 print(lab.logs())
 
 
-def learned(lab, vip):
-    """What the client's kernel has learned of the way to a VIP; None if nothing."""
-    found = re.search(r"\bmtu (\d+)", lab.client.run("ip", "-o", "route", "get", vip).stdout)
+def learned(host, address):
+    """What the host's kernel has learned of the way to an address; None if nothing."""
+    found = re.search(r"\bmtu (\d+)", host.run("ip", "-o", "route", "get", address).stdout)
     return int(found.group(1)) if found else None
+
+
+def path_mtu(lab, name):
+    return lab.balancer.metric("fairlead_backend_path_mtu_bytes", service=name, backend="b1")
+
+
+def echo(lab, name, *sizes, datagrams=40):
+    """Datagrams with so many bytes of UDP payload, Don't Fragment clear."""
+    path = pathlib.Path(HERE) / "udp_large.py"
+    done = lab.client.run("/usr/bin/python3", "-IB", path, VIP[name], UDP_PORT, datagrams, 4, *sizes, timeout_s=60)
+    return json.loads(done.stdout)
 
 
 def upload(lab, name):
@@ -65,11 +77,38 @@ def upload(lab, name):
     assert lab.backends[0].uploaded_sha256(name) == lab.large_sha256
 
 
+@pytest.mark.parametrize("name", V4_NAMES)
+def test_datagrams_alone_teach_the_balancer_the_path(narrow, name):
+    """Nobody has said anything yet, and Don't Fragment is clear: the tunnel's is set, so that the router says it."""
+    narrow.balancer.lbd.stop()
+    narrow.balancer.start_lbd()  # which forgets what was said
+    wait_until("the backend serves", lambda: api.all_serve(narrow.balancer), timeout_s=60)
+    found = echo(narrow, name, 1472, datagrams=1)
+    assert found["lost"] == 1
+    wait_until("the path is known", lambda: path_mtu(narrow, name) == SMALL)
+    found = echo(narrow, name, 1472, 1400, datagrams=20)
+    assert (found["answers"], found["wrong"], found["lost"]) == ({"b1": 20}, 0, 0)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_upload_learns_the_path_from_the_balancer_and_ends(narrow, name):
-    assert learned(narrow, VIP[name]) is None
+    assert learned(narrow.client, VIP[name]) is None
     upload(narrow, name)
-    assert learned(narrow, VIP[name]) == SMALL - OVERHEAD[name]
+    assert learned(narrow.client, VIP[name]) == SMALL - OVERHEAD[name]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_download_over_a_small_link_to_the_client_brings_the_routers_error_to_the_backend(narrow, name):
+    client = "fd00:1::2" if ":" in VIP[name] else "10.1.0.2"
+    backend = narrow.backends[0]
+    narrow.router.ip(f"link set client mtu {SMALL_TO_CLIENT}")
+    try:
+        digest = narrow.client.sha256_of(http_url(VIP[name], "/files/large"), timeout_s=30)
+        assert digest == narrow.large_sha256
+        assert learned(backend, client) == SMALL_TO_CLIENT
+    finally:
+        narrow.router.ip("link set client mtu 1500")
+        backend.run("ip", "-6" if ":" in client else "-4", "route", "flush", "cache")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -82,7 +121,7 @@ def test_what_the_router_said_is_told_to_the_operator(narrow):
         upload(narrow, name)
         page = narrow.balancer.lbctl("backend", "show", f"{name}/b1").out
         assert re.search(rf"^Path MTU +{SMALL} bytes, as a router on the way says$", page, re.MULTILINE), page
-        assert narrow.balancer.metric("fairlead_backend_path_mtu_bytes", service=name, backend="b1") == SMALL
+        assert path_mtu(narrow, name) == SMALL
     assert narrow.balancer.metric("fairlead_path_mtu_messages_total", result="believed") >= 2
     assert f"mtu={SMALL}" in narrow.balancer.lbd.log.read_text()
 
@@ -93,9 +132,7 @@ def test_datagrams_around_the_limit_arrive_whole_whether_cut_or_not(narrow, name
     upload(narrow, name)  # so that the path is known
     room = SMALL - OVERHEAD[name] - 28
     sizes = [room - 8, room - 1, room, room + 1, room + 7, room + 8, room + 9, 1472]
-    path = pathlib.Path(HERE) / "udp_large.py"
-    done = narrow.client.run("/usr/bin/python3", "-IB", path, VIP[name], UDP_PORT, 40, 4, *sizes, timeout_s=60)
-    found = json.loads(done.stdout)
+    found = echo(narrow, name, *sizes)
     assert (found["answers"], found["wrong"], found["lost"]) == ({"b1": 40}, 0, 0)
 
 
@@ -109,3 +146,20 @@ def test_a_message_about_a_foreign_tunnel_lowers_nothing(narrow):
     wait_until("the message is counted", lambda: narrow.balancer.metric("fairlead_path_mtu_messages_total",
                                                                         result="ignored") == before + 1)
     assert "mtu=700" not in narrow.balancer.lbd.log.read_text()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if MODE[name][1] == 6])
+def test_a_forged_message_leaves_ipv6_clients_what_they_may_send(narrow, name):
+    """It names a tunnel of ours and an MTU of 68: no IPv6 client can go below 1,280 bytes, so nobody asks one to."""
+    v6 = MODE[name][2] == 6
+    source, end = ("fd00:2::2", ENDS["b1"][6]) if v6 else ("10.2.0.2", ENDS["b1"][4])
+    message = (f"IPv6(dst='{source}') / ICMPv6PacketTooBig(mtu=68) / "
+               f"IPv6(src='{source}', dst='{end}', nh=41) / bytes(48)" if v6 else
+               f"IP(dst='{source}') / ICMP(type=3, code=4, nexthopmtu=68) / "
+               f"IP(src='{source}', dst='{end}', proto=4, len=1500) / (b'E' + bytes(27))")
+    narrow.client.run("/usr/bin/python3", "-IBc",
+                      f"from scapy.all import IP, ICMP, IPv6, ICMPv6PacketTooBig, send; send({message}, verbose=0)",
+                      timeout_s=30)
+    least = 1280 + OVERHEAD[name]
+    wait_until("the message is believed", lambda: path_mtu(narrow, name) == least)
+    upload(narrow, name)
