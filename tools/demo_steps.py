@@ -46,7 +46,7 @@ step.number = 0
 
 
 def make_hosts():
-    lab = Lab(backends=3, build=BUILD, file_bytes=24 << 20)
+    lab = Lab(backends=3, build=BUILD, file_bytes=16 << 20)
     try:
         info(f"{lab.id}: client - router - balancer and backends b1 b2 b3, each with nginx; veth, IPv4 and IPv6")
     except BaseException:
