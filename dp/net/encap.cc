@@ -14,21 +14,6 @@ namespace {
 
 }  // namespace
 
-OuterFields outer_fields(const Ipv4Header& inner, std::uint32_t flow_label) noexcept {
-    OuterFields fields;
-    fields.flow_label = flow_label & 0xF'FFFFU;
-    fields.tos = inner.tos;
-    return fields;
-}
-
-OuterFields outer_fields(const Ipv6Header& inner) noexcept {
-    const std::uint32_t first_word = inner.version_class_label.get().host();
-    OuterFields fields;
-    fields.flow_label = first_word & 0xF'FFFFU;
-    fields.tos = static_cast<std::uint8_t>(first_word >> 20U);
-    return fields;
-}
-
 void write_outer_v4(std::uint8_t* outer,
                     const OuterFields& fields,
                     const IpAddress& source,
