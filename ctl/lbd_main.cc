@@ -35,6 +35,8 @@ class Program {
     explicit Program(daemon::Options options) : options_(std::move(options)) {}
 
     int run() {
+        // First: they wait until the loop runs, and SIGHUP must not end what has just begun.
+        loop_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
         auto opened = daemon::Daemon::open(loop_.context(), options_);
         if (!opened) {
             return refuse_to_start(opened.error().message);
@@ -43,7 +45,6 @@ class Program {
         exporter_.emplace(*daemon_);
         handler_ = std::make_shared<const api::Handler>(
             api::make_handler(*daemon_, [this] { return exporter_->render(); }));
-        loop_.on_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
         daemon_->start([this] { begin_to_answer(); });
         loop_.run();
         return exit_code_;
