@@ -82,7 +82,7 @@ class PathMtuListener {
   private:
     using Reader = std::optional<TunnelError> (*)(std::span<const std::uint8_t>) noexcept;
     struct Listener {
-        Reader read;
+        Reader read = nullptr;
         Descriptor socket;
         std::optional<loop::Watch> watch;
     };
