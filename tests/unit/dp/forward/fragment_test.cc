@@ -174,11 +174,13 @@ TEST(Fragment, APingWhosePiecesComeToTwoWorkersIsAnsweredByBoth) {
 // whose reply has a hole.
 TEST(Fragment, EveryPieceOfAPingPaysAtTheReplyLimit) {
     LendingRig rig;
+    constexpr auto kPieces = static_cast<std::uint16_t>(2 * ReplyLimit::kBurst);
     std::uint64_t answered = 0;
-    for (std::uint16_t offset = 0; offset < 8 * 2 * ReplyLimit::kBurst; offset += 8) {
+    for (std::uint16_t number = 0; number < kPieces; ++number) {
+        const auto offset = static_cast<std::uint16_t>(number * 8);
         const Verdict verdict = rig.forward(ping_piece(rig, offset, true)).verdict;
         const bool is_answered = verdict.reply == ReplyKind::kEcho;
-        ASSERT_EQ(is_answered, offset < 8 * ReplyLimit::kBurst) << offset;
+        ASSERT_EQ(is_answered, number < ReplyLimit::kBurst) << number;
         ASSERT_EQ(verdict.reason, is_answered ? DropReason::kNone : DropReason::kReplyRateLimited);
         answered += is_answered ? 1 : 0;
     }
@@ -186,7 +188,7 @@ TEST(Fragment, EveryPieceOfAPingPaysAtTheReplyLimit) {
     EXPECT_EQ(rig.worker().replies[kEcho].get(), answered);
     EXPECT_EQ(rig.worker().suppressed_replies[kEcho].get(), 1U) << "the rest asks no more";
     rig.context.now_ms += 100;
-    EXPECT_EQ(rig.forward(ping_piece(rig, 8 * 2 * ReplyLimit::kBurst, false)).verdict.reason,
+    EXPECT_EQ(rig.forward(ping_piece(rig, kPieces * 8, false)).verdict.reason,
               DropReason::kReplyRateLimited);
     EXPECT_EQ(rig.forward(ping_piece(rig, 0, true, 2)).verdict.reply, ReplyKind::kEcho);
     EXPECT_EQ(rig.forward(ping_piece(rig, 8, false, 2)).verdict.reply, ReplyKind::kEcho);
