@@ -56,7 +56,7 @@ HttpRequest request_for(const Command& command, const Selection& backend) {
         body["reason"] = command.reason;
     }
     if (!body.empty()) {
-        request.body = body.dump();
+        request.body = json_text(body, -1);
     }
     return request;
 }
@@ -146,7 +146,8 @@ void tell(const Context& context, const Selection& backend, const Done& done) {
         undo_of(context, backend, answer));
 }
 
-// The backends that the target names, in the order of the file.
+// The backends that the target names, in the order of the file. Those that are being removed are
+// no longer there to be changed.
 Outcome<std::vector<Selection>> resolve(const Context& context, const Selection& selection) {
     if (!selection.is_all()) {
         return std::vector<Selection>{selection};
@@ -159,6 +160,9 @@ Outcome<std::vector<Selection>> resolve(const Context& context, const Selection&
     std::vector<Selection> backends;
     std::size_t serving = 0;
     for (const json& backend : array(*service, "backends")) {
+        if (flag(backend, "removing") && context.command.word != Word::kBackendRemove) {
+            continue;
+        }
         backends.push_back({selection.service, text(backend, "name")});
         serving += text(backend, "effective") == "serving" ? 1U : 0U;
     }
@@ -195,12 +199,12 @@ Outcome<ExitCode> run_backend_add(const Context& context) {
         {.method = "POST",
          .target = fmt::format(
              "/api/v1/services/{}/backends{}", percent_encode(backend->service), query_of(command)),
-         .body = body.dump()});
+         .body = json_text(body, -1)});
     if (!done) {
         return Unexpected<Failure>{done.error()};
     }
     if (context.is_json()) {
-        context.out << json{{"changes", json::array({done->answer})}}.dump(2) << "\n";
+        context.out << json_text({{"changes", json::array({done->answer})}}, 2) << "\n";
     }
     tell(context, *backend, *done);
     return ExitCode::kDone;
@@ -229,7 +233,7 @@ Outcome<ExitCode> run_backend_change(const Context& context) {
         changes.push_back(std::move(done->answer));
     }
     if (context.is_json()) {
-        context.out << json{{"changes", changes}}.dump(2) << "\n";
+        context.out << json_text({{"changes", changes}}, 2) << "\n";
     }
     if (failed) {
         return Unexpected<Failure>{*failed};

@@ -46,7 +46,7 @@ std::string override_line(const json& change, Clock::time_point now) {
     const std::string reason = text(change, "reason");
     return fmt::format("{} = {} by {}, {} ago{}",
                        text(change, "field"),
-                       value.is_string() ? value.get<std::string>() : value.dump(),
+                       value.is_string() ? value.get<std::string>() : json_text(value, -1),
                        text(change, "by"),
                        age(text(change, "at"), now),
                        reason.empty() ? "" : ": " + reason);

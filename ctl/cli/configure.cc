@@ -32,7 +32,8 @@ Outcome<ExitCode> run_config_check(const Context& context) {
     const auto config = conf::load_config(file);
     if (context.is_json()) {
         const json errors = config ? json::array() : as_json(config.error());
-        context.out << json{{"file", file}, {"ok", config.has_value()}, {"errors", errors}}.dump(2)
+        context.out << json_text({{"file", file}, {"ok", config.has_value()}, {"errors", errors}},
+                                 2)
                     << "\n";
         return config ? ExitCode::kDone : ExitCode::kFailed;
     }
@@ -65,16 +66,23 @@ Outcome<ExitCode> run_reload(const Context& context) {
         return Unexpected<Failure>{answer.error()};
     }
     if (context.is_json()) {
-        context.out << answer->dump(2) << "\n";
+        context.out << json_text(*answer, 2) << "\n";
     }
     const std::uint64_t generation = number(*answer, "generation");
-    if (!flag(*answer, "changed")) {
-        context.err << fmt::format("The file says what is in force already, generation {}.\n",
-                                   generation);
-        return ExitCode::kDone;
+    const json& summary = array(*answer, "summary");
+    for (const json& line : summary) {
+        context.err << "  " << (line.is_string() ? line.get<std::string>() : json_text(line, -1))
+                    << "\n";
     }
-    for (const json& line : array(*answer, "summary")) {
-        context.err << "  " << (line.is_string() ? line.get<std::string>() : line.dump()) << "\n";
+    if (!flag(*answer, "changed")) {
+        context.err << (summary.empty()
+                            ? fmt::format(
+                                  "The file says what is in force already, generation {}.\n",
+                                  generation)
+                            : fmt::format(
+                                  "Nothing else has changed: generation {} stays in force.\n",
+                                  generation));
+        return ExitCode::kDone;
     }
     context.err << fmt::format("In force as generation {}{}.\n",
                                generation,

@@ -78,7 +78,7 @@ void show(const Context& context, const json& drops) {
     const Look& look = context.out_look;
     const std::time_t now = std::time(nullptr);
     if (context.is_json()) {
-        context.out << drops.dump(context.command.watches ? -1 : 2) << "\n";
+        context.out << json_text(drops, context.command.watches ? -1 : 2) << "\n";
     } else if (!context.command.watches) {
         context.out << drops_page(drops, context.command.shows_all, look);
     } else if (look.is_terminal) {

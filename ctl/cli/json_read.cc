@@ -48,4 +48,8 @@ const json& array(const json& from, std::string_view key) {
     return value.is_array() ? value : empty;
 }
 
+std::string json_text(const json& value, int indent) {
+    return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
 }  // namespace fairlead::cli

@@ -1,5 +1,5 @@
 // Fields of an answer, read so that one that is missing or of another type is empty, not an
-// exception: a newer or older daemon shows less, and breaks nothing.
+// exception: a newer or older daemon shows less, and breaks nothing. And the way back to text.
 #pragma once
 
 #include <cstdint>
@@ -19,5 +19,9 @@ namespace fairlead::cli {
 [[nodiscard]] bool flag(const nlohmann::json& from, std::string_view key);
 [[nodiscard]] const nlohmann::json& object(const nlohmann::json& from, std::string_view key);
 [[nodiscard]] const nlohmann::json& array(const nlohmann::json& from, std::string_view key);
+
+// The JSON text; `indent` -1: on one line. What is not UTF-8 (a word of the command line, a line of
+// a file) becomes U+FFFD.
+[[nodiscard]] std::string json_text(const nlohmann::json& value, int indent);
 
 }  // namespace fairlead::cli

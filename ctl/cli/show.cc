@@ -67,7 +67,7 @@ Outcome<ExitCode> show(const Context& context, const Outcome<json>& answer, Page
         return Unexpected<Failure>{answer.error()};
     }
     if (context.is_json()) {
-        context.out << answer->dump(2) << "\n";
+        context.out << json_text(*answer, 2) << "\n";
     } else {
         context.out << page(*answer);
     }
@@ -141,7 +141,7 @@ Outcome<ExitCode> run_version(const Context& context) {
         if (!engine.empty()) {
             versions["engine"] = engine;
         }
-        context.out << versions.dump(2) << "\n";
+        context.out << json_text(versions, 2) << "\n";
     } else {
         Facts facts;
         facts.add("lbctl", std::string(version()));

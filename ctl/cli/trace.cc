@@ -175,7 +175,7 @@ Outcome<ExitCode> run_trace(const Context& context) {
         return Unexpected<Failure>{answer.error()};
     }
     if (context.is_json()) {
-        context.out << answer->dump(2) << "\n";
+        context.out << json_text(*answer, 2) << "\n";
     } else {
         context.out << trace_page(*answer, context.out_look);
     }

@@ -156,6 +156,10 @@ def test_a_file_is_checked_without_a_daemon(lbctl, tmp_path):
     report = json.loads(told.stdout)
     assert report["ok"] is False and {error["line"] for error in report["errors"]} >= {5, 6}
 
+    wrong.write_bytes(b'# caf\xe9\n[node]\nname = "caf\xe9"\n')
+    not_utf8 = lbctl("-o", "json", "config", "check", wrong)
+    assert not_utf8.returncode == FAILED and json.loads(not_utf8.stdout)["ok"] is False
+
     missing = lbctl("config", "check", tmp_path / "missing.toml")
     assert missing.returncode == FAILED and "missing.toml" in missing.stderr
 

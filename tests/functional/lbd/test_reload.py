@@ -133,6 +133,9 @@ def test_what_needs_a_restart_is_said_and_not_applied(daemon):
     assert set(summary) <= set(problems)
     assert daemon.host.metric("fairlead_build_info") == 1, "still where it listened"
     assert daemon.backend("portal/app-1")["link"]["port"] == "edge"
+    said = daemon.host.lbctl("reload").err
+    assert all(line in said for line in summary if "restart lbd" in line and "restart lbdp" not in line)
+    assert "[api]" in said and "Nothing else has changed" in said
     daemon.configure()
     daemon.reload()
     assert not any("[api]" in problem for problem in daemon.status()["problems"])

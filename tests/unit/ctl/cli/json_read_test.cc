@@ -30,5 +30,9 @@ TEST(JsonRead, AFieldOfAnotherTypeIsEmptyAndNoException) {
     EXPECT_TRUE(field(json(3), "a").is_null());
 }
 
+TEST(JsonRead, WhatIsNotUtf8IsWrittenAsAReplacementCharacter) {
+    EXPECT_EQ(json_text({{"reason", "caf\xE9"}}, -1), "{\"reason\":\"caf\xEF\xBF\xBD\"}");
+}
+
 }  // namespace
 }  // namespace fairlead::cli
