@@ -79,6 +79,8 @@ Json engine_view(daemon::Daemon& daemon) {
                  {"version", nullptr},
                  {"started", nullptr},
                  {"hugepages", nullptr},
+                 {"counts_flows", false},
+                 {"searches_old_flows", false},
                  {"generation", nullptr},
                  {"workers", Json::array()},
                  {"ports", Json::array()}};
@@ -89,6 +91,8 @@ Json engine_view(daemon::Daemon& daemon) {
     view["pid"] = header->pid.load();
     view["version"] = engine_version(daemon);
     view["started"] = model::rfc3339(started);
+    view["counts_flows"] = telemetry.counts_flows();
+    view["searches_old_flows"] = header->searches_old_flows.load() != 0;
     view["hugepages"] = header->uses_hugepages.load() != 0;
     std::size_t index = 0;
     std::uint64_t lowest = UINT64_MAX;

@@ -21,18 +21,15 @@ constexpr milliseconds kLineInterval{1'000};
 // What one look at the daemon found.
 struct Remaining {
     std::uint64_t flows = 0;
-    std::size_t backends = 0;       // with flows, or not forgotten yet
-    bool is_engine_running = true;  // without it no flow can be counted
+    std::size_t backends = 0;  // with flows, or not forgotten yet
+    bool is_engine_running = true;
+    bool is_counted = true;       // the engine has counted its flows
+    bool has_old_tables = false;  // flows of before [engine] cpus or flows changed
 };
 
 Outcome<Remaining> look(const Context& context, const std::vector<Selection>& backends) {
     const bool must_vanish = context.command.word == Word::kBackendRemove;
-    const auto status = context.daemon.get("/api/v1/status");
-    if (!status) {
-        return Unexpected<Failure>{status.error()};
-    }
     Remaining remaining;
-    remaining.is_engine_running = flag(object(*status, "engine"), "up");
     for (const Selection& backend : backends) {
         const auto answer = context.daemon.get(fmt::format("/api/v1/services/{}/backends/{}",
                                                            percent_encode(backend.service),
@@ -46,6 +43,14 @@ Outcome<Remaining> look(const Context& context, const std::vector<Selection>& ba
             remaining.backends += flows > 0 || must_vanish ? 1U : 0U;
         }
     }
+    // Asked after the flows: an engine that starts takes time from its zeros to its first count.
+    const auto status = context.daemon.get("/api/v1/status");
+    if (!status) {
+        return Unexpected<Failure>{status.error()};
+    }
+    remaining.is_engine_running = flag(object(*status, "engine"), "up");
+    remaining.is_counted = flag(object(*status, "engine"), "counts_flows");
+    remaining.has_old_tables = flag(object(*status, "engine"), "searches_old_flows");
     return remaining;
 }
 
@@ -90,6 +95,13 @@ std::string describe(const Remaining& remaining, bool must_vanish) {
     if (!remaining.is_engine_running) {
         return "the engine is not running, so that flows cannot be counted";
     }
+    if (remaining.has_old_tables) {
+        return "[engine] cpus or flows has changed: flows of before cannot be counted until the "
+               "engine has run for an hour";
+    }
+    if (!remaining.is_counted) {
+        return "the engine has just started and not counted its flows yet";
+    }
     if (must_vanish && remaining.flows == 0) {
         return "no flow left, being forgotten";
     }
@@ -115,7 +127,7 @@ Outcome<ExitCode> wait_for_flows(const Context& context, const std::vector<Selec
             progress.end();
             return Unexpected<Failure>{remaining.error()};
         }
-        if (remaining && remaining->backends == 0 && remaining->is_engine_running) {
+        if (remaining && remaining->backends == 0 && remaining->is_counted) {
             progress.end();
             context.err << fmt::format("{}: no flow left after {}; safe to switch off.\n",
                                        command.target,

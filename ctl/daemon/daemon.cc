@@ -1,5 +1,7 @@
 #include "ctl/daemon/daemon.h"
 
+#include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "ctl/daemon/directories.h"
@@ -82,7 +84,7 @@ Status Daemon::open_parts() {
     const model::Time now = model::now();
     model_ =
         std::make_unique<model::Model>(std::move(*config), std::move(overrides->overrides), now);
-    model_->take_over(publisher_->known_backends(), now);
+    model_->take_over(publisher_->known(), now);
     for (const std::string& event : model_->events()) {
         log_info("override-dropped", {{"what", event}});
     }
@@ -101,7 +103,7 @@ Status Daemon::open_parts() {
     open_path_mtus();
     log_info("taken-over",
              {{"generation", publisher_->generation()},
-              {"backends", publisher_->known_backends().size()},
+              {"backends", publisher_->known().backends.size()},
               {"overrides", kept}});
     return {};
 }
@@ -243,6 +245,25 @@ void Daemon::tick() {
     tick_timer_.after(kTick, [this] { tick(); });
 }
 
+// Tables name ports by their number, so both programs must have read the same list.
+std::string Daemon::ports_problem() const {
+    const shm::TelemetryHeader* const header = telemetry_.header();
+    if (header == nullptr || !telemetry_.engine_lives()) {
+        return "";
+    }
+    const std::vector<conf::PortConfig>& ports = model_->config().ports;
+    const std::size_t count = header->port_count.load();
+    bool is_same = count == 0 || count == ports.size();  // 0: it is starting
+    for (std::size_t i = 0; i < std::min(count, ports.size()); ++i) {
+        const auto& name = header->ports.at(i).name;
+        is_same = is_same &&
+                  ports[i].name == std::string_view(name.data(), strnlen(name.data(), name.size()));
+    }
+    return is_same ? ""
+                   : "lbdp has other ports than lbd, or in another order, and packets may leave by "
+                     "the wrong one: restart the one that was started before [[port]] changed";
+}
+
 std::vector<std::string> Daemon::problems() {
     std::vector<std::string> problems;
     const std::string no_telemetry = telemetry_.refresh();
@@ -250,6 +271,9 @@ std::vector<std::string> Daemon::problems() {
         problems.emplace_back("no engine runs: nothing is forwarded; start lbdp");
     } else if (!no_telemetry.empty()) {
         problems.push_back("the engine cannot be read: " + no_telemetry);
+    }
+    if (std::string ports = ports_problem(); !ports.empty()) {
+        problems.push_back(std::move(ports));
     }
     if (!publish_problem_.empty()) {
         problems.push_back("the last change of health or links is not in force yet: " +

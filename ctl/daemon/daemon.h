@@ -123,6 +123,7 @@ class Daemon {
     void publish_observed();
     void look_for_departures();
     void tick();
+    [[nodiscard]] std::string ports_problem() const;
 
     boost::asio::io_context& loop_;
     Options options_;

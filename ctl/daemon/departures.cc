@@ -9,7 +9,8 @@ constexpr int kEmptyLooks = 2;
 
 bool Departures::look(model::Model& model) {
     telemetry_.refresh();
-    engine_lives_ = telemetry_.engine_lives();
+    nobody_has_flows_ = !telemetry_.engine_lives() && !telemetry_.flows_remain();
+    flows_are_counted_ = telemetry_.counts_flows();
     acknowledged_ = telemetry_.lowest();
     for (auto& [identity, watch] : watches_) {
         watch.is_seen = false;
@@ -24,7 +25,7 @@ bool Departures::look(model::Model& model) {
 
 bool Departures::is_gone(const model::Service& service, const model::Backend& backend) {
     const auto placement = publisher_.placement(service.config.name, backend.name, backend.address);
-    if (!engine_lives_ || !placement) {
+    if (nobody_has_flows_ || !placement) {
         return true;
     }
     const auto [entry, is_new] =
@@ -34,8 +35,8 @@ bool Departures::is_gone(const model::Service& service, const model::Backend& ba
     if (is_new) {
         watch.generation = publisher_.generation();
     }
-    const bool is_empty =
-        acknowledged_ >= watch.generation && telemetry_.active_flows(placement->index) == 0;
+    const bool is_empty = flows_are_counted_ && acknowledged_ >= watch.generation &&
+                          telemetry_.active_flows(placement->index) == 0;
     watch.empty_looks = is_empty ? watch.empty_looks + 1 : 0;
     if (watch.empty_looks < kEmptyLooks) {
         return false;

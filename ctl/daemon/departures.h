@@ -2,7 +2,8 @@
 //
 // A backend goes after two looks in a row that find no flow of it, both after every worker has
 // acknowledged a generation without it in the ring: until then a worker may still send it a new
-// one. Where no engine lives nobody holds flows, and it goes at once. Thread: the loop's.
+// one. Where no engine lives its flows wait for the next one, which takes them over and counts
+// them; it goes at once only where no engine has left any. Thread: the loop's.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +37,8 @@ class Departures {
     publish::Publisher& publisher_;
     publish::TelemetryView& telemetry_;
     std::map<Identity, Watch> watches_;
-    bool engine_lives_ = false;
+    bool flows_are_counted_ = false;
+    bool nobody_has_flows_ = false;
     std::uint64_t acknowledged_ = 0;
 };
 

@@ -4,27 +4,8 @@ namespace fairlead::health {
 
 using model::Health;
 
-namespace {
-
-[[nodiscard]] Health settled(Health last_known) noexcept {
-    switch (last_known) {
-        case Health::kUp:
-        case Health::kFalling:
-        case Health::kUnchecked:
-            return Health::kUp;
-        case Health::kDown:
-        case Health::kRising:
-            return Health::kDown;
-        case Health::kUnknown:
-            break;
-    }
-    return Health::kUnknown;
-}
-
-}  // namespace
-
 RiseFall::RiseFall(Health last_known, std::uint32_t rise, std::uint32_t fall) noexcept
-    : health_(settled(last_known)),
+    : health_(last_known == Health::kUnchecked ? Health::kUp : model::settled(last_known)),
       rise_(rise),
       fall_(fall),
       has_settled_(health_ != Health::kUnknown) {}

@@ -244,8 +244,9 @@ void write_workers(TextWriter& out, daemon::Daemon& daemon) {
                    ",cpu=\"" + std::to_string(workers[i].cpu.get()) + "\"",
                    static_cast<double>(workers[i].busy_ns.get()) / 1e9);
     }
-    write_replies(out, workers);
-    write_drops(out, workers);
+    const std::span<const shm::WorkerBlock> used = daemon.telemetry().used_workers();
+    write_replies(out, used);
+    write_drops(out, used);
 }
 
 void write_ports(TextWriter& out, daemon::Daemon& daemon) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include <netinet/in.h>
@@ -136,6 +137,62 @@ void keep_as_removing(const Backend& former, Service& service) {
     service.backends.back().is_removing = true;
 }
 
+bool is_replaced(const conf::ServiceConfig& was, const std::vector<Service>& by) {
+    return std::any_of(
+        by.begin(), by.end(), [&was](const Service& is) { return is_in_the_way(was, is.config); });
+}
+
+std::optional<conf::Forwarding> forwarding_of(shm::ForwardingMode mode) {
+    for (const conf::Forwarding forwarding : {conf::Forwarding::kL2,
+                                              conf::Forwarding::kIpip,
+                                              conf::Forwarding::kGue,
+                                              conf::Forwarding::kGre}) {
+        if (mode_of(forwarding) == mode) {
+            return forwarding;
+        }
+    }
+    return std::nullopt;
+}
+
+// A service that drains needs where its packets are told apart by and how they go on. What keeps
+// new flows away (lists, limits) is for those that take some.
+std::optional<conf::ServiceConfig> config_of(const publish::KnownService& known) {
+    const std::optional<conf::Forwarding> forwarding = forwarding_of(known.mode);
+    if (!forwarding || known.name.empty() ||
+        (known.protocol != IPPROTO_TCP && known.protocol != IPPROTO_UDP)) {
+        return std::nullopt;
+    }
+    conf::ServiceConfig config;
+    config.name = known.name;
+    config.vip = known.vip;
+    config.port = known.port;
+    config.last_port = known.last_port;
+    config.protocol = known.protocol == IPPROTO_TCP ? conf::Protocol::kTcp : conf::Protocol::kUdp;
+    config.forwarding = *forwarding;
+    if (known.source_prefix_bits != 0) {
+        config.hash = conf::Hash::kSource;
+        config.source_prefix = known.source_prefix_bits;
+    }
+    config.health.type = conf::CheckType::kNone;
+    return config;
+}
+
+// Services that the file has lost behind the predecessor's back, or that were leaving already.
+void keep_leaving(const std::vector<publish::KnownService>& known, std::vector<Service>& wanted) {
+    for (const publish::KnownService& was : known) {
+        const bool is_wanted =
+            std::any_of(wanted.begin(), wanted.end(), [&was](const Service& service) {
+                return service.config.name == was.name;
+            });
+        std::optional<conf::ServiceConfig> config = config_of(was);
+        if (!is_wanted && config && !is_replaced(*config, wanted)) {
+            Service& leaving = wanted.emplace_back();
+            leaving.config = std::move(*config);
+            leaving.is_removing = true;
+        }
+    }
+}
+
 }  // namespace
 
 std::vector<Service> wanted_services(const conf::Config& config, const Overrides& overrides) {
@@ -161,11 +218,7 @@ void carry_over(const std::vector<Service>& former, std::vector<Service>& wanted
     for (const Service& was : former) {
         const auto found = position.find(was.config.name);
         if (found == position.end()) {
-            const bool is_replaced =
-                std::any_of(wanted.begin(), wanted.end(), [&was](const Service& is) {
-                    return is_in_the_way(was.config, is.config);
-                });
-            if (!is_replaced) {
+            if (!is_replaced(was.config, wanted)) {
                 Service& kept = leaving.emplace_back(was);
                 kept.is_removing = true;
                 for (Backend& backend : kept.backends) {
@@ -193,13 +246,12 @@ void carry_over(const std::vector<Service>& former, std::vector<Service>& wanted
     judge_all(wanted, now);
 }
 
-void carry_over(const std::vector<publish::KnownBackend>& known,
-                std::vector<Service>& wanted,
-                Time now) {
+void carry_over(const publish::Known& known, std::vector<Service>& wanted, Time now) {
     std::map<std::string_view, std::vector<const publish::KnownBackend*>> by_service;
-    for (const publish::KnownBackend& backend : known) {
+    for (const publish::KnownBackend& backend : known.backends) {
         by_service[backend.service].push_back(&backend);
     }
+    keep_leaving(known.services, wanted);
     for (Service& service : wanted) {
         const auto index = by_identity(service.backends);
         std::vector<Backend> gone;
@@ -208,7 +260,8 @@ void carry_over(const std::vector<publish::KnownBackend>& known,
             const bool is_wanted = same != index.end();
             Backend leaving;
             Backend& backend = is_wanted ? *same->second : leaving;
-            backend.health = carried_health(health_from_number(was->health), service, backend);
+            backend.health =
+                carried_health(settled(health_from_number(was->health)), service, backend);
             backend.health_since = Time(std::chrono::nanoseconds(was->health_since_ns));
             if (!is_wanted) {
                 leaving.name = was->name;
@@ -220,6 +273,9 @@ void carry_over(const std::vector<publish::KnownBackend>& known,
             keep_as_removing(backend, service);
         }
     }
+    std::erase_if(wanted, [](const Service& service) {
+        return service.is_removing && service.backends.empty();
+    });
     judge_all(wanted, now);
 }
 

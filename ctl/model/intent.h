@@ -20,12 +20,9 @@ namespace fairlead::model {
 // likewise, unless its VIP and port belong to another one now. Everything is judged anew.
 void carry_over(const std::vector<Service>& former, std::vector<Service>& wanted, Time now);
 
-// What the segment of an earlier daemon says is taken over as if this daemon had observed it. A
-// backend that the file has lost in the meantime is kept as removing where its service still
-// exists.
-void carry_over(const std::vector<publish::KnownBackend>& known,
-                std::vector<Service>& wanted,
-                Time now);
+// What the segment of an earlier daemon says is taken over as if this daemon had observed it. What
+// the file has lost in the meantime is kept as removing, as above.
+void carry_over(const publish::Known& known, std::vector<Service>& wanted, Time now);
 
 [[nodiscard]] shm::ForwardingMode mode_of(conf::Forwarding forwarding);
 

@@ -14,7 +14,7 @@ Model::Model(conf::Config config, Overrides overrides, Time now)
     rebuild(now);
 }
 
-void Model::take_over(const std::vector<publish::KnownBackend>& known, Time now) {
+void Model::take_over(const publish::Known& known, Time now) {
     services_ = wanted_services(config_, overrides_);
     carry_over(known, services_, now);
     ++shape_;

@@ -30,7 +30,7 @@ class Model {
     Model(conf::Config config, Overrides overrides, Time now);
 
     // Goes on from what the segment of an earlier daemon says. Requires: nothing observed yet.
-    void take_over(const std::vector<publish::KnownBackend>& known, Time now);
+    void take_over(const publish::Known& known, Time now);
 
     // ---- changes: on an error nothing changed --------------------------------------------------
 

@@ -40,6 +40,15 @@ enum class Effective : std::uint8_t {
 // The number as it stands in a segment; kUnknown for any that has no meaning.
 [[nodiscard]] Health health_from_number(std::uint32_t number) noexcept;
 
+// What a backend that rises or falls is for a daemon that does not know how often it has passed or
+// failed: what it was before.
+[[nodiscard]] constexpr Health settled(Health health) noexcept {
+    if (health == Health::kFalling) {
+        return Health::kUp;
+    }
+    return health == Health::kRising ? Health::kDown : health;
+}
+
 // Whether new flows may go to a backend of this health. One that falls still may: a single failed
 // check proves nothing, `fall` of them do. One that rises has not proved itself yet.
 [[nodiscard]] constexpr bool takes_new_flows(Health health) noexcept {

@@ -210,11 +210,11 @@ bool Kernel::drain() {
     }
 }
 
-std::vector<Interface> Kernel::interfaces() {
+std::optional<std::vector<Interface>> Kernel::interfaces() {
     std::vector<Interface> result;
     nl_cache* raw = nullptr;
     if (rtnl_link_alloc_cache(sockets_->query.get(), AF_UNSPEC, &raw) != 0) {
-        return result;
+        return std::nullopt;
     }
     const Cache links(raw);
     for (nl_object* object = nl_cache_get_first(links.get()); object != nullptr;
@@ -223,7 +223,7 @@ std::vector<Interface> Kernel::interfaces() {
         result.push_back(interface_of_link(link));
     }
     if (rtnl_addr_alloc_cache(sockets_->query.get(), &raw) != 0) {
-        return result;
+        return std::nullopt;
     }
     const Cache addresses(raw);
     for (nl_object* object = nl_cache_get_first(addresses.get()); object != nullptr;
@@ -264,10 +264,10 @@ std::optional<Route> Kernel::route(const IpAddress& destination) {
     return found;
 }
 
-void Kernel::read_neighbors() {
+bool Kernel::read_neighbors() {
     nl_cache* raw = nullptr;
     if (rtnl_neigh_alloc_cache(sockets_->query.get(), &raw) != 0) {
-        return;
+        return false;
     }
     const Cache cache(raw);
     sockets_->neighbors.clear();
@@ -275,6 +275,7 @@ void Kernel::read_neighbors() {
          object = nl_cache_get_next(object)) {
         add_neighbor(sockets_->neighbors, static_cast<rtnl_neigh*>(static_cast<void*>(object)));
     }
+    return true;
 }
 
 std::optional<NeighborEntry> Kernel::neighbor(int interface_index, const IpAddress& address) const {

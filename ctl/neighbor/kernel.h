@@ -39,11 +39,13 @@ class Kernel {
     // Empties it. Whether something else than neighbors changed, or that cannot be told.
     [[nodiscard]] bool drain();
 
-    [[nodiscard]] std::vector<Interface> interfaces();
+    // nullopt: the kernel did not tell; to be asked again.
+    [[nodiscard]] std::optional<std::vector<Interface>> interfaces();
     // The route that a packet of this host to `destination` would take, now.
     [[nodiscard]] std::optional<Route> route(const IpAddress& destination);
-    // Reads all neighbors anew, for neighbor().
-    void read_neighbors();
+    // Reads all neighbors anew, for neighbor(). Whether the kernel told; otherwise what was known
+    // stays.
+    [[nodiscard]] bool read_neighbors();
     [[nodiscard]] std::optional<NeighborEntry> neighbor(int interface_index,
                                                         const IpAddress& address) const;
     // Asks the kernel to find the neighbor and to keep it found (NTF_EXT_MANAGED; by NTF_USE, once,

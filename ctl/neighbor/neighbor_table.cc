@@ -8,6 +8,8 @@ namespace fairlead::neighbor {
 namespace {
 
 constexpr std::chrono::milliseconds kCoalesce{10};
+// The kernel did not tell, for want of memory as a rule.
+constexpr std::chrono::milliseconds kReadAgain{200};
 // A neighbor that does not answer is asked for again, but not with every change of another one.
 constexpr std::chrono::seconds kAskAgain{1};
 
@@ -52,21 +54,32 @@ NeighborTable::NeighborTable(boost::asio::io_context& loop,
 }
 
 void NeighborTable::read_everything() {
-    kernel_->read_neighbors();
+    bool is_read = kernel_->read_neighbors();
     if (more_than_neighbors_) {
-        more_than_neighbors_ = false;
-        interfaces_ = kernel_->interfaces();
-        routes_.clear();
+        std::optional<std::vector<Interface>> interfaces = kernel_->interfaces();
+        more_than_neighbors_ = !interfaces;
+        if (interfaces) {
+            interfaces_ = std::move(*interfaces);
+            routes_.clear();
+        }
+        is_read = is_read && interfaces;
+    }
+    if (!is_read) {
+        read_in(kReadAgain);
     }
 }
 
 void NeighborTable::on_notifications() {
     more_than_neighbors_ = kernel_->drain() || more_than_neighbors_;
+    read_in(kCoalesce);
+}
+
+void NeighborTable::read_in(std::chrono::milliseconds delay) {
     if (is_reading_soon_) {
         return;
     }
     is_reading_soon_ = true;
-    soon_.after(kCoalesce, [this] {
+    soon_.after(delay, [this] {
         is_reading_soon_ = false;
         read_everything();
         on_change_();

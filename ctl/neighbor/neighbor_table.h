@@ -56,6 +56,7 @@ class NeighborTable {
                   std::vector<conf::PortConfig> ports,
                   std::function<void()> on_change);
     void read_everything();
+    void read_in(std::chrono::milliseconds delay);
     void on_notifications();
     [[nodiscard]] std::optional<Interface> interface_of(const conf::PortConfig& port) const;
     [[nodiscard]] std::optional<Resolution> resolve_on_vdev(

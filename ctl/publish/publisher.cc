@@ -34,7 +34,7 @@ std::uint64_t Publisher::generation() const {
     return state_->file.header().generation.load(std::memory_order_relaxed);
 }
 
-std::vector<KnownBackend> Publisher::known_backends() const {
+const Known& Publisher::known() const {
     return state_->known;
 }
 

@@ -121,13 +121,27 @@ class CounterSource {
     [[nodiscard]] virtual CounterTotals totals(BackendIndex index) = 0;
 };
 
-// What the segment tells a new daemon of a backend that its predecessor served.
+// What the segment tells a new daemon of what its predecessor served: not trusted, but bounded.
+struct KnownService {
+    std::string name;
+    IpAddress vip;
+    std::uint16_t port = 0;  // this and the rest as in DesiredService
+    std::uint16_t last_port = 0;
+    std::uint8_t protocol = 0;
+    std::uint8_t source_prefix_bits = 0;
+    shm::ForwardingMode mode{};
+};
 struct KnownBackend {
     std::string service;
     std::string name;
     IpAddress address;
     std::uint32_t health = 0;
     std::int64_t health_since_ns = 0;
+};
+
+struct Known {
+    std::vector<KnownService> services;
+    std::vector<KnownBackend> backends;
 };
 
 // The place of a backend, and its counters since it got that place.
@@ -159,7 +173,7 @@ class Publisher {
 
     [[nodiscard]] std::uint64_t generation() const;
     // What stood in the segment when it was opened.
-    [[nodiscard]] std::vector<KnownBackend> known_backends() const;
+    [[nodiscard]] const Known& known() const;
     [[nodiscard]] std::optional<Placement> placement(std::string_view service,
                                                      std::string_view name,
                                                      const IpAddress& address) const;

@@ -76,7 +76,7 @@ class PublisherState {
 
     std::map<std::string, PublishedService, std::less<>> services;
     std::map<BackendKey, std::uint32_t> backends;
-    std::vector<KnownBackend> known;
+    Known known;
     PrefixSlots prefixes;
 
   private:

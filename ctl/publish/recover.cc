@@ -27,6 +27,8 @@ PublisherState::PublisherState(TablesFile tables, Acknowledgements& acks, Counte
 
 void PublisherState::recover() {
     if (generation() == 0) {
+        // Whoever died between its first root and the first generation was followed by nobody.
+        file.header().root.store(shm::kSnapshotSlots, std::memory_order_release);
         return;
     }
     // The predecessor may have died between the root and the generation: raised here, the
@@ -88,7 +90,16 @@ void PublisherState::recover_services(std::vector<bool>& ring_used, std::vector<
             ring_used[record.ring] = true;
             service.ring.slot = record.ring;
         }
-        services.emplace(text_of(file.service_info(id).name), std::move(service));
+        const std::string name = text_of(file.service_info(id).name);
+        if (services.emplace(name, std::move(service)).second) {
+            known.services.push_back({.name = name,
+                                      .vip = record.vip,
+                                      .port = record.port.host(),
+                                      .last_port = record.last_port.host(),
+                                      .protocol = record.protocol,
+                                      .source_prefix_bits = record.source_prefix_bits,
+                                      .mode = record.mode});
+        }
     };
     std::for_each_n(snapshot.buckets, std::size_t{snapshot.bucket_mask} + 1, recover);
     std::for_each_n(snapshot.ranges, snapshot.range_count, recover);
@@ -121,11 +132,12 @@ void PublisherState::recover_backends() {
             leaving_.emplace_back(index, now);
             continue;
         }
-        known.push_back({.service = std::get<0>(key),
-                         .name = std::get<1>(key),
-                         .address = record.address,
-                         .health = info.health.load(std::memory_order_relaxed),
-                         .health_since_ns = info.health_since_ns.load(std::memory_order_relaxed)});
+        known.backends.push_back(
+            {.service = std::get<0>(key),
+             .name = std::get<1>(key),
+             .address = record.address,
+             .health = info.health.load(std::memory_order_relaxed),
+             .health_since_ns = info.health_since_ns.load(std::memory_order_relaxed)});
     }
     backend_slots_.start_fresh_at(first_fresh);
 }

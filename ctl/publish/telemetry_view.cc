@@ -34,6 +34,15 @@ std::string TelemetryView::refresh() {
     if (segment_.is_open() && segment_.is_current(shm::kTelemetry, run_dir_)) {
         return "";
     }
+    std::string problem = map();
+    is_unreadable_ = !problem.empty() && shm::Segment::is_locked(shm::kTelemetry, run_dir_);
+    if (is_unreadable_) {
+        forget_segment();
+    }
+    return problem;
+}
+
+std::string TelemetryView::map() {
     Result<shm::Segment> opened = shm::Segment::open_read_only(shm::kTelemetry, run_dir_);
     if (!opened) {
         return opened.error().message;
@@ -71,8 +80,23 @@ std::string TelemetryView::refresh() {
     return "";
 }
 
+void TelemetryView::forget_segment() {
+    segment_ = {};
+    worker_capacity_ = service_capacity_ = backend_capacity_ = 0;
+    blocks_ = {};
+    service_counters_ = {};
+    backend_counters_ = {};
+}
+
 bool TelemetryView::engine_lives() const {
-    return segment_.is_open() && segment_.writer_lives();
+    return is_unreadable_ ? shm::Segment::is_locked(shm::kTelemetry, run_dir_)
+                          : segment_.is_open() && segment_.writer_lives();
+}
+
+bool TelemetryView::counts_flows() {
+    const std::uint64_t acknowledged = lowest();
+    return engine_lives() && acknowledged != 0 && header() != nullptr &&
+           header()->searches_old_flows.load(std::memory_order_relaxed) == 0;
 }
 
 const shm::TelemetryHeader* TelemetryView::header() const {
@@ -139,7 +163,7 @@ TelemetryView::ServiceTotals TelemetryView::service_totals(ServiceId id) const {
 
 std::array<std::uint64_t, kDropReasonCount> TelemetryView::dropped() const {
     std::array<std::uint64_t, kDropReasonCount> sums{};
-    for (const shm::WorkerBlock& block : blocks_.first(used_blocks())) {
+    for (const shm::WorkerBlock& block : used_workers()) {
         for (std::size_t reason = 0; reason < kDropReasonCount; ++reason) {
             sums[reason] += block.dropped[reason].get();
         }

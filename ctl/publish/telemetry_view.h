@@ -25,12 +25,23 @@ class TelemetryView final : public Acknowledgements, public CounterSource {
     // Maps the segment if it is new. The reason where there is none that fits, "" otherwise.
     std::string refresh();
 
-    // Whether an engine holds the segment's lock. A system call.
+    // Whether an engine holds the segment's lock, also of one that this daemon cannot read. A
+    // system call.
     [[nodiscard]] bool engine_lives() const;
+    // Whether active_flows() counts every flow: the engine lives, each of its workers has counted
+    // what the last engine left, and no flow waits in tables of another size.
+    [[nodiscard]] bool counts_flows();
+    // Whether there are flows that the next engine takes over.
+    [[nodiscard]] bool flows_remain() const { return shm::Segment::exists(shm::kFlows, run_dir_); }
     // nullptr where no segment is mapped.
     [[nodiscard]] const shm::TelemetryHeader* header() const;
     // The blocks of the running engine's workers; empty where none is mapped.
     [[nodiscard]] std::span<const shm::WorkerBlock> workers() const;
+    // The blocks that have ever counted anything, also of workers that an engine with more of them
+    // had: sums over these never fall.
+    [[nodiscard]] std::span<const shm::WorkerBlock> used_workers() const {
+        return blocks_.first(used_blocks());
+    }
 
     // Sums over every worker block of the segment, also those that no worker uses today.
     [[nodiscard]] CounterTotals totals(BackendIndex index) override;
@@ -52,8 +63,13 @@ class TelemetryView final : public Acknowledgements, public CounterSource {
     // Blocks that have ever counted anything: no worker beyond was ever started.
     [[nodiscard]] std::uint32_t used_blocks() const;
 
+    // Maps the segment. The reason where that cannot be.
+    std::string map();
+    void forget_segment();
+
     std::string run_dir_;
     shm::Segment segment_;
+    bool is_unreadable_ = false;  // an engine of another version has it
     std::uint32_t worker_capacity_ = 0;
     std::uint32_t service_capacity_ = 0;
     std::uint32_t backend_capacity_ = 0;

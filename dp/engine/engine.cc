@@ -143,7 +143,11 @@ void Engine::State::report() {
     }
     const auto seconds =
         std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
-    flows_->keep_tick(first_tick_ + static_cast<std::uint64_t>(seconds) / kSecondsPerFlowTick);
+    const std::uint64_t ticks = static_cast<std::uint64_t>(seconds) / kSecondsPerFlowTick;
+    flows_->keep_tick(first_tick_ + ticks);
+    if (ticks > kMaxIdleTicks) {  // what waited there has been idle for too long
+        telemetry_->header().searches_old_flows.store(0, std::memory_order_relaxed);
+    }
 }
 
 void Engine::State::stop() {

@@ -68,6 +68,7 @@ class Flows {
     [[nodiscard]] std::span<shm::FlowBucket> table(std::uint32_t worker) const;
     // The last engine's tables, where they had another geometry; empty otherwise.
     [[nodiscard]] std::vector<FlowTableView> old_tables() const;
+    [[nodiscard]] bool has_old_tables() const { return old_segment_.is_open(); }
     [[nodiscard]] bool is_taken_over() const { return is_taken_over_; }
     [[nodiscard]] bool uses_hugepages() const { return uses_hugepages_; }
 

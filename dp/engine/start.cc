@@ -142,6 +142,9 @@ Status Engine::State::start_memory() {
     }
     flows_ = std::move(*flows);
     first_tick_ = flows_->last_tick();
+    // Before a worker has acknowledged anything: until then the daemon does not ask.
+    telemetry_->header().searches_old_flows.store(flows_->has_old_tables() ? 1 : 0,
+                                                  std::memory_order_relaxed);
 
     const std::uint64_t memory_bytes =
         choice->uses_hugepages ? memory_.huge_page_bytes : memory_.usual_page_bytes;

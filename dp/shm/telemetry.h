@@ -132,8 +132,11 @@ struct alignas(kCacheLineBytes) TelemetryHeader {
     std::uint64_t workers_offset;   // WorkerBlock[workers]
     std::uint64_t services_offset;  // ServiceCounters[workers][services]
     std::uint64_t backends_offset;  // BackendCounters[workers][backends]
-    std::array<std::uint8_t, 24> reserved1;
+    std::array<std::uint8_t, 20> reserved1;
 
+    // Not 0: flows of the last engine stand in tables of another size, from which workers take them
+    // over one by one; `active_flows` does not count those that wait there.
+    std::atomic<std::uint32_t> searches_old_flows;
     // Set by each engine as it starts, before any worker runs.
     std::atomic<std::uint32_t> worker_count;  // workers of the running engine
     std::atomic<std::uint32_t> port_count;
@@ -157,6 +160,7 @@ inline constexpr std::uint32_t kTelemetryFingerprint =
                     kFlowStateCount,
                     kMaxPorts,
                     offsetof(TelemetryHeader, workers_offset),
+                    offsetof(TelemetryHeader, searches_old_flows),
                     offsetof(TelemetryHeader, worker_count),
                     offsetof(TelemetryHeader, ports),
                     offsetof(PortTelemetry, kernel_packets),

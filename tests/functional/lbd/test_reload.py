@@ -121,6 +121,21 @@ def test_sighup_reloads(daemon):
     assert daemon.backend("portal/app-1")["weight"] == 77
 
 
+def test_an_engine_that_has_read_other_ports_is_told_of(daemon):
+    """Tables name ports by number, so that one list for both matters more than what it says."""
+    def told():
+        return [problem for problem in daemon.status()["problems"] if "lbdp has other ports than lbd" in problem]
+
+    daemon.start()
+    daemon.configure(head=daemon.head().replace('name = "edge"', 'name = "west"'))
+    daemon.reload()
+    daemon.start_engine()
+    assert len(wait_until("the difference is told", told)) == 1
+    daemon.kill()
+    daemon.start()
+    assert daemon.status()["engine"]["up"] and not told()
+
+
 def test_what_needs_a_restart_is_said_and_not_applied(daemon):
     daemon.start()
     daemon.configure(head=daemon.head(cpu="0-1").replace("9480", "9481").replace('name = "edge"', 'name = "west"'))

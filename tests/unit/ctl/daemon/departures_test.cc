@@ -1,5 +1,7 @@
 #include "ctl/daemon/departures.h"
 
+#include <fstream>
+
 #include <gtest/gtest.h>
 
 #include "ctl/model/intent.h"
@@ -39,6 +41,9 @@ class Engine {
         backends_ =
             static_cast<shm::BackendCounters*>(static_cast<void*>(&segment_.bytes()[kBackends]));
     }
+    void search_old_flows(bool does) {
+        segment_.header<shm::TelemetryHeader>().searches_old_flows = does ? 1 : 0;
+    }
     void acknowledge(std::uint64_t generation) { worker_->acknowledged = generation; }
     void hold_flows(BackendIndex index, std::uint64_t count) {
         backends_[to_number(index)].active_flows.set(count);
@@ -70,6 +75,8 @@ class DeparturesTest : public testing::Test {
         ASSERT_TRUE(*model_.remove({"portal", "app-1"}, {}, model::at(2)));
         publish();
     }
+    // The file alone is enough: what stands in it is the engine's affair.
+    void leave_flows() { std::ofstream(directory_.path() + "/flows") << "flows"; }
     bool is_there() { return model::find_backend(model_.services()[0], "app-1") != nullptr; }
 
     publish::TemporaryDirectory directory_;
@@ -80,10 +87,41 @@ class DeparturesTest : public testing::Test {
     BackendIndex index_{};
 };
 
-TEST_F(DeparturesTest, WithoutAnEngineARemovedBackendGoesAtOnce) {
+TEST_F(DeparturesTest, WhereNoEngineHasEverRunARemovedBackendGoesAtOnce) {
     remove_app_1();
     EXPECT_TRUE(departures_->look(model_));
     EXPECT_FALSE(is_there());
+}
+
+TEST_F(DeparturesTest, TheFlowsOfAnEngineThatEndedWaitForTheNextOne) {
+    leave_flows();
+    remove_app_1();
+    for (int look = 0; look < 5; ++look) {
+        EXPECT_FALSE(departures_->look(model_));
+    }
+    Engine next(directory_.path());
+    EXPECT_FALSE(departures_->look(model_)) << "it has not counted them yet";
+    EXPECT_FALSE(departures_->look(model_));
+    next.hold_flows(index_, 1);
+    next.acknowledge(publisher_->generation());
+    EXPECT_FALSE(departures_->look(model_));
+    next.hold_flows(index_, 0);
+    EXPECT_FALSE(departures_->look(model_));
+    EXPECT_TRUE(departures_->look(model_));
+    EXPECT_FALSE(is_there());
+}
+
+TEST_F(DeparturesTest, FlowsThatWaitInTablesOfAnotherSizeKeepIt) {
+    Engine engine(directory_.path());
+    engine.search_old_flows(true);
+    remove_app_1();
+    engine.acknowledge(publisher_->generation());
+    for (int look = 0; look < 5; ++look) {
+        EXPECT_FALSE(departures_->look(model_));
+    }
+    engine.search_old_flows(false);
+    EXPECT_FALSE(departures_->look(model_));
+    EXPECT_TRUE(departures_->look(model_));
 }
 
 TEST_F(DeparturesTest, ItStaysWhileItHasFlowsAndGoesAfterTwoEmptyLooks) {

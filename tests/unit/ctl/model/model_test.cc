@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include <netinet/in.h>
+
 #include <gtest/gtest.h>
 
 #include "ctl/model/intent.h"
@@ -269,17 +271,79 @@ TEST(Model, ARestartGoesOnFromTheSegment) {
     const auto ns = [](Time time) {
         return time.time_since_epoch().count();
     };
-    model.take_over({{"portal", "app-1", ip("10.0.4.1"), number(Health::kUp), ns(at(-50))},
-                     {"portal", "app-2", ip("10.0.4.2"), number(Health::kDown), ns(at(-40))},
-                     {"portal", "app-0", ip("10.0.4.3"), number(Health::kUp), ns(at(-30))},
-                     {"payments", "pay-1", ip("10.0.5.1"), number(Health::kUnchecked), ns(at(-9))},
-                     {"gone", "x", ip("10.0.9.1"), 77, 0}},
+    model.take_over({{},
+                     {{"portal", "app-1", ip("10.0.4.1"), number(Health::kUp), ns(at(-50))},
+                      {"portal", "app-2", ip("10.0.4.2"), number(Health::kDown), ns(at(-40))},
+                      {"portal", "app-0", ip("10.0.4.3"), number(Health::kUp), ns(at(-30))},
+                      {"payments", "pay-1", ip("10.0.5.1"), number(Health::kUnchecked), ns(at(-9))},
+                      {"gone", "x", ip("10.0.9.1"), 77, 0}}},
                     at(0));
     EXPECT_EQ(backend_of(model, "portal", "app-1").effective, Effective::kServing);
     EXPECT_EQ(backend_of(model, "portal", "app-1").health_since, at(-50));
     EXPECT_EQ(backend_of(model, "portal", "app-2").health, Health::kDown);
     EXPECT_TRUE(backend_of(model, "portal", "app-0").is_removing) << "the file has lost it";
     EXPECT_EQ(model.services().size(), 2U);
+}
+
+TEST(Model, ARestartSettlesWhatRoseOrFell) {
+    Model model = example_model();
+    model.take_over(
+        {{},
+         {{"portal", "app-1", ip("10.0.4.1"), static_cast<std::uint32_t>(Health::kFalling), 0},
+          {"portal", "app-2", ip("10.0.4.2"), static_cast<std::uint32_t>(Health::kRising), 0}}},
+        at(0));
+    EXPECT_EQ(backend_of(model, "portal", "app-1").health, Health::kUp);
+    EXPECT_EQ(backend_of(model, "portal", "app-2").health, Health::kDown);
+}
+
+publish::KnownService known_service(const char* name, std::uint16_t port) {
+    return {.name = name,
+            .vip = ip("203.0.113.10"),
+            .port = port,
+            .protocol = IPPROTO_TCP,
+            .source_prefix_bits = 24,
+            .mode = shm::ForwardingMode::kGue};
+}
+
+TEST(Model, AServiceThatTheFileHasLostDrainsOnAfterARestart) {
+    Model model = example_model();
+    model.take_over({{known_service("reports", 8443)}, {{"reports", "x", ip("10.0.9.1"), 1, 0}}},
+                    at(0));
+    const Service* reports = find_service(model.services(), "reports");
+    ASSERT_NE(reports, nullptr);
+    EXPECT_TRUE(reports->is_removing && reports->backends.at(0).is_removing);
+    const publish::DesiredService out = desired_services(model.services()).back();
+    EXPECT_EQ(out.vip, ip("203.0.113.10"));
+    EXPECT_EQ(out.port, 8443);
+    EXPECT_EQ(out.protocol, IPPROTO_TCP);
+    EXPECT_EQ(out.source_prefix_bits, 24);
+    EXPECT_EQ(out.mode, shm::ForwardingMode::kGue);
+    EXPECT_TRUE(out.backends.at(0).keeps_flows && !out.backends.at(0).admits_new);
+    EXPECT_TRUE(model.forget([](const Service&, const Backend&) { return true; }));
+    EXPECT_EQ(find_service(model.services(), "reports"), nullptr);
+}
+
+TEST(Model, AServiceThatTheFileHasLostYieldsToOneOfItsPortAndToADamagedSegment) {
+    Model model = example_model();
+    publish::KnownService no_mode = known_service("no-mode", 81);
+    no_mode.mode = shm::ForwardingMode{9};
+    publish::KnownService no_protocol = known_service("no-protocol", 82);
+    no_protocol.protocol = 255;
+    const std::vector<publish::KnownService> services = {known_service("replaced", 443),
+                                                         known_service("twice", 83),
+                                                         known_service("again", 83),
+                                                         known_service("empty", 84),
+                                                         no_mode,
+                                                         no_protocol};
+    std::vector<publish::KnownBackend> backends;
+    for (const publish::KnownService& service : services) {
+        if (service.name != "empty") {
+            backends.push_back({service.name, "x", ip("10.0.9.1"), 1, 0});
+        }
+    }
+    model.take_over({services, backends}, at(0));
+    ASSERT_EQ(model.services().size(), 3U);
+    EXPECT_EQ(model.services().back().config.name, "twice");
 }
 
 TEST(Model, AnUnknownLinkNeverTakesAKnownOneAway) {

@@ -218,7 +218,7 @@ TEST_F(PublisherTest, TheNextDaemonGoesOnFromWhatStandsThere) {
     Publisher& second = start();
     EXPECT_EQ(second.fingerprint("portal"), fingerprint);
     bool found = false;
-    for (const KnownBackend& known : second.known_backends()) {
+    for (const KnownBackend& known : second.known().backends) {
         found =
             found || (known.name == "app-2" && known.health == 4 && known.health_since_ns == 123);
     }
