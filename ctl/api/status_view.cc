@@ -40,6 +40,7 @@ Json port_view(const shm::PortTelemetry& port, const conf::Config& config) {
 }
 
 struct Totals {
+    std::size_t services = 0;  // without those that the file has lost: they are meant to go
     std::size_t services_up = 0;
     std::size_t backends = 0;
     std::size_t serving = 0;
@@ -50,6 +51,7 @@ struct Totals {
 Totals count(const std::vector<model::Service>& services) {
     Totals totals;
     for (const model::Service& service : services) {
+        totals.services += service.is_removing ? 0U : 1U;
         totals.services_up += service.is_up() ? 1U : 0U;
         totals.backends += service.backends.size();
         for (const model::Backend& backend : service.backends) {
@@ -125,7 +127,7 @@ Json status_view(daemon::Daemon& daemon) {
               {"last_reload_ok", reload.last_is_ok},
               {"last_reload_error", reload.last_error}}},
             {"engine", engine_view(daemon)},
-            {"services", {{"total", model.services().size()}, {"up", totals.services_up}}},
+            {"services", {{"total", totals.services}, {"up", totals.services_up}}},
             {"backends",
              {{"total", totals.backends},
               {"serving", totals.serving},

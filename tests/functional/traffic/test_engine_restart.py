@@ -78,6 +78,7 @@ def test_what_leaves_is_drained_over_a_restart(platform, leaves, restart, flows)
     restart(balancer)
     assert download.is_running(), "too late to test anything"
     assert api.get(balancer, f"/api/v1/services/portal/backends/{name}")["removing"]
+    assert balancer.lbctl("status", "--check").code == 0, "what is meant to go is no alarm"
     assert download.wait(90) == 0, download.tail()
     assert platform.large_sha256 in download.log.read_text()
     # Back it goes, instead of being forgotten when what has ended has left the flow table, half a minute later.
