@@ -19,6 +19,7 @@
 #include "dp/shm/drop_reason.h"
 #include "dp/shm/flow_state.h"
 #include "dp/shm/layout.h"
+#include "dp/shm/port_condition.h"
 #include "dp/shm/reply_kind.h"
 #include "dp/shm/tables.h"
 
@@ -117,9 +118,31 @@ struct alignas(kCacheLineBytes) PortTelemetry {
     // Of a kernel interface, by its steering program; they count on while no engine runs.
     Counter kernel_packets;     // not for a VIP, left to the kernel
     Counter no_socket_packets;  // for a VIP, dropped because no engine polled
-    std::array<Counter, 6> reserved;
+    // Bits by PortCondition (port_condition.h).
+    Counter conditions;
+    std::array<char, 16> interface;  // the kernel's name of it; empty: none stands behind the port
+    Counter interface_index;         // 0: none, or it is gone
+    Counter mtu_bytes;
+    Counter mtu_limit_bytes;  // what the port's buffers take
+    Counter receive_queues;   // of the interface
+    Counter xdp_mode;         // PortXdpMode
+    Counter is_zero_copy;     // NIC and engine share the buffers
+    Counter opens;            // times that this engine has opened the port
+    // Parts of receive_missed_packets: by the kernel's XDP_STATISTICS, since the sockets were made.
+    Counter receive_dropped;    // no buffer to receive into, or too large for one
+    Counter receive_ring_full;  // the worker had not taken what came before
+    Counter receive_invalid;    // buffers that the kernel refused: a fault of the engine
+    Counter transmit_invalid;   // likewise, on the way out
+    std::array<Counter, 8> reserved;
 };
-static_assert(sizeof(PortTelemetry) == 3 * kCacheLineBytes);
+static_assert(sizeof(PortTelemetry) == 5 * kCacheLineBytes);
+
+// How the steering program is attached to a port's interface.
+enum class PortXdpMode : std::uint8_t {
+    kNone,     // no interface stands behind the port, or it is gone
+    kNative,   // in the driver
+    kGeneric,  // after the kernel has made an skb: works everywhere, slower
+};
 
 struct alignas(kCacheLineBytes) TelemetryHeader {
     SegmentHeader segment;
@@ -132,7 +155,10 @@ struct alignas(kCacheLineBytes) TelemetryHeader {
     std::uint64_t workers_offset;   // WorkerBlock[workers]
     std::uint64_t services_offset;  // ServiceCounters[workers][services]
     std::uint64_t backends_offset;  // BackendCounters[workers][backends]
-    std::array<std::uint8_t, 20> reserved1;
+    Counter control_heartbeat;      // rises while the control thread turns
+    // The instance of `tables` that the engine follows; 0: none yet.
+    std::atomic<std::uint64_t> tables_instance;
+    std::array<std::uint8_t, 4> reserved1;
 
     // Not 0: flows of the last engine stand in tables of another size, from which workers take them
     // over one by one; `active_flows` does not count those that wait there.
@@ -146,7 +172,7 @@ struct alignas(kCacheLineBytes) TelemetryHeader {
     std::array<char, 40> version;
     std::array<PortTelemetry, kMaxPorts> ports;
 };
-static_assert(sizeof(TelemetryHeader) == (3 + 3 * kMaxPorts) * kCacheLineBytes);
+static_assert(sizeof(TelemetryHeader) == (3 + 5 * kMaxPorts) * kCacheLineBytes);
 
 inline constexpr std::uint32_t kTelemetryFingerprint =
     fingerprint_of({kLayoutVersion,
@@ -163,7 +189,11 @@ inline constexpr std::uint32_t kTelemetryFingerprint =
                     offsetof(TelemetryHeader, searches_old_flows),
                     offsetof(TelemetryHeader, worker_count),
                     offsetof(TelemetryHeader, ports),
+                    kPortConditionCount,
+                    offsetof(TelemetryHeader, control_heartbeat),
                     offsetof(PortTelemetry, kernel_packets),
+                    offsetof(PortTelemetry, conditions),
+                    offsetof(PortTelemetry, receive_dropped),
                     offsetof(WorkerBlock, packets),
                     offsetof(WorkerBlock, flow_states),
                     offsetof(WorkerBlock, kernel_packets),
