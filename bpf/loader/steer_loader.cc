@@ -141,6 +141,20 @@ Result<SteerCounters> SteerLoader::counters() const {
                                             "steer");
 }
 
+SteerLoader::Presence SteerLoader::presence(unsigned interface_index) const {
+    const XdpPresence found = look_at_xdp(interface_index);
+    bpf_prog_info info{};
+    std::uint32_t length = sizeof info;
+    const bool is_ours = found.program_id != 0 &&
+                         bpf_obj_get_info_by_fd(program_fd(), &info, &length) == 0 &&
+                         info.id == found.program_id;
+    return {is_ours, found.is_native};
+}
+
+int SteerLoader::sockets_fd() const {
+    return bpf_map__fd(state_->skeleton->maps.xsks_map);
+}
+
 int SteerLoader::program_fd() const {
     return bpf_program__fd(state_->skeleton->progs.xsk_def_prog);
 }

@@ -75,6 +75,16 @@ class SteerLoader {
 
     [[nodiscard]] Result<SteerCounters> counters() const;
 
+    // Whether this program is on the interface, and whether in the driver's receive path.
+    struct Presence {
+        bool is_there = false;
+        bool is_native = false;
+    };
+    [[nodiscard]] Presence presence(unsigned interface_index) const;
+
+    // The map of AF_XDP sockets, by receive queue. A socket leaves it by itself when it is closed.
+    [[nodiscard]] int sockets_fd() const;
+
     // For BPF_PROG_TEST_RUN.
     [[nodiscard]] int program_fd() const;
 

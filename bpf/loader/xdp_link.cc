@@ -65,4 +65,13 @@ Result<XdpLink> attach_xdp(int program_fd,
         "cannot attach the BPF program {} to {}: {}", program, interface, error_text(error)));
 }
 
+XdpPresence look_at_xdp(unsigned interface_index) {
+    bpf_xdp_query_opts options{};
+    options.sz = sizeof options;
+    if (bpf_xdp_query(static_cast<int>(interface_index), 0, &options) != 0) {
+        return {};
+    }
+    return {options.prog_id, options.attach_mode != XDP_ATTACHED_SKB};
+}
+
 }  // namespace fairlead

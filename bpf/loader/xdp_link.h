@@ -1,6 +1,7 @@
 // The link by which an XDP program hangs on an interface.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "dp/base/descriptor.h"
@@ -20,5 +21,12 @@ struct XdpLink {
                                          unsigned interface_index,
                                          const std::string& program,
                                          const std::string& interface);
+
+// What stands at an interface's receive hook.
+struct XdpPresence {
+    std::uint32_t program_id = 0;  // 0: nothing
+    bool is_native = false;
+};
+[[nodiscard]] XdpPresence look_at_xdp(unsigned interface_index);
 
 }  // namespace fairlead

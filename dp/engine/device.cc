@@ -1,8 +1,6 @@
 #include "dp/engine/device.h"
 
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
 #include <fmt/format.h>
 
@@ -14,24 +12,9 @@
 namespace fairlead::engine {
 namespace {
 
-// What an AF_XDP socket has; other devices lower it to what they can.
+// Devices lower it to what they can.
 constexpr std::uint16_t kRingEntries = 2'048;
 constexpr auto kAnySocket = static_cast<unsigned>(SOCKET_ID_ANY);
-
-// The socket of an engine that was killed may take a moment to leave its queue.
-constexpr auto kRetryFor = std::chrono::seconds(3);
-constexpr auto kRetryEvery = std::chrono::milliseconds(100);
-
-template <typename Attempt>
-int retry_while_busy(Attempt&& attempt) {
-    const auto deadline = std::chrono::steady_clock::now() + kRetryFor;
-    int error = attempt();
-    while (error == -EBUSY && std::chrono::steady_clock::now() < deadline) {
-        std::this_thread::sleep_for(kRetryEvery);
-        error = attempt();
-    }
-    return error;
-}
 
 rte_eth_conf configuration_for(const rte_eth_dev_info& info, std::size_t queues) {
     rte_eth_conf configuration{};
@@ -81,7 +64,7 @@ Result<std::uint16_t> make_device(const std::string& arguments) {
 
 Status start_device(std::uint16_t device,
                     const std::string& name,
-                    std::span<rte_mempool* const> pools) {
+                    std::span<const PacketPool> pools) {
     rte_eth_dev_info info{};
     if (const int error = rte_eth_dev_info_get(device, &info); error != 0) {
         return failed(name, "DPDK cannot describe its device", error);
@@ -101,10 +84,8 @@ Status start_device(std::uint16_t device,
         return failed(name, "its device refuses its configuration", error);
     }
     for (std::uint16_t queue = 0; queue < queues; ++queue) {
-        error = retry_while_busy([&] {
-            return rte_eth_rx_queue_setup(
-                device, queue, receive_entries, kAnySocket, nullptr, pools[queue]);
-        });
+        error = rte_eth_rx_queue_setup(
+            device, queue, receive_entries, kAnySocket, nullptr, pools[queue].pool);
         if (error == 0) {
             error = rte_eth_tx_queue_setup(device, queue, transmit_entries, kAnySocket, nullptr);
         }

@@ -6,8 +6,7 @@
 #include <string>
 
 #include "dp/base/result.h"
-
-struct rte_mempool;
+#include "dp/engine/packet_pool.h"
 
 namespace fairlead::engine {
 
@@ -18,6 +17,6 @@ namespace fairlead::engine {
 // DPDK's.
 [[nodiscard]] Status start_device(std::uint16_t device,
                                   const std::string& name,
-                                  std::span<rte_mempool* const> pools);
+                                  std::span<const PacketPool> pools);
 
 }  // namespace fairlead::engine

@@ -40,6 +40,9 @@ Status Engine::State::run(const std::function<bool(milliseconds)>& wait) {
         if (tables_) {
             follow_tables();
         }
+        for (const std::unique_ptr<Port>& port : ports_) {
+            port->turn(now);
+        }
         announcer_.turn(announcements_, now);
         captures_->turn(now);
         if (now >= next_report) {
@@ -110,9 +113,9 @@ void Engine::State::tell_neighbors() {
 
 void Engine::State::join_groups() {
     std::vector<unsigned> indexes;
-    for (const Port& port : ports_) {
-        if (port.interface_index() != 0) {
-            indexes.push_back(port.interface_index());
+    for (const std::unique_ptr<Port>& port : ports_) {
+        if (port->interface_index() != 0) {
+            indexes.push_back(port->interface_index());
         }
     }
     const Status joined = groups_.follow(vip_addresses_, indexes);
@@ -124,10 +127,10 @@ void Engine::State::join_groups() {
 
 void Engine::State::report() {
     for (std::size_t number = 0; number < ports_.size(); ++number) {
-        ports_[number].follow_interface();
+        ports_[number]->watch(Clock::now());
         auto& block = telemetry_->header().ports.at(number);
         const bool was_up = block.is_up.get() != 0;
-        ports_[number].report(block);
+        ports_[number]->report(block);
         if (!was_up && block.is_up.get() != 0) {
             announcer_.repeat(Clock::now());
         }
@@ -160,8 +163,8 @@ void Engine::State::stop() {
     if (!workers_.empty()) {
         report();
     }
-    for (Port& port : ports_) {
-        port.close();
+    for (const std::unique_ptr<Port>& port : ports_) {
+        port->close();
     }
     ports_.clear();
 }

@@ -65,8 +65,8 @@ class Engine::State {
     std::optional<Flows> flows_;
     std::optional<SteerVips> vips_;
     PacketMemory memory_;
-    std::vector<rte_mempool*> pools_;
-    std::vector<Port> ports_;
+    std::vector<PacketPool> pools_;
+    std::vector<std::unique_ptr<Port>> ports_;
     std::vector<FragmentBucket> fragment_buckets_ = std::vector<FragmentBucket>(kFragmentBuckets);
     FragmentTable fragments_{fragment_buckets_};
     std::vector<PacketBudget> packet_budgets_ = std::vector<PacketBudget>(shm::kMaxServices);

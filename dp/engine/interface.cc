@@ -1,6 +1,7 @@
 #include "dp/engine/interface.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -57,6 +58,24 @@ bool ask_strips_vlan_tags(Asker& asker) {
 }
 
 }  // namespace
+
+std::string interface_name(unsigned index) {
+    std::array<char, IF_NAMESIZE> name{};
+    return ::if_indextoname(index, name.data()) == nullptr ? "" : name.data();
+}
+
+bool keep_vlan_tags(const std::string& name) {
+    Asker asker(name);
+    ethtool_value flags{};
+    flags.cmd = ETHTOOL_GFLAGS;
+    asker.request.ifr_data = static_cast<char*>(static_cast<void*>(&flags));
+    if (asker.ask(SIOCETHTOOL)) {
+        flags.cmd = ETHTOOL_SFLAGS;
+        flags.data &= ~static_cast<unsigned>(ETH_FLAG_RXVLAN);
+        (void)asker.ask(SIOCETHTOOL);
+    }
+    return !ask_strips_vlan_tags(asker);
+}
 
 Result<InterfaceFacts> look_at_interface(const std::string& name) {
     Asker asker(name);

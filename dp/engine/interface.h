@@ -21,7 +21,14 @@ struct InterfaceFacts {
     MacAddress mac;
 };
 
-// Error: no such interface here, or it is no Ethernet.
+// `name` may be one of its alternative names. Error: no such interface here, or it is no Ethernet.
 [[nodiscard]] Result<InterfaceFacts> look_at_interface(const std::string& name);
+
+// The name that the interface has now; "": it is not in this namespace any more.
+[[nodiscard]] std::string interface_name(unsigned index);
+
+// Leaves VLAN tags in the frames that arrive, as `ethtool -K NAME rxvlan off` does. Whether they
+// are left there now.
+[[nodiscard]] bool keep_vlan_tags(const std::string& name);
 
 }  // namespace fairlead::engine

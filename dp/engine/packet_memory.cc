@@ -4,10 +4,8 @@
 
 #include <fmt/format.h>
 
-#include <rte_errno.h>
 #include <rte_mbuf.h>
 
-#include "dp/base/error_text.h"
 #include "dp/engine/hugepages.h"
 
 namespace fairlead::engine {
@@ -18,7 +16,6 @@ constexpr std::uint32_t kBuffersPerQueue = 4'096;
 // Those in the worker's hands and in the pool's cache. A pool of a power of two less one wastes
 // least.
 constexpr std::uint32_t kBuffersInFlight = 1'023;
-constexpr std::uint32_t kPoolCache = 256;
 // In front of the packet: DPDK's headroom and the kernel's own for XDP; Ethernet with two tags; and
 // the outer header that may come before it.
 constexpr std::uint32_t kXdpHeadroomBytes = 256;
@@ -26,8 +23,6 @@ constexpr std::uint32_t kEthernetBytes = 22;
 constexpr std::uint32_t kOwnBytes =
     64 + sizeof(rte_mbuf) + 64;                    // of an object beside its data room
 constexpr std::uint64_t kOtherBytes = 24U << 20U;  // DPDK's devices and tables
-constexpr std::uint64_t kUsualPageBytes = 4'096;
-constexpr std::uint64_t kHugePageBytes = 2U << 20U;
 
 // What objects take if none crosses the end of a page, unless it is larger than one.
 constexpr std::uint64_t within_pages(std::uint64_t objects, std::uint64_t object_bytes) {
@@ -49,34 +44,30 @@ PacketMemory plan_packet_memory(std::uint32_t workers,
         std::min(round_up(std::max<std::uint64_t>(needed, RTE_MBUF_DEFAULT_BUF_SIZE), 64),
                  std::uint64_t{UINT16_MAX} / 64 * 64));
     const std::uint64_t object_bytes = plan.buffer_bytes + kOwnBytes;
-    const std::uint64_t pool = plan.buffers_per_worker * object_bytes;
+    plan.mtu_limit_bytes =
+        plan.buffer_bytes - RTE_PKTMBUF_HEADROOM - kXdpHeadroomBytes - kEthernetBytes;
+    // A pool's area begins anywhere in a page and ends anywhere in another.
+    const std::uint64_t pool = plan.buffers_per_worker * object_bytes + kHugePageBytes;
     plan.huge_page_bytes = round_up(workers * pool + kOtherBytes, kHugePageBytes);
     plan.usual_page_bytes =
-        round_up(workers * within_pages(plan.buffers_per_worker, object_bytes) + kOtherBytes,
+        round_up(workers * within_pages(plan.buffers_per_worker + 1, object_bytes) + kOtherBytes,
                  kHugePageBytes);
     return plan;
 }
 
-Result<std::vector<rte_mempool*>> make_packet_pools(const PacketMemory& plan,
-                                                    std::uint32_t workers) {
-    std::vector<rte_mempool*> pools;
+Result<std::vector<PacketPool>> make_packet_pools(const PacketMemory& plan,
+                                                  std::uint32_t workers,
+                                                  bool uses_hugepages) {
+    std::vector<PacketPool> pools;
     for (std::uint32_t worker = 0; worker < workers; ++worker) {
-        rte_mempool* const pool = rte_pktmbuf_pool_create(fmt::format("worker-{}", worker).c_str(),
-                                                          plan.buffers_per_worker,
-                                                          kPoolCache,
-                                                          0,
-                                                          plan.buffer_bytes,
-                                                          SOCKET_ID_ANY);
-        if (pool == nullptr) {
-            return fail(
-                fmt::format("cannot get {} packet buffers of {} bytes for worker {}: {}; "
-                            "free memory or huge pages, or use fewer CPUs or ports",
-                            plan.buffers_per_worker,
-                            plan.buffer_bytes,
-                            worker,
-                            error_text(rte_errno)));
+        Result<PacketPool> pool = make_packet_pool(fmt::format("worker-{}", worker),
+                                                   plan.buffers_per_worker,
+                                                   plan.buffer_bytes,
+                                                   uses_hugepages);
+        if (!pool) {
+            return Unexpected{pool.error()};
         }
-        pools.push_back(pool);
+        pools.push_back(*pool);
     }
     return pools;
 }

@@ -1,14 +1,13 @@
-// A [[port]], opened: one DPDK device with a queue pair a worker, or, for AF_XDP, one device of one
-// queue pair for each worker, behind a steering program on the interface.
+// A [[port]], opened: a DPDK virtual device (vdev_port.h) or a kernel interface (interface_port.h).
 //
-// Ownership: a Port owns its devices and its steering program; close() stops the devices, and
-// nothing takes the program off the interface. Thread: the control thread; workers use queues()
-// alone.
+// Ownership: a Port owns its devices or sockets and each worker's end of them. Thread: the control
+// thread; a worker uses its own WorkerPort alone.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,56 +15,55 @@
 #include "bpf/loader/steer_loader.h"
 #include "dp/base/result.h"
 #include "dp/engine/options.h"
+#include "dp/engine/packet_pool.h"
+#include "dp/engine/worker_port.h"
 #include "dp/shm/telemetry.h"
-
-struct rte_mempool;
 
 namespace fairlead::engine {
 
-// Where one worker receives and sends.
-struct PortQueue {
-    std::uint16_t device = 0;
-    std::uint16_t queue = 0;
-};
-
 // What all ports are opened with.
 struct PortSetup {
-    std::span<rte_mempool* const> pools;  // one a worker: where its packets are received into
-    const SteerVips* vips = nullptr;      // set if any port is an interface
+    std::span<const PacketPool> pools;  // one a worker: where its packets are received into
+    const SteerVips* vips = nullptr;    // set if any port is an interface
     std::string pin_directory;
     Idle idle = Idle::kSpin;
+    std::uint32_t mtu_limit_bytes = 0;  // what a buffer of the pools takes
 };
 
 class Port {
   public:
+    using Clock = std::chrono::steady_clock;
+
     // `number` is the port's position in the configuration. Error: what is not there, or does not
     // fit the number of workers, with the fix.
-    [[nodiscard]] static Result<Port> open(const PortOptions& options,
-                                           std::uint32_t number,
-                                           const PortSetup& setup);
+    [[nodiscard]] static Result<std::unique_ptr<Port>> open(const PortOptions& options,
+                                                            std::uint32_t number,
+                                                            const PortSetup& setup);
+    virtual ~Port() = default;
+    Port(const Port&) = delete;
+    Port& operator=(const Port&) = delete;
 
-    // By worker.
-    [[nodiscard]] std::span<const PortQueue> queues() const { return queues_; }
+    [[nodiscard]] WorkerPort& of_worker(std::uint32_t worker) { return worker_ports_.at(worker); }
+    [[nodiscard]] const PortOptions& options() const { return options_; }
 
     // Names the port in its block of `telemetry`, whose counters go on from where they stand.
     void introduce(shm::PortTelemetry& block);
     // Brings the block up to date. Some system calls a queue.
     void report(shm::PortTelemetry& block) const;
-    // Tells the steering program the interface's address, which may have changed.
-    void follow_interface();
-    // The kernel's number of the interface, as follow_interface() has found it; 0: there is none.
-    [[nodiscard]] unsigned interface_index() const { return interface_index_; }
 
-    // Stops receiving and sending, and flushes capture files. No worker may use a queue any more.
-    void close();
+    // Every turn of the control thread: goes on with what takes more than one. Cheap.
+    virtual void turn(Clock::time_point /*now*/) {}
+    // Some times a second: compares the port with what it was opened as, and follows what it can.
+    virtual void watch(Clock::time_point /*now*/) {}
+    // The kernel's number of the interface; 0: there is none.
+    [[nodiscard]] virtual unsigned interface_index() const { return 0; }
+    // Stops receiving and sending, and flushes capture files. No worker may use the port any more.
+    virtual void close() = 0;
 
-  private:
-    Port() = default;
-    [[nodiscard]] Status open_interface(std::uint32_t number, const PortSetup& setup);
-    [[nodiscard]] Status open_vdev(const PortSetup& setup);
-    [[nodiscard]] Status attach_steering(unsigned interface_index, const PortSetup& setup);
+  protected:
+    explicit Port(PortOptions options) : options_(std::move(options)) {}
 
-    // What DPDK counts from 0 at each start.
+    // What a port counts from 0 at each start.
     struct Readings {
         std::uint64_t receive_packets = 0;
         std::uint64_t receive_bytes = 0;
@@ -74,16 +72,19 @@ class Port {
         std::uint64_t transmit_packets = 0;
         std::uint64_t transmit_bytes = 0;
         std::uint64_t transmit_errors = 0;
+        XdpSocket::Losses losses;  // parts of those above
     };
-    [[nodiscard]] Readings read_devices() const;
-    [[nodiscard]] bool has_link() const;
+
+    std::deque<WorkerPort> worker_ports_;  // by worker; none ever moves
+
+  private:
+    [[nodiscard]] virtual Readings read() const = 0;
+    [[nodiscard]] virtual bool has_link() const = 0;
+    [[nodiscard]] virtual std::string driver() const = 0;
+    // What the kind of port has to tell beside its counters.
+    virtual void describe(shm::PortTelemetry& /*block*/) const {}
 
     PortOptions options_;
-    std::vector<PortQueue> queues_;
-    std::vector<std::uint16_t> devices_;
-    std::optional<SteerLoader> steering_;
-    std::optional<std::array<std::uint8_t, 6>> steered_mac_;
-    unsigned interface_index_ = 0;
     Readings base_;  // what the block said before this start
 };
 

@@ -155,7 +155,7 @@ Status Engine::State::start_memory() {
     if (Status started = start_eal(eal); !started) {
         return started;
     }
-    auto made = make_packet_pools(memory_, worker_count());
+    auto made = make_packet_pools(memory_, worker_count(), choice->uses_hugepages);
     if (!made) {
         return Unexpected{made.error()};
     }
@@ -170,7 +170,11 @@ Status Engine::State::start_memory() {
 }
 
 Status Engine::State::open_ports() {
-    PortSetup setup{.pools = pools_, .idle = options_.idle};
+    PortSetup setup{.pools = pools_,
+                    .vips = nullptr,
+                    .pin_directory = "",
+                    .idle = options_.idle,
+                    .mtu_limit_bytes = memory_.mtu_limit_bytes};
     const std::vector<std::string> interfaces = interfaces_of(options_);
     if (!interfaces.empty()) {
         send_libbpf_messages_to_log();
@@ -188,11 +192,12 @@ Status Engine::State::open_ports() {
         setup.pin_directory = pin_directory_;
     }
     for (const PortOptions& options : options_.ports) {
-        Result<Port> port = Port::open(options, static_cast<std::uint32_t>(ports_.size()), setup);
+        Result<std::unique_ptr<Port>> port =
+            Port::open(options, static_cast<std::uint32_t>(ports_.size()), setup);
         if (!port) {
             return Unexpected{port.error()};
         }
-        port->introduce(telemetry_->header().ports.at(ports_.size()));
+        (*port)->introduce(telemetry_->header().ports.at(ports_.size()));
         ports_.push_back(std::move(*port));
     }
     telemetry_->header().port_count.store(static_cast<std::uint32_t>(ports_.size()),
@@ -211,13 +216,13 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) {
                       .fragments = &fragments_,
                       .limits = RateLimits(
                           packet_budgets_, packet_credits_[number], source_sets_, worker_count()),
-                      .pool = pools_[number],
+                      .pool = pools_[number].pool,
                       .first_tick = first_tick_,
                       .follow = &follow_,
                       .capture = captures_->order(number),
                       .announcements = number == 0 ? &announcements_ : nullptr};
-    for (const Port& port : ports_) {
-        setup.ports.push_back(port.queues()[number]);
+    for (const std::unique_ptr<Port>& port : ports_) {
+        setup.ports.push_back(&port->of_worker(number));
     }
     for (std::uint32_t other = 0; other < worker_count(); ++other) {
         if (other != number) {

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include <rte_cycles.h>
-#include <rte_ethdev.h>
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 
@@ -67,6 +66,9 @@ void Worker::run() noexcept {
         setup_.counters.worker->heartbeat.add(1);
         follow_tables();
         tap_.follow();
+        for (WorkerPort* const port : setup_.ports) {
+            port->follow();
+        }
         const std::uint64_t now = rte_rdtsc();
         if (now - last_house_ >= tsc_per_second_ / kHousePerSecond) {
             keep_house(now);
@@ -104,12 +106,11 @@ void Worker::follow_tables() noexcept {
 }
 
 std::size_t Worker::poll(PortIndex port) noexcept {
-    const PortQueue queue = setup_.ports[to_number(port)];
     std::array<rte_mbuf*, kBurst> received{};
     std::array<rte_mbuf*, kBurst> whole{};
     std::array<Packet, kBurst> packets;
     std::array<Verdict, kBurst> verdicts;
-    const std::size_t count = rte_eth_rx_burst(queue.device, queue.queue, received.data(), kBurst);
+    const std::size_t count = setup_.ports[to_number(port)]->receive(received);
     std::size_t usable = 0;
     for (std::size_t i = 0; i < count; ++i) {
         rte_mbuf* const packet = received[i];
@@ -195,9 +196,8 @@ void Worker::send() noexcept {
             tap_.leave(PortIndex{static_cast<std::uint8_t>(port)},
                        std::span(outbox.packets.data(), outbox.count));
         }
-        const PortQueue& queue = setup_.ports[port];
-        const std::uint16_t sent =
-            rte_eth_tx_burst(queue.device, queue.queue, outbox.packets.data(), outbox.count);
+        const std::size_t sent =
+            setup_.ports[port]->send(std::span(outbox.packets.data(), outbox.count));
         for (std::size_t i = sent; i < outbox.count; ++i) {
             drop(outbox.packets[i], DropReason::kTransmitFull, outbox.services[i]);
         }

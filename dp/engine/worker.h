@@ -18,7 +18,7 @@
 #include "dp/engine/capture_tap.h"
 #include "dp/engine/follow.h"
 #include "dp/engine/options.h"
-#include "dp/engine/port.h"
+#include "dp/engine/worker_port.h"
 #include "dp/flow/flow_table.h"
 #include "dp/forward/fragment_table.h"
 #include "dp/forward/held_packets.h"
@@ -33,7 +33,7 @@ struct WorkerSetup {
     WorkerIndex index{};
     std::uint32_t cpu = 0;
     Idle idle = Idle::kSpin;
-    std::vector<PortQueue> ports;  // by port, this worker's queue of each
+    std::vector<WorkerPort*> ports;  // by port, this worker's end of each
     std::span<shm::FlowBucket> flow_buckets;
     // The other workers' tables, then those of an engine with another geometry, which nobody
     // sweeps: they are read until every entry in them is past its time.

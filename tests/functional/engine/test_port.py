@@ -1,7 +1,5 @@
 """lbdp on a kernel interface: two workers on two queues of a veth, beside everything else on that interface."""
 
-import contextlib
-import hashlib
 import json
 import pathlib
 import re
@@ -12,32 +10,10 @@ import time
 import pytest
 
 from support import lending
+from support.engine_lab import (OWN4, OWN6, URL, VIP, answers, config, download, prepare, slow_url, wait_for_service,
+                                xdp_program)
 from support.host import wait_until
 from support.lab import http_url
-
-PORTAL = [lending.SERVICES[0]]
-URL = lending.URLS["portal"]
-VIP = "203.0.113.10"
-OWN4, OWN6 = "10.2.0.2", "fd00:2::2"
-
-
-def slow_url(lab_url=URL):
-    return lab_url.rstrip("/") + "/slow/large"
-
-
-def config(lab, services=None, **settings):
-    """The lending platform's, or some of its services, without checks: they are not what is tried here."""
-    text = lending.config(lab, services=services or PORTAL, **settings)
-    return re.sub(r"\[defaults.health\]\n(?:\w+ = .*\n)+", '[defaults.health]\ntype = "none"\n', text)
-
-
-def prepare(make_lab, backends=2, **settings):
-    """A lab with the VIPs on its backends and a configuration; nothing is started."""
-    lab = make_lab(backends=backends, file_bytes=8 << 20)
-    for backend in lab.backends:
-        backend.vip_by_hand(*lab.vips)
-    lab.balancer.configure(config(lab, **settings))
-    return lab
 
 
 @pytest.fixture
@@ -49,36 +25,10 @@ def lab(make_lab):
     return lab
 
 
-def wait_for_service(lab, url=URL):
-    """Until a request is answered. Each try is short: a lost SYN is sent again only after a second."""
-    wait_until(f"{url} answers", lambda: answers(lab, url), timeout_s=20)
-
-
-def answers(lab, url=URL):
-    return lab.client.run("curl", "-s", "--fail", "--max-time", "0.5", url, check=False).returncode == 0
-
-
-def xdp_program(lab):
-    link = json.loads(lab.balancer.run("ip", "-j", "link", "show", "dev", "eth0").stdout)[0]
-    return link.get("xdp", {}).get("prog", {}).get("id")
-
-
 def steered_vips(lab):
     """The VIPs in the steering program's map, as hexadecimal digits."""
     dump = lab.balancer.run("bpftool", "-j", "map", "dump", "pinned", lab.balancer.run_dir / "bpf" / "vips").stdout
     return {"".join(byte.removeprefix("0x") for byte in entry["key"]) for entry in json.loads(dump)}
-
-
-@contextlib.contextmanager
-def download(lab, url):
-    """A download that goes on meanwhile; yields its process, and checks at the end what arrived."""
-    target = lab.client.directory / "download"
-    process = lab.client.start("download", "curl", "-sS", "--fail", "--globoff", "-o", target, url)
-    wait_until("the download has begun", lambda: target.exists() and target.stat().st_size > 0)
-    yield process
-    assert process.is_running(), "the download was over before the test was\n" + process.tail()
-    assert process.wait(60) == 0, process.tail()
-    assert hashlib.sha256(target.read_bytes()).hexdigest() == lab.large_sha256
 
 
 def test_both_workers_forward(lab):

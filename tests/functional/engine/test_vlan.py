@@ -156,8 +156,17 @@ def test_a_port_with_a_vlan_but_no_interface_for_it_is_a_problem_with_the_comman
     assert any("ip link add link eth1 name eth1.7 type vlan id 7" in problem for problem in problems), problems
 
 
-def test_an_interface_that_takes_tags_off_is_refused(lab):
-    lab.balancer.run("ethtool", "-K", "eth1", "rxvlan", "on")
-    process = lab.balancer.start_lbdp(wait=False)
-    assert process.wait(10) == 1, process.tail()
-    assert "ethtool -K eth1 rxvlan off" in process.log.read_text()
+def takes_tags_off(lab, interface):
+    features = lab.balancer.run("ethtool", "-k", interface).stdout
+    return "rx-vlan-offload: on" in features
+
+
+def test_the_nic_leaves_tags_in_the_frame(lab):
+    """On every port, with a VLAN or without one, from the start and when somebody switches it back."""
+    for interface in ("eth0", "eth1"):
+        lab.balancer.run("ethtool", "-K", interface, "rxvlan", "on")
+        assert takes_tags_off(lab, interface)
+    lab.balancer.start_both()
+    assert not takes_tags_off(lab, "eth0") and not takes_tags_off(lab, "eth1")
+    lab.balancer.run("ethtool", "-K", "eth0", "rxvlan", "on")
+    wait_until("tags stay in the frame", lambda: not takes_tags_off(lab, "eth0"))

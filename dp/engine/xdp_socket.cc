@@ -1,0 +1,272 @@
+#include "dp/engine/xdp_socket.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include <fmt/format.h>
+#include <linux/if_xdp.h>
+#include <sys/socket.h>
+
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+
+#include "dp/base/error_text.h"
+#include "dp/engine/packet_memory.h"
+
+namespace fairlead::engine {
+namespace {
+
+// Buffers change hands in groups of this size where the ring allows it.
+constexpr std::uint32_t kFillBatch = 64;
+constexpr std::uint32_t kReclaimBatch = 64;
+
+// What SO_BUSY_POLL asks for, in microseconds; the sockets' calls never wait for it.
+constexpr int kBusyPollUs = 20;
+constexpr int kBusyPollBudget = 64;
+
+constexpr std::uint32_t power_of_two_from(std::uint32_t least) {
+    std::uint32_t power = kFillBatch;
+    while (power < least) {
+        power *= 2;
+    }
+    return power;
+}
+
+bool set_option(int descriptor, int option, int value) {
+    return ::setsockopt(descriptor, SOL_SOCKET, option, &value, sizeof value) == 0;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<XdpSocket>, int> XdpSocket::open(const XdpSocketSetup& setup) {
+    std::unique_ptr<XdpSocket> socket(new XdpSocket(setup.number, setup.pool));
+    int error = socket->create(setup, XDP_ZEROCOPY);
+    if (error != 0 && error != -EBUSY && error != -ENODEV) {
+        socket->destroy();
+        error = socket->create(setup, XDP_COPY);
+    }
+    if (error != 0) {
+        return Unexpected{-error};
+    }
+    socket->ask_what_it_is();
+    if (setup.polls_busily) {
+        socket->poll_busily();
+    }
+    socket->fill();
+    return socket;
+}
+
+int XdpSocket::create(const XdpSocketSetup& setup, std::uint16_t bind_mode) {
+    receive_buffers_ = setup.receive_buffers;
+    xsk_umem_config area{};
+    area.fill_size = power_of_two_from(setup.receive_buffers);
+    area.comp_size = kRingEntries;
+    area.frame_size = pool_.frame_bytes;
+    area.frame_headroom = sizeof(rte_mbuf) + RTE_PKTMBUF_HEADROOM;
+    area.flags = XDP_UMEM_UNALIGNED_CHUNK_FLAG;
+    if (const int error = xsk_umem__create(
+            &umem_, pool_.area.data(), pool_.area.size(), &fill_, &completed_, &area);
+        error != 0) {
+        umem_ = nullptr;
+        return error;
+    }
+    xsk_socket_config rings{};
+    rings.rx_size = power_of_two_from(setup.receive_buffers);
+    rings.tx_size = kRingEntries;
+    rings.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD;
+    rings.bind_flags = static_cast<std::uint16_t>(bind_mode | XDP_USE_NEED_WAKEUP);
+    if (const int error = xsk_socket__create(
+            &socket_, setup.interface.c_str(), setup.queue, umem_, &received_, &transmit_, &rings);
+        error != 0) {
+        socket_ = nullptr;
+        return error;
+    }
+    socket_fd_ = xsk_socket__fd(socket_);
+    return 0;
+}
+
+void XdpSocket::destroy() {
+    if (socket_ != nullptr) {
+        xsk_socket__delete(socket_);
+        socket_ = nullptr;
+    }
+    if (umem_ != nullptr) {
+        (void)xsk_umem__delete(umem_);
+        umem_ = nullptr;
+    }
+}
+
+XdpSocket::~XdpSocket() {
+    destroy();
+    if (lent_to_receive_ + lent_to_transmit_ != 0) {
+        (void)give_back_lent(pool_, number_);
+    }
+}
+
+void XdpSocket::poll_busily() {
+    polls_busily_ = set_option(socket_fd_, SO_PREFER_BUSY_POLL, 1) &&
+                    set_option(socket_fd_, SO_BUSY_POLL, kBusyPollUs) &&
+                    set_option(socket_fd_, SO_BUSY_POLL_BUDGET, kBusyPollBudget);
+}
+
+void XdpSocket::ask_what_it_is() {
+    xdp_options options{};
+    socklen_t length = sizeof options;
+    is_zero_copy_ = ::getsockopt(socket_fd_, SOL_XDP, XDP_OPTIONS, &options, &length) == 0 &&
+                    (options.flags & XDP_OPTIONS_ZEROCOPY) != 0;
+}
+
+bool XdpSocket::is_bound() const {
+    // The kernel looks first whether the socket is on a device. Nothing is received by this.
+    return ::recvfrom(socket_fd_, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr) >= 0 ||
+           errno != ENXIO;
+}
+
+XdpSocket::Losses XdpSocket::losses() const {
+    xdp_statistics statistics{};
+    socklen_t length = sizeof statistics;
+    if (::getsockopt(socket_fd_, SOL_XDP, XDP_STATISTICS, &statistics, &length) != 0) {
+        return {};
+    }
+    return {.dropped = statistics.rx_dropped,
+            .ring_full = statistics.rx_ring_full,
+            .invalid = statistics.rx_invalid_descs,
+            .transmit_invalid = statistics.tx_invalid_descs};
+}
+
+// ---- the worker
+// -----------------------------------------------------------------------------------
+
+std::uint64_t XdpSocket::address_of(const rte_mbuf* packet) const noexcept {
+    return static_cast<std::uint64_t>(
+        static_cast<const std::byte*>(static_cast<const void*>(packet)) - pool_.area.data());
+}
+
+rte_mbuf* XdpSocket::packet_at(std::uint64_t address) const noexcept {
+    return static_cast<rte_mbuf*>(
+        static_cast<void*>(pool_.area.data() + xsk_umem__extract_addr(address)));
+}
+
+void XdpSocket::fill() noexcept {
+    std::array<void*, kFillBatch> packets;  // written before it is read
+    while (receive_buffers_ - lent_to_receive_ >= kFillBatch) {
+        std::uint32_t place = 0;
+        if (rte_mempool_get_bulk(pool_.pool, packets.data(), kFillBatch) != 0) {
+            return;  // those that are on their way out come back
+        }
+        // There is room: the ring holds all that may be lent.
+        if (xsk_ring_prod__reserve(&fill_, kFillBatch, &place) != kFillBatch) {
+            rte_mempool_put_bulk(pool_.pool, packets.data(), kFillBatch);
+            return;
+        }
+        for (std::uint32_t i = 0; i < kFillBatch; ++i) {
+            auto* const packet = static_cast<rte_mbuf*>(packets[i]);
+            packet->port = number_;
+            *xsk_ring_prod__fill_addr(&fill_, place + i) = address_of(packet);
+        }
+        xsk_ring_prod__submit(&fill_, kFillBatch);
+        lent_to_receive_ += kFillBatch;
+    }
+}
+
+std::size_t XdpSocket::receive(std::span<rte_mbuf*> packets) noexcept {
+    fill();
+    std::uint32_t place = 0;
+    const std::uint32_t count =
+        xsk_ring_cons__peek(&received_, static_cast<std::uint32_t>(packets.size()), &place);
+    if (count == 0) {
+        wake_receive();
+        return 0;
+    }
+    std::uint64_t bytes = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        const xdp_desc* const described = xsk_ring_cons__rx_desc(&received_, place + i);
+        rte_mbuf* const packet = packet_at(described->addr);
+        packet->port = RTE_MBUF_PORT_INVALID;
+        packet->ol_flags = 0;
+        packet->data_off = static_cast<std::uint16_t>(xsk_umem__extract_offset(described->addr) -
+                                                      sizeof(rte_mbuf));
+        packet->data_len = static_cast<std::uint16_t>(described->len);
+        packet->pkt_len = described->len;
+        bytes += described->len;
+        packets[i] = packet;
+    }
+    xsk_ring_cons__release(&received_, count);
+    lent_to_receive_ -= count;
+    counters_.receive_packets.add(count);
+    counters_.receive_bytes.add(bytes);
+    return count;
+}
+
+std::size_t XdpSocket::send(std::span<rte_mbuf* const> packets) noexcept {
+    reclaim();
+    std::uint32_t place = 0;
+    const std::uint32_t room = kRingEntries - lent_to_transmit_;
+    const auto count = std::min(static_cast<std::uint32_t>(packets.size()), room);
+    if (count == 0 || xsk_ring_prod__reserve(&transmit_, count, &place) != count) {
+        wake_transmit();
+        return 0;
+    }
+    std::uint64_t bytes = 0;
+    for (std::uint32_t i = 0; i < count; ++i) {
+        rte_mbuf* const packet = packets[i];
+        xdp_desc* const described = xsk_ring_prod__tx_desc(&transmit_, place + i);
+        const std::uint64_t offset = sizeof(rte_mbuf) + packet->data_off;
+        described->addr = address_of(packet) | offset << XSK_UNALIGNED_BUF_OFFSET_SHIFT;
+        described->len = packet->data_len;
+        described->options = 0;
+        packet->port = number_;
+        bytes += packet->data_len;
+    }
+    xsk_ring_prod__submit(&transmit_, count);
+    lent_to_transmit_ += count;
+    counters_.transmit_packets.add(count);
+    counters_.transmit_bytes.add(bytes);
+    wake_transmit();
+    return count;
+}
+
+void XdpSocket::turn() noexcept {
+    if (lent_to_transmit_ != 0) {
+        reclaim();
+        // What a call before has left, as the device had no room.
+        if (xsk_prod_nb_free(&transmit_, kRingEntries) != kRingEntries) {
+            wake_transmit();
+        }
+    }
+}
+
+void XdpSocket::reclaim() noexcept {
+    std::array<void*, kReclaimBatch> packets;  // written before it is read
+    while (lent_to_transmit_ != 0) {
+        std::uint32_t place = 0;
+        const std::uint32_t count = xsk_ring_cons__peek(&completed_, kReclaimBatch, &place);
+        if (count == 0) {
+            return;
+        }
+        for (std::uint32_t i = 0; i < count; ++i) {
+            rte_mbuf* const packet = packet_at(*xsk_ring_cons__comp_addr(&completed_, place + i));
+            packet->port = RTE_MBUF_PORT_INVALID;
+            packets[i] = packet;
+        }
+        xsk_ring_cons__release(&completed_, count);
+        rte_mempool_put_bulk(pool_.pool, packets.data(), count);
+        lent_to_transmit_ -= count;
+    }
+}
+
+void XdpSocket::wake_transmit() noexcept {
+    if (xsk_ring_prod__needs_wakeup(&transmit_) != 0) {
+        // Whatever it says: what it has not taken stays in the ring, for the next turn.
+        (void)::sendto(socket_fd_, nullptr, 0, MSG_DONTWAIT, nullptr, 0);
+    }
+}
+
+void XdpSocket::wake_receive() noexcept {
+    if (polls_busily_ || xsk_ring_prod__needs_wakeup(&fill_) != 0) {
+        (void)::recvfrom(socket_fd_, nullptr, 0, MSG_DONTWAIT, nullptr, nullptr);
+    }
+}
+
+}  // namespace fairlead::engine
