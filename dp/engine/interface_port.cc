@@ -199,6 +199,7 @@ void InterfacePort::offer_sockets() {
         worker_ports_[worker].offer(&offer);
     }
     const XdpSocket& first = *sockets_.front();
+    const bool is_deferred = first.polls_busily() && deferral_.begin(name_, index_);
     log_info("port-open",
              {{"port", options().name},
               {"interface", name_},
@@ -206,7 +207,8 @@ void InterfacePort::offer_sockets() {
               {"queues", sockets_.size()},
               {"xdp", presence_.is_native ? "native" : "generic"},
               {"zero_copy", first.is_zero_copy()},
-              {"busy_polling", first.polls_busily()}});
+              {"busy_polling", first.polls_busily()},
+              {"interrupts_deferred", is_deferred}});
 }
 
 void InterfacePort::take_sockets_back() {
@@ -219,6 +221,7 @@ void InterfacePort::take_sockets_back() {
 void InterfacePort::close_sockets() {
     const Readings counted = read();
     sockets_.clear();
+    deferral_.end();
     closed_ = counted;
     index_ = 0;
     // Loaded anew, too: a veth runs a program on those queues alone that were there when it came,
@@ -393,6 +396,7 @@ void InterfacePort::close() {
         port.offer(nullptr);
     }
     sockets_.clear();
+    deferral_.end();
 }
 
 }  // namespace fairlead::engine

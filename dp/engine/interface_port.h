@@ -27,6 +27,7 @@
 
 #include "bpf/loader/steer_loader.h"
 #include "dp/engine/interface.h"
+#include "dp/engine/interrupt_deferral.h"
 #include "dp/engine/port.h"
 
 namespace fairlead::engine {
@@ -82,6 +83,7 @@ class InterfacePort final : public Port {
     std::optional<std::array<std::uint8_t, 6>> steered_mac_;
     std::vector<std::unique_ptr<XdpSocket>> sockets_;  // by queue
     std::vector<XdpQueues> offers_;                    // by worker
+    InterruptDeferral deferral_;
     bool is_taking_back_ = false;
     Clock::time_point next_try_{};
     std::string open_problem_;

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from support.balancer import program, start_and_wait
 from support.engine_lab import (OWN4, URL, VIP, answers, config, download, prepare, slow_url, wait_for_service,
                                 xdp_program)
 from support.host import wait_until
@@ -160,3 +161,27 @@ def test_no_worker_ever_waits(make_lab, idle):
     assert waiting == [], waiting[:5]
     if idle == "spin":
         assert not any(OWN_SLEEP.match(call) for call in made)
+
+
+def test_interrupts_wait_where_the_workers_poll_busily(make_lab):
+    """In a namespace whose own /sys the engine sees; put back when it ends, and left alone where somebody else set it."""
+    lab = prepare(make_lab)
+    lab.balancer.configure(config(lab).replace('idle = "yield"\n', ""))
+    inside = ["ip", "netns", "exec", lab.balancer.namespace]
+    settings = ["/sys/class/net/eth0/napi_defer_hard_irqs", "/sys/class/net/eth0/gro_flush_timeout"]
+
+    def values():
+        return lab.balancer.run(*inside, "cat", *settings).stdout.split()
+
+    def run_engine():
+        engine = start_and_wait(lab.balancer, "lbdp", [*inside, program(lab.build, "lbdp"), *lab.balancer.where()])
+        during = values()
+        assert engine.stop() == 0
+        return during
+
+    assert values() == ["0", "0"]
+    assert run_engine() == ["2", "200000"]
+    assert values() == ["0", "0"]
+    lab.balancer.run(*inside, "sh", "-c", f"echo 5 > {settings[0]}; echo 90000 > {settings[1]}")
+    assert run_engine() == ["5", "90000"]
+    assert values() == ["5", "90000"]
