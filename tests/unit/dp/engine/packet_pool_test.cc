@@ -5,7 +5,6 @@
 #include <vector>
 
 #include <gtest/gtest.h>
-
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
