@@ -198,7 +198,7 @@ static __always_inline int to_engine(struct xdp_md* context) {
     return action;
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int xsk_def_prog(struct xdp_md* context) {
     const __u8* data = (const __u8*)(long)context->data;
     const __u8* data_end = (const __u8*)(long)context->data_end;

@@ -25,17 +25,17 @@ constexpr auto kTryWhileBusy = std::chrono::milliseconds(5);
 // An interface that has come back, and refuses.
 constexpr auto kTryAgain = std::chrono::seconds(1);
 
-Status check_mtu(const std::string& name, const InterfaceFacts& facts) {
-    if (facts.mtu_bytes <= kMaxInterfaceMtuBytes) {
+Status check_mtu(const std::string& name, const InterfaceFacts& facts, std::uint32_t limit_bytes) {
+    if (facts.mtu_bytes <= limit_bytes) {
         return {};
     }
-    return fail(
-        fmt::format("the MTU of {} is {}, and AF_XDP takes frames of one page: `ip link set {} mtu "
-                    "{}`",
-                    name,
-                    facts.mtu_bytes,
-                    name,
-                    kMaxInterfaceMtuBytes));
+    return fail(fmt::format(
+        "the MTU of {} is {}, and the engine's buffers take {}: `ip link set {} mtu {}`",
+        name,
+        facts.mtu_bytes,
+        limit_bytes,
+        name,
+        limit_bytes));
 }
 
 // A worker without a queue could not send by this port.
@@ -106,7 +106,8 @@ Status InterfacePort::try_open(bool& is_busy) {
     if (!facts->is_up) {
         return fail(fmt::format("the interface {} is down; `ip link set {} up`", name_, name_));
     }
-    for (Status fits : {check_mtu(name_, *facts), check_queues(name_, *facts, worker_count())}) {
+    for (Status fits : {check_mtu(name_, *facts, mtu_limit_bytes_),
+                        check_queues(name_, *facts, worker_count())}) {
         if (!fits) {
             return fits;
         }
@@ -172,6 +173,14 @@ Status InterfacePort::open_sockets(const InterfaceFacts& facts, bool& is_busy) {
         auto socket = XdpSocket::open(setup);
         if (!socket) {
             is_busy = socket.error() == EBUSY;
+            if (socket.error() == EINVAL && setup.pool.large != nullptr) {
+                return fail(
+                    fmt::format("packets of several frames are not there on {} (Linux 6.6, and a "
+                                "driver that has them): `ip link set {} mtu {}`",
+                                name_,
+                                name_,
+                                kMaxFrameMtuBytes));
+            }
             return fail(fmt::format("the AF_XDP socket for queue {} of {} cannot be opened: {}",
                                     queue,
                                     name_,

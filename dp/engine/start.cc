@@ -27,8 +27,6 @@
 namespace fairlead::engine {
 namespace {
 
-constexpr std::uint32_t kUsualMtuBytes = 1'500;
-
 Status check_options(const Options& options) {
     if (options.ports.empty()) {
         return fail("the configuration has no [[port]]; the engine needs one at least");
@@ -46,17 +44,18 @@ Status check_options(const Options& options) {
     return check_cpus(options.cpus, allowed_cpus());
 }
 
-// The largest packet that any port may carry, for the size of the buffers.
-std::uint32_t largest_mtu(const Options& options) {
-    std::uint32_t largest = kUsualMtuBytes;
+// For the size of the buffers. An interface that is not there, or too large, is refused later.
+LargestMtu largest_mtu(const Options& options) {
+    LargestMtu largest;
     for (const PortOptions& port : options.ports) {
-        largest = std::max(largest, port.mtu_bytes);
-        if (!port.interface.empty()) {
-            if (const Result<InterfaceFacts> facts = look_at_interface(port.interface); facts) {
-                largest = std::max(largest, std::min(facts->mtu_bytes, kMaxInterfaceMtuBytes));
-            }
+        if (port.interface.empty()) {
+            largest.vdev_bytes = std::max(largest.vdev_bytes, port.mtu_bytes);
+        } else if (const Result<InterfaceFacts> facts = look_at_interface(port.interface); facts) {
+            largest.interface_bytes =
+                std::max({largest.interface_bytes, facts->mtu_bytes, port.mtu_bytes});
         }
     }
+    largest.interface_bytes = std::min(largest.interface_bytes, kMaxInterfaceMtuBytes);
     return largest;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
+#include <utility>
 
 #include <fmt/format.h>
 #include <linux/if_xdp.h>
@@ -20,6 +22,13 @@ namespace {
 // Buffers change hands in groups of this size where the ring allows it.
 constexpr std::uint32_t kFillBatch = 64;
 constexpr std::uint32_t kReclaimBatch = 64;
+
+// A large packet is cut at multiples of this: no frame is larger than one of the pool's, and none
+// crosses the end of a page, where a NIC could not follow it.
+constexpr std::uint64_t kCutBytes = 2'048;
+// Debian 12's headers lack the names of what later kernels have (include/uapi/linux/if_xdp.h).
+constexpr std::uint16_t kSeveralFrames = 1U << 4U;  // XDP_USE_SG
+constexpr std::uint32_t kMoreFrames = 1U << 0U;     // XDP_PKT_CONTD
 
 // What SO_BUSY_POLL asks for, in microseconds; the sockets' calls never wait for it.
 constexpr int kBusyPollUs = 20;
@@ -75,7 +84,8 @@ int XdpSocket::create(const XdpSocketSetup& setup, std::uint16_t bind_mode) {
     rings.rx_size = power_of_two_from(setup.receive_buffers);
     rings.tx_size = kRingEntries;
     rings.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD;
-    rings.bind_flags = static_cast<std::uint16_t>(bind_mode | XDP_USE_NEED_WAKEUP);
+    rings.bind_flags = static_cast<std::uint16_t>(bind_mode | XDP_USE_NEED_WAKEUP |
+                                                  (pool_.large == nullptr ? 0 : kSeveralFrames));
     if (const int error = xsk_socket__create(
             &socket_, setup.interface.c_str(), setup.queue, umem_, &received_, &transmit_, &rings);
         error != 0) {
@@ -99,6 +109,9 @@ void XdpSocket::destroy() {
 
 XdpSocket::~XdpSocket() {
     destroy();
+    if (joined_ != nullptr) {
+        rte_pktmbuf_free(joined_);
+    }
     if (lent_to_receive_ + lent_to_transmit_ != 0) {
         (void)give_back_lent(pool_, number_);
     }
@@ -129,7 +142,7 @@ XdpSocket::Losses XdpSocket::losses() const {
     if (::getsockopt(socket_fd_, SOL_XDP, XDP_STATISTICS, &statistics, &length) != 0) {
         return {};
     }
-    return {.dropped = statistics.rx_dropped,
+    return {.dropped = statistics.rx_dropped + lost_large_.get(),
             .ring_full = statistics.rx_ring_full,
             .invalid = statistics.rx_invalid_descs,
             .transmit_invalid = statistics.tx_invalid_descs};
@@ -170,57 +183,121 @@ void XdpSocket::fill() noexcept {
     }
 }
 
+rte_mbuf* XdpSocket::take(const xdp_desc& described) noexcept {
+    rte_mbuf* const packet = packet_at(described.addr);
+    packet->port = RTE_MBUF_PORT_INVALID;
+    packet->ol_flags = 0;
+    packet->data_off =
+        static_cast<std::uint16_t>(xsk_umem__extract_offset(described.addr) - sizeof(rte_mbuf));
+    packet->data_len = static_cast<std::uint16_t>(described.len);
+    packet->pkt_len = described.len;
+    const bool is_last = (described.options & kMoreFrames) == 0;
+    const bool is_first = joined_ == nullptr && !is_joined_lost_;
+    return is_last && is_first ? packet : join(packet, is_last);
+}
+
+rte_mbuf* XdpSocket::join(rte_mbuf* piece, bool is_last) noexcept {
+    if (joined_ == nullptr && !is_joined_lost_) {
+        joined_ = pool_.large == nullptr ? nullptr : rte_pktmbuf_alloc(pool_.large);
+        is_joined_lost_ = joined_ == nullptr;
+    }
+    char* const room = joined_ == nullptr ? nullptr : rte_pktmbuf_append(joined_, piece->data_len);
+    if (room != nullptr) {
+        std::memcpy(room, rte_pktmbuf_mtod(piece, const void*), piece->data_len);
+    } else if (joined_ != nullptr) {
+        rte_pktmbuf_free(std::exchange(joined_, nullptr));
+        is_joined_lost_ = true;
+    }
+    rte_pktmbuf_free(piece);
+    if (!is_last) {
+        return nullptr;
+    }
+    if (std::exchange(is_joined_lost_, false)) {
+        lost_large_.add(1);
+    }
+    return std::exchange(joined_, nullptr);
+}
+
 std::size_t XdpSocket::receive(std::span<rte_mbuf*> packets) noexcept {
     fill();
     std::uint32_t place = 0;
-    const std::uint32_t count =
+    const std::uint32_t frames =
         xsk_ring_cons__peek(&received_, static_cast<std::uint32_t>(packets.size()), &place);
-    if (count == 0) {
+    if (frames == 0) {
         wake_receive();
         return 0;
     }
     std::uint64_t bytes = 0;
-    for (std::uint32_t i = 0; i < count; ++i) {
-        const xdp_desc* const described = xsk_ring_cons__rx_desc(&received_, place + i);
-        rte_mbuf* const packet = packet_at(described->addr);
-        packet->port = RTE_MBUF_PORT_INVALID;
-        packet->ol_flags = 0;
-        packet->data_off = static_cast<std::uint16_t>(xsk_umem__extract_offset(described->addr) -
-                                                      sizeof(rte_mbuf));
-        packet->data_len = static_cast<std::uint16_t>(described->len);
-        packet->pkt_len = described->len;
-        bytes += described->len;
-        packets[i] = packet;
+    std::size_t count = 0;
+    for (std::uint32_t i = 0; i < frames; ++i) {
+        rte_mbuf* const packet = take(*xsk_ring_cons__rx_desc(&received_, place + i));
+        if (packet != nullptr) [[likely]] {
+            bytes += packet->pkt_len;
+            packets[count++] = packet;
+        }
     }
-    xsk_ring_cons__release(&received_, count);
-    lent_to_receive_ -= count;
+    xsk_ring_cons__release(&received_, frames);
+    lent_to_receive_ -= frames;
     counters_.receive_packets.add(count);
     counters_.receive_bytes.add(bytes);
     return count;
 }
 
+bool XdpSocket::is_large(const rte_mbuf* packet) const noexcept {
+    return address_of(packet) >= pool_.large_offset;
+}
+
+std::uint32_t XdpSocket::frames_of(const rte_mbuf* packet) const noexcept {
+    if (!is_large(packet)) [[likely]] {
+        return 1;
+    }
+    const std::uint64_t start = address_of(packet) + sizeof(rte_mbuf) + packet->data_off;
+    return static_cast<std::uint32_t>((start % kCutBytes + packet->data_len + kCutBytes - 1) /
+                                      kCutBytes);
+}
+
+void XdpSocket::describe(const rte_mbuf* packet,
+                         std::uint32_t place,
+                         std::uint32_t frames) noexcept {
+    const std::uint64_t address = address_of(packet);
+    std::uint64_t offset = sizeof(rte_mbuf) + packet->data_off;
+    std::uint64_t left = packet->data_len;
+    for (std::uint32_t frame = 1; frame <= frames; ++frame) {
+        const std::uint64_t length =
+            frame == frames ? left : kCutBytes - (address + offset) % kCutBytes;
+        xdp_desc* const described = xsk_ring_prod__tx_desc(&transmit_, place);
+        described->addr = address | offset << XSK_UNALIGNED_BUF_OFFSET_SHIFT;
+        described->len = static_cast<std::uint32_t>(length);
+        described->options = frame == frames ? 0 : kMoreFrames;
+        offset += length;
+        left -= length;
+        ++place;
+    }
+}
+
 std::size_t XdpSocket::send(std::span<rte_mbuf* const> packets) noexcept {
     reclaim();
-    std::uint32_t place = 0;
-    const std::uint32_t room = kRingEntries - lent_to_transmit_;
-    const auto count = std::min(static_cast<std::uint32_t>(packets.size()), room);
-    if (count == 0 || xsk_ring_prod__reserve(&transmit_, count, &place) != count) {
-        wake_transmit();
-        return 0;
-    }
     std::uint64_t bytes = 0;
-    for (std::uint32_t i = 0; i < count; ++i) {
-        rte_mbuf* const packet = packets[i];
-        xdp_desc* const described = xsk_ring_prod__tx_desc(&transmit_, place + i);
-        const std::uint64_t offset = sizeof(rte_mbuf) + packet->data_off;
-        described->addr = address_of(packet) | offset << XSK_UNALIGNED_BUF_OFFSET_SHIFT;
-        described->len = packet->data_len;
-        described->options = 0;
+    std::uint32_t sent_frames = 0;
+    std::size_t count = 0;
+    for (rte_mbuf* const packet : packets) {
+        const std::uint32_t frames = frames_of(packet);
+        std::uint32_t place = 0;
+        if (frames > kRingEntries - lent_to_transmit_ - sent_frames ||
+            xsk_ring_prod__reserve(&transmit_, frames, &place) != frames) {
+            break;
+        }
+        describe(packet, place, frames);
         packet->port = number_;
+        if (frames != 1) {
+            rte_mbuf_refcnt_set(packet, static_cast<std::uint16_t>(frames));
+        }
         bytes += packet->data_len;
+        sent_frames += frames;
+        ++count;
     }
-    xsk_ring_prod__submit(&transmit_, count);
-    lent_to_transmit_ += count;
+    xsk_ring_prod__submit(&transmit_, sent_frames);
+    lent_to_transmit_ += sent_frames;
     counters_.transmit_packets.add(count);
     counters_.transmit_bytes.add(bytes);
     wake_transmit();
@@ -241,18 +318,26 @@ void XdpSocket::reclaim() noexcept {
     std::array<void*, kReclaimBatch> packets;  // written before it is read
     while (lent_to_transmit_ != 0) {
         std::uint32_t place = 0;
-        const std::uint32_t count = xsk_ring_cons__peek(&completed_, kReclaimBatch, &place);
-        if (count == 0) {
+        const std::uint32_t frames = xsk_ring_cons__peek(&completed_, kReclaimBatch, &place);
+        if (frames == 0) {
             return;
         }
-        for (std::uint32_t i = 0; i < count; ++i) {
+        std::uint32_t count = 0;
+        for (std::uint32_t i = 0; i < frames; ++i) {
             rte_mbuf* const packet = packet_at(*xsk_ring_cons__comp_addr(&completed_, place + i));
-            packet->port = RTE_MBUF_PORT_INVALID;
-            packets[i] = packet;
+            if (!is_large(packet)) [[likely]] {
+                packet->port = RTE_MBUF_PORT_INVALID;
+                packets[count++] = packet;
+            } else if (rte_mbuf_refcnt_read(packet) > 1) {
+                rte_mbuf_refcnt_update(packet, -1);  // one of its frames; others are on their way
+            } else {
+                packet->port = RTE_MBUF_PORT_INVALID;
+                rte_pktmbuf_free(packet);
+            }
         }
-        xsk_ring_cons__release(&completed_, count);
+        xsk_ring_cons__release(&completed_, frames);
         rte_mempool_put_bulk(pool_.pool, packets.data(), count);
-        lent_to_transmit_ -= count;
+        lent_to_transmit_ -= frames;
     }
 }
 

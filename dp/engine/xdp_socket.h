@@ -15,6 +15,10 @@
 //   X3. No call waits. The kernel is woken by sendto() and recvfrom() with MSG_DONTWAIT, once a
 //       burst; what it cannot take now stays in the ring, and what has no room is the caller's.
 //
+// A packet that is larger than a frame comes in several, and is put together in one of the pool's
+// large buffers; one that lies in such a buffer leaves as several frames, which all lie in it. It
+// counts its frames on their way out in rte_mbuf::refcnt.
+//
 // The driver of DPDK 22.11 for these sockets sleeps for up to a second in receive when busy polling
 // is off, sends in a loop without a bound, and leaves buffers outside of the kernel's area.
 //
@@ -112,6 +116,13 @@ class XdpSocket {
 
     [[nodiscard]] std::uint64_t address_of(const rte_mbuf* packet) const noexcept;
     [[nodiscard]] rte_mbuf* packet_at(std::uint64_t address) const noexcept;
+    [[nodiscard]] bool is_large(const rte_mbuf* packet) const noexcept;
+    // The next packet, whole; nullptr: its last frames have not come yet, or it had no room.
+    [[nodiscard]] rte_mbuf* take(const xdp_desc& described) noexcept;
+    [[nodiscard]] rte_mbuf* join(rte_mbuf* piece, bool is_last) noexcept;
+    // How many frames the packet leaves as.
+    [[nodiscard]] std::uint32_t frames_of(const rte_mbuf* packet) const noexcept;
+    void describe(const rte_mbuf* packet, std::uint32_t place, std::uint32_t frames) noexcept;
     void fill() noexcept;
     void reclaim() noexcept;
     void wake_transmit() noexcept;
@@ -128,6 +139,9 @@ class XdpSocket {
     std::uint32_t receive_buffers_ = 0;
     std::uint32_t lent_to_receive_ = 0;
     std::uint32_t lent_to_transmit_ = 0;
+    rte_mbuf* joined_ = nullptr;   // of which more frames come
+    bool is_joined_lost_ = false;  // it had no room
+    shm::Counter lost_large_;
     std::uint16_t number_;
     bool polls_busily_ = false;
     bool is_zero_copy_ = false;

@@ -4,8 +4,8 @@
     tests/bench/restart_gap.py BUILD [BUILD...] [--restarts 50] [--idle spin|yield]
 
 A client sends a datagram a millisecond through a real lbdp on a veth; each comes back with its number. The gap is the
-time from kill -9 to the first datagram that is answered again; several builds follow one another. Prints the least, the median, the
-90th percentile and the most of each; needs root, and says nothing by its exit code about speed.
+time from kill -9 to the first datagram that is answered again; several builds follow one another. Prints the least,
+the median, the 90th percentile and the most of each; needs root, and says nothing by its exit code about speed.
 """
 
 import argparse
@@ -19,9 +19,9 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "functional"))
 
-from support.balancer import program, start_and_wait  # noqa: E402
-from support.host import wait_until  # noqa: E402
-from support.lab import Lab  # noqa: E402
+from support.balancer import program, start_and_wait
+from support.host import wait_until
+from support.lab import Lab
 
 VIP, PORT = "203.0.113.10", 5300
 CLIENT = """

@@ -1,4 +1,4 @@
-"""A port whose interface changes under it: what the engine follows by itself, and how soon; and that no worker waits."""
+"""A port whose interface changes under it: what the engine follows, and how soon; and that no worker ever waits."""
 
 import os
 import pathlib
@@ -164,7 +164,7 @@ def test_no_worker_ever_waits(make_lab, idle):
 
 
 def test_interrupts_wait_where_the_workers_poll_busily(make_lab):
-    """In a namespace whose own /sys the engine sees; put back when it ends, and left alone where somebody else set it."""
+    """In a namespace whose own /sys the engine sees; put back when it ends, and left alone where others set it."""
     lab = prepare(make_lab)
     lab.balancer.configure(config(lab).replace('idle = "yield"\n', ""))
     inside = ["ip", "netns", "exec", lab.balancer.namespace]

@@ -72,9 +72,9 @@ def test_fewer_receive_queues_than_workers_and_a_word_on_both_ways_out(lab):
     assert xdp_program_of(lab.balancer, "narrow") is None
 
 
-def test_an_mtu_that_no_af_xdp_frame_holds(lab):
-    lab.balancer.ip("link set eth0 mtu 9000")
-    assert "ip link set eth0 mtu" in refusal(lab.balancer, config())
+def test_an_mtu_that_no_buffer_holds(lab):
+    lab.balancer.ip("link set eth0 mtu 9500")
+    assert "ip link set eth0 mtu 9216" in refusal(lab.balancer, config())
     assert xdp_program_of(lab.balancer) is None
 
 

@@ -9,6 +9,7 @@ import json
 import pathlib
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -58,7 +59,7 @@ class Watch:
             try:
                 done = self.lab.balancer.lbctl("status", "--check", check=False, timeout_s=10)
                 self.looks.append((began, time.monotonic(), done.code, done.out.strip()))
-            except Exception as error:  # pylint: disable=broad-except  (a look that fails has not said OK)
+            except (LabError, subprocess.TimeoutExpired) as error:  # a look that fails has not said OK
                 self.looks.append((began, time.monotonic(), 3, str(error)))
             self._ends.wait(0.3)
 
@@ -142,8 +143,8 @@ class Days:
 
     @staticmethod
     def _asks(command):
-        import subprocess
-        return subprocess.run([str(word) for word in command], check=False, capture_output=True, timeout=10).returncode == 0
+        done = subprocess.run([str(word) for word in command], check=False, capture_output=True, timeout=10)
+        return done.returncode == 0
 
     def judge(self):
         for broken in self.seen("broken"):

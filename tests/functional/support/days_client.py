@@ -1,8 +1,8 @@
 """days_client.py REPORT CONNECTIONS NAME:PROTOCOL:ADDRESS:PORT...: users who notice everything.
 
-Of each TCP service CONNECTIONS connections are held and say a line a fifth of a second; each has to get it back, from the
-server that it had first. Beside them a new connection (or a datagram) is tried ten times a second. REPORT gets a line of
-JSON for each thing noticed:
+Of each TCP service CONNECTIONS connections are held and say a line a fifth of a second; each has to get it back, from
+the server that it had first. Beside them a new connection (or a datagram) is tried ten times a second. REPORT gets a
+line of JSON for each thing noticed:
 
     {"broken": service, "at": s, "why": text}          a held connection that was reset, closed or answered wrongly
     {"silent": service, "from": s, "to": s}            nothing new was answered for more than a second

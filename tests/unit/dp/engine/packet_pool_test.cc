@@ -21,7 +21,7 @@ constexpr std::uint16_t kNumber = 0x8001;
 // Without huge pages, as unit tests run.
 PacketPool make(const char* name) {
     start_test_eal();
-    Result<PacketPool> pool = make_packet_pool(name, kBuffers, kBufferBytes, false);
+    Result<PacketPool> pool = make_packet_pool(name, {kBuffers, kBufferBytes}, {}, false);
     EXPECT_TRUE(pool) << pool.error().message;
     return *pool;
 }

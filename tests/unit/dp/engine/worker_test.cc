@@ -51,7 +51,7 @@ class WorkerLoop : public ::testing::Test {
         start_test_eal();
         static int number = 0;
         const std::string name = "worker" + std::to_string(number++);
-        const Result<PacketPool> pool = make_packet_pool(name, kBuffers, kBufferBytes, false);
+        const Result<PacketPool> pool = make_packet_pool(name, {kBuffers, kBufferBytes}, {}, false);
         ASSERT_TRUE(pool) << pool.error().message;
         pool_ = *pool;
         received_ = make_ring(name + "-rx", 512);
@@ -238,7 +238,8 @@ TEST_F(WorkerLoop, TakesAChainThatFitsIntoOneBufferAndNoOther) {
 
 TEST_F(WorkerLoop, GoesOnWhileAPortHasNoSockets) {
     start_test_eal();
-    const Result<PacketPool> pool = make_packet_pool("no-sockets", kBuffers, kBufferBytes, false);
+    const Result<PacketPool> pool =
+        make_packet_pool("no-sockets", {kBuffers, kBufferBytes}, {}, false);
     ASSERT_TRUE(pool) << pool.error().message;
     pool_ = *pool;
     WorkerPort port;  // of an interface that is gone
