@@ -13,7 +13,7 @@ constexpr int kUsage = 2;
 constexpr const char* kExamples =
     "Forwarded by a tunnel:  lbagent --interface eth0 --vip 203.0.113.10 --balancer 10.0.1.2\n"
     "Forwarded by l2:        lbagent --interface eth0 --vip 203.0.113.10 --no-tunnel\n"
-    "After a kill -9:        lbagent --remove";
+    "No backend any more:    lbagent --remove";
 
 int start(const fairlead::agent::Arguments& arguments) {
     const auto settings = fairlead::agent::check(arguments);
@@ -30,12 +30,12 @@ int parse_and_start(int argc, char** argv) {
     fairlead::agent::Arguments arguments;
     std::string run_dir = "/run/fairlead";
     bool is_removal = false;
-    fairlead::conf::CommandLine line(
-        "lbagent",
-        FAIRLEAD_VERSION,
-        "Puts VIPs on lo without announcing them, and unpacks the balancers' tunnels; on SIGTERM "
-        "everything is as it was before.",
-        kExamples);
+    fairlead::conf::CommandLine line("lbagent",
+                                     FAIRLEAD_VERSION,
+                                     "Puts VIPs on lo without announcing them, unpacks the "
+                                     "balancers' tunnels, and keeps both so; "
+                                     "after its end they stay, until --remove.",
+                                     kExamples);
     line.add({"--interface", "NAME", "where the balancers' traffic arrives"},
              arguments.interface_name);
     line.add({"--vip", "ADDRESS", "an address to answer for; may be repeated"}, arguments.vips);
@@ -48,14 +48,15 @@ int parse_and_start(int argc, char** argv) {
               "the largest segment that the tunnels carry, of IPv4; IPv6 gets 20 less. By default "
               "the interface's MTU less the largest tunnel header"},
              arguments.mss);
-    line.add({"--run-dir", "DIR", "where the lock and the state are kept"}, run_dir);
-    line.add("--remove", "take back what a killed lbagent left, and end", is_removal);
+    line.add({"--run-dir", "DIR", "where the lock, the state and the programs' pins are kept"},
+             run_dir);
+    line.add("--remove", "take back all that lbagent has set up here, and end", is_removal);
     line.exclude("--remove", {"--interface", "--vip", "--balancer", "--no-tunnel", "--mss"});
     if (const auto code = line.read(argc, argv)) {
         return *code;
     }
     arguments.run_dir = run_dir;
-    return is_removal ? fairlead::agent::remove_leftovers(run_dir) : start(arguments);
+    return is_removal ? fairlead::agent::remove_setup(run_dir) : start(arguments);
 }
 
 }  // namespace

@@ -4,14 +4,15 @@
 #include <cerrno>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
 #include "bpf/loader/per_cpu_counters.h"
+#include "bpf/loader/pin_directory.h"
 #include "bpf/loader/tc_filters.h"
 #include "dp/base/error_text.h"
 
@@ -20,6 +21,7 @@
 namespace fairlead {
 namespace {
 
+constexpr std::string_view kCountersPrefix = "clamp-counters-";
 constexpr std::uint32_t kPriority = 0xFA1D;
 // What the handle says of the qdisc: it was there, or it was made for the filter and goes with it.
 constexpr std::uint32_t kQdiscWasThere = 1;
@@ -78,6 +80,28 @@ bool detach(unsigned interface_index, std::uint32_t handle) {
     return is_gone;
 }
 
+using Skeleton = std::unique_ptr<clamp_bpf, SkeletonDeleter>;
+
+Result<Skeleton> open_and_load(std::size_t vips, const std::string& counters_pin) {
+    Skeleton skeleton(clamp_bpf__open());
+    if (!skeleton) {
+        return fail(fmt::format("cannot open the BPF program clamp: {}", error_text(errno)));
+    }
+    const auto capacity = static_cast<std::uint32_t>(std::max<std::size_t>(vips, 1));
+    int error = bpf_map__set_max_entries(skeleton->maps.clamp_vips, capacity);
+    if (error == 0 && !counters_pin.empty()) {
+        error = bpf_map__set_pin_path(skeleton->maps.clamp_counters, counters_pin.c_str());
+    }
+    if (error == 0) {
+        error = clamp_bpf__load(skeleton.get());
+    }
+    if (error != 0) {
+        return fail(
+            fmt::format("the kernel refuses the BPF program clamp: {}", error_text(-error)));
+    }
+    return skeleton;
+}
+
 }  // namespace
 
 std::string_view clamp_outcome_name(clamp_outcome outcome) {
@@ -85,20 +109,9 @@ std::string_view clamp_outcome_name(clamp_outcome outcome) {
 }
 
 struct ClampLoader::State {
-    std::unique_ptr<clamp_bpf, SkeletonDeleter> skeleton;
-    unsigned interface_index = 0;  // 0: not attached
+    Skeleton skeleton;
+    unsigned interface_index = 0;
     std::uint32_t handle = 0;
-
-    State() = default;
-    State(const State&) = delete;
-    State& operator=(const State&) = delete;
-    State(State&&) = delete;
-    State& operator=(State&&) = delete;
-    ~State() {
-        if (interface_index != 0) {
-            (void)detach(interface_index, handle);
-        }
-    }
 };
 
 ClampLoader::ClampLoader(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -106,22 +119,22 @@ ClampLoader::ClampLoader(ClampLoader&&) noexcept = default;
 ClampLoader& ClampLoader::operator=(ClampLoader&&) noexcept = default;
 ClampLoader::~ClampLoader() = default;
 
-Result<ClampLoader> ClampLoader::load(std::span<const decap_address> vips) {
+Result<ClampLoader> ClampLoader::load(std::span<const decap_address> vips,
+                                      const std::string& pin_directory,
+                                      const std::string& interface) {
     auto state = std::make_unique<State>();
-    state->skeleton.reset(clamp_bpf__open());
-    if (!state->skeleton) {
-        return fail(fmt::format("cannot open the BPF program clamp: {}", error_text(errno)));
+    const std::string counters_pin =
+        pin_directory.empty() ? "" : pin_directory + "/" + pin_name(kCountersPrefix, interface);
+    Result<Skeleton> skeleton = open_and_load(vips.size(), counters_pin);
+    if (!skeleton && !counters_pin.empty() && ::unlink(counters_pin.c_str()) == 0) {
+        // Counters that another version left are no reason not to start.
+        skeleton = open_and_load(vips.size(), counters_pin);
     }
+    if (!skeleton) {
+        return Unexpected{skeleton.error()};
+    }
+    state->skeleton = std::move(*skeleton);
     const bpf_map* const map = state->skeleton->maps.clamp_vips;
-    const auto capacity = static_cast<std::uint32_t>(std::max<std::size_t>(vips.size(), 1));
-    if (const int error = bpf_map__set_max_entries(state->skeleton->maps.clamp_vips, capacity);
-        error != 0) {
-        return fail(fmt::format("cannot size the BPF map clamp_vips: {}", error_text(-error)));
-    }
-    if (const int error = clamp_bpf__load(state->skeleton.get()); error != 0) {
-        return fail(
-            fmt::format("the kernel refuses the BPF program clamp: {}", error_text(-error)));
-    }
     constexpr std::uint8_t kPresent = 1;
     for (const decap_address& vip : vips) {
         if (bpf_map_update_elem(bpf_map__fd(map), &vip, &kPresent, BPF_ANY) != 0) {
@@ -161,6 +174,22 @@ Status ClampLoader::attach(unsigned interface_index) {
     return {};
 }
 
+Result<bool> ClampLoader::mend() {
+    const bpf_tc_hook hook = hook_of(state_->interface_index, BPF_TC_EGRESS);
+    bpf_tc_opts present = options_of(state_->handle);
+    bpf_prog_info ours{};
+    std::uint32_t length = sizeof ours;
+    if (bpf_obj_get_info_by_fd(program_fd(), &ours, &length) != 0) {
+        return fail(fmt::format("cannot look at the BPF program clamp: {}", error_text(errno)));
+    }
+    if (has_tc_filters(state_->interface_index) && bpf_tc_query(&hook, &present) == 0 &&
+        present.prog_id == ours.id) {
+        return false;
+    }
+    const Status attached = attach(state_->interface_index);
+    return attached ? Result<bool>(true) : fail(attached.error().message);
+}
+
 Result<ClampCounters> ClampLoader::counters() const {
     return sum_per_cpu<CLAMP_OUTCOME_COUNT>(bpf_map__fd(state_->skeleton->maps.clamp_counters),
                                             "clamp");
@@ -173,6 +202,12 @@ bool ClampLoader::remove(unsigned interface_index) {
 
 int ClampLoader::program_fd() const {
     return bpf_program__fd(state_->skeleton->progs.clamp);
+}
+
+void remove_other_clamp_pins(const std::string& pin_directory,
+                             std::span<const std::string> interfaces) {
+    constexpr std::array kPrefixes{kCountersPrefix};
+    (void)remove_other_pins(pin_directory, kPrefixes, interfaces);
 }
 
 }  // namespace fairlead

@@ -7,6 +7,8 @@
 // it.
 #pragma once
 
+#include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,10 +16,22 @@
 
 namespace fairlead {
 
+[[nodiscard]] bool is_pin_directory(const std::string& path);
+
 // Makes `path` and mounts a bpffs on it unless there is one. Requires CAP_SYS_ADMIN to mount.
 [[nodiscard]] Status prepare_pin_directory(const std::string& path);
 
+// Unmounts it and deletes the directory, unless some pin is in it: then it is somebody else's too.
+// No such directory is no error.
+[[nodiscard]] Status release_pin_directory(const std::string& path);
+
 // A name as bpffs takes it: without dots, which interface names may hold ("eth0.7").
 [[nodiscard]] std::string pin_name(std::string_view prefix, std::string_view name);
+
+// Takes away every pin whose name has one of the prefixes and none of the interfaces behind it, and
+// so what only the pin kept. Returns how many; 0 where there is no directory.
+std::size_t remove_other_pins(const std::string& directory,
+                              std::span<const std::string_view> prefixes,
+                              std::span<const std::string> interfaces);
 
 }  // namespace fairlead

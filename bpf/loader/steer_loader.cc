@@ -1,10 +1,7 @@
 #include "bpf/loader/steer_loader.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -15,7 +12,6 @@
 
 #include "bpf/loader/per_cpu_counters.h"
 #include "bpf/loader/pin_directory.h"
-#include "bpf/loader/xdp_link.h"
 #include "dp/base/error_text.h"
 
 #include "steer.skel.h"
@@ -101,39 +97,14 @@ Status SteerLoader::set_interface(const std::array<std::uint8_t, 6>& mac, std::u
     return {};
 }
 
-bool SteerLoader::replace_program_of_pinned_link(unsigned interface_index) const {
-    Descriptor link(bpf_obj_get(state_->link_pin.c_str()));
-    if (!link.is_open()) {
-        return false;
-    }
-    bpf_link_info info{};
-    std::uint32_t length = sizeof info;
-    if (bpf_obj_get_info_by_fd(link.get(), &info, &length) == 0 && info.type == BPF_LINK_TYPE_XDP &&
-        info.xdp.ifindex == interface_index &&
-        bpf_link_update(link.get(), program_fd(), nullptr) == 0) {
-        state_->link = std::move(link);
-        return true;
-    }
-    // Its interface is gone, and another one has the name now.
-    (void)::unlink(state_->link_pin.c_str());
-    return false;
-}
-
 Result<SteerLoader::Mode> SteerLoader::attach(unsigned interface_index) {
-    if (replace_program_of_pinned_link(interface_index)) {
-        return Mode::kReplaced;
-    }
     Result<XdpLink> attached =
-        attach_xdp(program_fd(), interface_index, "steer", state_->interface);
+        attach_xdp(program_fd(), {interface_index, "steer", state_->interface, state_->link_pin});
     if (!attached) {
         return Unexpected{attached.error()};
     }
-    if (bpf_obj_pin(attached->descriptor.get(), state_->link_pin.c_str()) != 0) {
-        return fail(fmt::format(
-            "cannot pin the program's link at {}: {}", state_->link_pin, error_text(errno)));
-    }
     state_->link = std::move(attached->descriptor);
-    return attached->is_native ? Mode::kNative : Mode::kGeneric;
+    return attached->mode;
 }
 
 Result<SteerCounters> SteerLoader::counters() const {
@@ -161,23 +132,8 @@ int SteerLoader::program_fd() const {
 
 void remove_other_steer_links(const std::string& pin_directory,
                               std::span<const std::string> interfaces) {
-    std::error_code error;
-    std::vector<std::string> unwanted;
-    for (const auto& entry : std::filesystem::directory_iterator(pin_directory, error)) {
-        const std::string name = entry.path().filename();
-        const bool is_ours = name.starts_with(kLinkPrefix) || name.starts_with(kCountersPrefix);
-        const bool is_wanted =
-            std::any_of(interfaces.begin(), interfaces.end(), [&](const std::string& interface) {
-                return name == pin_name(kLinkPrefix, interface) ||
-                       name == pin_name(kCountersPrefix, interface);
-            });
-        if (is_ours && !is_wanted) {
-            unwanted.push_back(entry.path());
-        }
-    }
-    for (const std::string& path : unwanted) {
-        (void)::unlink(path.c_str());
-    }
+    constexpr std::array kPrefixes{kLinkPrefix, kCountersPrefix};
+    (void)remove_other_pins(pin_directory, kPrefixes, interfaces);
 }
 
 }  // namespace fairlead

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "bpf/abi/steer.h"
+#include "bpf/loader/xdp_link.h"
 #include "dp/base/descriptor.h"
 #include "dp/base/result.h"
 
@@ -64,11 +65,7 @@ class SteerLoader {
     // the engine, 0 for none. They may change later.
     [[nodiscard]] Status set_interface(const std::array<std::uint8_t, 6>& mac, std::uint16_t vlan);
 
-    enum class Mode : std::uint8_t {
-        kNative,    // in the driver's receive path
-        kGeneric,   // after the kernel has made an skb: works on any interface, slower
-        kReplaced,  // as the program of the last engine was, whose link goes on
-    };
+    using Mode = XdpMode;
     // Replaces the program of the pinned link, or attaches and pins. Requires a pin directory.
     // Fails if somebody else's XDP program is there.
     [[nodiscard]] Result<Mode> attach(unsigned interface_index);
@@ -91,7 +88,6 @@ class SteerLoader {
   private:
     struct State;
     explicit SteerLoader(std::unique_ptr<State> state);
-    [[nodiscard]] bool replace_program_of_pinned_link(unsigned interface_index) const;
     std::unique_ptr<State> state_;
 };
 

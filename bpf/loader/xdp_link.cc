@@ -3,9 +3,12 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 #include <linux/if_link.h>
+#include <unistd.h>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -30,39 +33,108 @@ std::string describe_present_program(unsigned interface_index) {
     return fmt::format("the XDP program \"{}\" (id {})", static_cast<const char*>(info.name), id);
 }
 
-}  // namespace
+std::optional<bpf_link_info> info_of(const Descriptor& link) {
+    bpf_link_info info{};
+    std::uint32_t length = sizeof info;
+    if (bpf_obj_get_info_by_fd(link.get(), &info, &length) != 0) {
+        return std::nullopt;
+    }
+    return info;
+}
 
-Result<XdpLink> attach_xdp(int program_fd,
-                           unsigned interface_index,
-                           const std::string& program,
-                           const std::string& interface) {
-    constexpr std::array<std::uint32_t, 2> kModes{XDP_FLAGS_DRV_MODE, XDP_FLAGS_SKB_MODE};
+// The pinned link with the program in it; nothing if there is none on this interface.
+Descriptor replace_program(int program_fd, const XdpPlace& place) {
+    Descriptor link(bpf_obj_get(place.pin.c_str()));
+    if (!link.is_open()) {
+        return Descriptor();
+    }
+    if (is_on_interface(link, place.interface_index) &&
+        bpf_link_update(link.get(), program_fd, nullptr) == 0) {
+        return link;
+    }
+    // It was taken off, or its interface is gone and another one has the name now.
+    (void)::unlink(place.pin.c_str());
+    return Descriptor();
+}
+
+Error explained(int error, const XdpPlace& place) {
+    if (error == EBUSY || error == EEXIST) {
+        return {
+            fmt::format("{} is on {} already and was not attached by this instance (`bpftool net` "
+                        "shows it); stop what it belongs to, or take it off: `ip link set {} xdp "
+                        "off`",
+                        describe_present_program(place.interface_index),
+                        place.interface,
+                        place.interface)};
+    }
+    return {fmt::format("cannot attach the BPF program {} to {}: {}",
+                        place.program,
+                        place.interface,
+                        error_text(error))};
+}
+
+Result<XdpLink> attach_anew(int program_fd, const XdpPlace& place) {
+    struct Way {
+        std::uint32_t flags;
+        XdpMode mode;
+    };
+    constexpr std::array kWays{Way{XDP_FLAGS_DRV_MODE, XdpMode::kNative},
+                               Way{XDP_FLAGS_SKB_MODE, XdpMode::kGeneric}};
     int error = 0;
-    for (const std::uint32_t mode : kModes) {
+    for (const Way& way : kWays) {
         bpf_link_create_opts options{};
         options.sz = sizeof options;
-        options.flags = mode;
-        Descriptor link(
-            bpf_link_create(program_fd, static_cast<int>(interface_index), BPF_XDP, &options));
+        options.flags = way.flags;
+        Descriptor link(bpf_link_create(
+            program_fd, static_cast<int>(place.interface_index), BPF_XDP, &options));
         if (link.is_open()) {
-            return XdpLink{std::move(link), mode == XDP_FLAGS_DRV_MODE};
+            return XdpLink{std::move(link), way.mode};
         }
         error = errno;
         if (error == EBUSY || error == EEXIST || error == EPERM || error == ENODEV) {
             break;  // The other mode would not help.
         }
     }
-    if (error == EBUSY || error == EEXIST) {
-        return fail(
-            fmt::format("{} is on {} already and was not attached by this instance (`bpftool net` "
-                        "shows it); stop what it belongs to, or take it off: `ip link set {} xdp "
-                        "off`",
-                        describe_present_program(interface_index),
-                        interface,
-                        interface));
+    return Unexpected{explained(error, place)};
+}
+
+}  // namespace
+
+Result<XdpLink> attach_xdp(int program_fd, const XdpPlace& place) {
+    if (Descriptor link = replace_program(program_fd, place); link.is_open()) {
+        return XdpLink{std::move(link), XdpMode::kReplaced};
     }
-    return fail(fmt::format(
-        "cannot attach the BPF program {} to {}: {}", program, interface, error_text(error)));
+    Result<XdpLink> attached = attach_anew(program_fd, place);
+    if (!attached) {
+        return attached;
+    }
+    if (const Status pinned = pin_link(attached->descriptor, place.pin); !pinned) {
+        return fail(pinned.error().message);
+    }
+    return attached;
+}
+
+bool is_on_interface(const Descriptor& link, unsigned interface_index) {
+    const std::optional<bpf_link_info> info = info_of(link);
+    bpf_xdp_query_opts present{};
+    present.sz = sizeof present;
+    return info && info->type == BPF_LINK_TYPE_XDP && info->xdp.ifindex == interface_index &&
+           bpf_xdp_query(static_cast<int>(interface_index), 0, &present) == 0 &&
+           (present.drv_prog_id == info->prog_id || present.skb_prog_id == info->prog_id);
+}
+
+bool is_pinned_at(const Descriptor& link, const std::string& pin) {
+    const Descriptor pinned(bpf_obj_get(pin.c_str()));
+    const std::optional<bpf_link_info> there = info_of(pinned);
+    const std::optional<bpf_link_info> wanted = info_of(link);
+    return there && wanted && there->id == wanted->id;
+}
+
+Status pin_link(const Descriptor& link, const std::string& pin) {
+    if (bpf_obj_pin(link.get(), pin.c_str()) != 0) {
+        return fail(fmt::format("cannot pin the program's link at {}: {}", pin, error_text(errno)));
+    }
+    return {};
 }
 
 XdpPresence look_at_xdp(unsigned interface_index) {

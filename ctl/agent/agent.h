@@ -10,12 +10,12 @@
 
 namespace fairlead::agent {
 
-// Sets the host up, says READY to the service manager, and stays until SIGTERM, SIGINT or SIGHUP,
-// or until the interface is gone; then takes everything back. SIGUSR1 logs the counters. Blocks
-// these signals for good.
+// Sets the host up, says READY to the service manager, and keeps it so until SIGTERM, SIGINT or
+// SIGHUP ends it. All of it stays then: the next run takes it over, and settings that have changed
+// apply. SIGUSR1 logs the counters. Blocks these signals for good.
 [[nodiscard]] int run(const Settings& settings);
 
-// Takes back what a run that was killed has left behind. Nothing left behind is success too.
-[[nodiscard]] int remove_leftovers(const std::filesystem::path& run_dir);
+// Takes back what earlier runs have set up. Nothing there is success too.
+[[nodiscard]] int remove_setup(const std::filesystem::path& run_dir);
 
 }  // namespace fairlead::agent

@@ -2,6 +2,12 @@
 
 namespace fairlead::agent {
 
+DropReport::DropReport(const DecapCounters& before) {
+    for (std::size_t index = 0; index < before.size(); ++index) {
+        told_.at(index).total = before.at(index);
+    }
+}
+
 std::vector<DropReport::Line> DropReport::observe(const DecapCounters& counters,
                                                   Clock::time_point now) {
     std::vector<Line> lines;

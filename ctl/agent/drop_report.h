@@ -26,6 +26,9 @@ class DropReport {
         friend bool operator==(const Line&, const Line&) = default;
     };
 
+    // `before` is what was counted already when the program came: not worth a line.
+    explicit DropReport(const DecapCounters& before = {});
+
     // What is to be told about `counters` now: the reasons that have grown since they were last
     // told.
     [[nodiscard]] std::vector<Line> observe(const DecapCounters& counters, Clock::time_point now);

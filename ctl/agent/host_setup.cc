@@ -10,37 +10,11 @@
 #include <fmt/format.h>
 #include <net/if.h>
 
+#include "bpf/loader/pin_directory.h"
 #include "dp/base/log.h"
 
 namespace fairlead::agent {
 namespace {
-
-bool contains(const std::vector<IpAddress>& addresses, const IpAddress& wanted) {
-    return std::find(addresses.begin(), addresses.end(), wanted) != addresses.end();
-}
-
-const SysctlChange* find(const std::vector<SysctlChange>& changes, const std::string& name) {
-    const auto found =
-        std::find_if(changes.begin(), changes.end(), [&](const SysctlChange& change) {
-            return change.name == name;
-        });
-    return found == changes.end() ? nullptr : &*found;
-}
-
-bool is_on(const std::vector<LocalAddress>& present,
-           const IpAddress& address,
-           unsigned interface_index) {
-    return std::any_of(present.begin(), present.end(), [&](const LocalAddress& local) {
-        return local.address == address && local.interface_index == interface_index;
-    });
-}
-
-bool is_link_local(const IpAddress& address) {
-    if (address.is_v4()) {
-        return address.v4().host() >> 16U == 0xA9FE;
-    }
-    return address.bytes()[0] == 0xFE && (address.bytes()[1] & 0xC0U) == 0x80;
-}
 
 std::string interface_name(unsigned index) {
     std::array<char, IF_NAMESIZE> name{};
@@ -58,25 +32,32 @@ Result<HostSetup> HostSetup::open(const std::filesystem::path& run_dir) {
     if (!host) {
         return fail(host.error().message);
     }
+    Result<NetlinkSocket> links = open_netlink_socket();
+    if (!links) {
+        return fail(links.error().message);
+    }
     StateFile file(run_dir / "lbagent.state");
     Result<std::optional<State>> loaded = file.load();
     if (!loaded) {
         return fail(loaded.error().message);
     }
-    State state;
-    state.host = *host;
+    HostSetup setup(std::move(*addresses), std::move(*links), run_dir, std::move(file));
+    setup.state_.host = *host;
     if (*loaded && (*loaded)->host == *host) {
-        state = std::move(**loaded);
+        setup.state_ = std::move(**loaded);
+        setup.is_taken_over_ = true;
     } else if (*loaded) {
+        setup.state_.has_mounted_pins =
+            (*loaded)->has_mounted_pins && (*loaded)->host.boot_id == host->boot_id;
         log_info("old-state-ignored",
                  {{"reason", "from before a reboot or from another network namespace"}});
     }
-    return HostSetup(std::move(*addresses), std::move(file), std::move(state));
+    return setup;
 }
 
 Status HostSetup::apply(const Settings& settings) {
     Status applied = apply_all(settings);
-    if (!applied) {
+    if (!applied && !is_taken_over_) {
         if (const Status undone = undo(); !undone) {
             log_error("undo-failed", {{"reason", undone.error().message}});
         }
@@ -85,11 +66,6 @@ Status HostSetup::apply(const Settings& settings) {
 }
 
 Status HostSetup::apply_all(const Settings& settings) {
-    const Result<std::vector<SysctlChange>> wanted = needed_changes(
-        settings.interface_name, [this](const std::string& name) { return original_value(name); });
-    if (!wanted) {
-        return fail(wanted.error().message);
-    }
     const Result<std::vector<LocalAddress>> present = addresses_.list();
     if (!present) {
         return fail(present.error().message);
@@ -97,12 +73,23 @@ Status HostSetup::apply_all(const Settings& settings) {
     if (Status status = check_vips_elsewhere(settings, *present); !status) {
         return status;
     }
+    const Result<std::vector<TunnelDevice>> tunnels = kernel_tunnels(settings, *present);
+    if (!tunnels) {
+        return fail(tunnels.error().message);
+    }
+    const Result<std::vector<SysctlChange>> wanted =
+        needed_changes(settings.interface_name, *tunnels, [this](const std::string& name) {
+            return original_value(name);
+        });
+    if (!wanted) {
+        return fail(wanted.error().message);
+    }
     if (Status status = undo_unwanted(*wanted, settings); !status) {
         return status;
     }
     state_.sysctls = *wanted;
     for (const IpAddress& vip : settings.vips) {
-        if (!is_on(*present, vip, addresses_.loopback_index()) && !contains(state_.vips, vip)) {
+        if (!is_on(*present, vip, addresses_.loopback_index()) && !state_.has_added(vip)) {
             state_.vips.push_back(vip);
         }
     }
@@ -120,31 +107,7 @@ Status HostSetup::apply_all(const Settings& settings) {
         if (Status status = addresses_.add_to_loopback(vip); !status) {
             return status;
         }
-        log_info("vip-added",
-                 {{"vip", vip.text().data()}, {"was_there", !contains(state_.vips, vip)}});
-    }
-    return {};
-}
-
-Status HostSetup::restore_missing_vips(const Settings& settings) {
-    const Result<std::vector<LocalAddress>> present = addresses_.list();
-    if (!present) {
-        return fail(present.error().message);
-    }
-    for (const IpAddress& vip : settings.vips) {
-        if (is_on(*present, vip, addresses_.loopback_index())) {
-            continue;
-        }
-        log_warning("vip-missing", {{"vip", vip.text().data()}, {"action", "added again"}});
-        if (!contains(state_.vips, vip)) {
-            state_.vips.push_back(vip);
-            if (Status status = file_.save(state_); !status) {
-                return status;
-            }
-        }
-        if (Status status = addresses_.add_to_loopback(vip); !status) {
-            return status;
-        }
+        log_info("vip-added", {{"vip", vip.text().data()}, {"was_there", !state_.has_added(vip)}});
     }
     return {};
 }
@@ -153,6 +116,12 @@ Status HostSetup::undo() {
     Status result;
     State remaining;
     remaining.host = state_.host;
+    if (state_.has_mounted_pins) {
+        if (Status status = release_pin_directory(pin_directory_); !status) {
+            remaining.has_mounted_pins = true;
+            result = std::move(status);
+        }
+    }
     for (const IpAddress& vip : state_.vips) {
         if (Status status = addresses_.remove_from_loopback(vip); !status) {
             remaining.vips.push_back(vip);
@@ -172,26 +141,8 @@ Status HostSetup::undo() {
     return result ? std::move(kept) : std::move(result);
 }
 
-Result<std::vector<IpAddress>> HostSetup::tunnel_endpoints(const Settings& settings) const {
-    const Result<std::vector<LocalAddress>> present = addresses_.list();
-    if (!present) {
-        return fail(present.error().message);
-    }
-    std::vector<IpAddress> endpoints;
-    for (const LocalAddress& local : *present) {
-        const IpAddress& address = local.address;
-        const bool is_loopback = address.is_v4() ? address.v4().host() >> 24U == 127
-                                                 : address == *IpAddress::parse("::1");
-        if (!is_loopback && !is_link_local(address) && !contains(settings.vips, address) &&
-            !contains(endpoints, address)) {
-            endpoints.push_back(address);
-        }
-    }
-    return endpoints;
-}
-
 Result<int> HostSetup::original_value(const std::string& name) const {
-    const SysctlChange* done = find(state_.sysctls, name);
+    const SysctlChange* done = find_change(state_.sysctls, name);
     return done != nullptr ? Result<int>(done->original) : sysctls_.read(name);
 }
 
@@ -199,7 +150,7 @@ Status HostSetup::check_vips_elsewhere(const Settings& settings,
                                        const std::vector<LocalAddress>& present) const {
     for (const LocalAddress& local : present) {
         if (local.interface_index != addresses_.loopback_index() &&
-            contains(settings.vips, local.address)) {
+            settings.has_vip(local.address)) {
             return fail(
                 fmt::format("{0} is an address of {1}, which would answer for it on the segment; "
                             "remove it there "
@@ -214,7 +165,7 @@ Status HostSetup::check_vips_elsewhere(const Settings& settings,
 
 Status HostSetup::undo_unwanted(const std::vector<SysctlChange>& wanted, const Settings& settings) {
     for (const IpAddress& vip : state_.vips) {
-        if (contains(settings.vips, vip)) {
+        if (settings.has_vip(vip)) {
             continue;
         }
         if (Status status = addresses_.remove_from_loopback(vip); !status) {
@@ -222,9 +173,9 @@ Status HostSetup::undo_unwanted(const std::vector<SysctlChange>& wanted, const S
         }
         log_info("vip-removed", {{"vip", vip.text().data()}, {"reason", "no longer asked for"}});
     }
-    std::erase_if(state_.vips, [&](const IpAddress& vip) { return !contains(settings.vips, vip); });
+    std::erase_if(state_.vips, [&](const IpAddress& vip) { return !settings.has_vip(vip); });
     for (const SysctlChange& change : state_.sysctls) {
-        if (find(wanted, change.name) != nullptr) {
+        if (find_change(wanted, change.name) != nullptr) {
             continue;
         }
         if (Status status = undo_sysctl(change); !status) {

@@ -1,5 +1,6 @@
 #include "ctl/agent/local_addresses.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -32,17 +33,6 @@ struct BinaryAddressDeleter {
 struct CacheDeleter {
     void operator()(nl_cache* cache) const { nl_cache_free(cache); }
 };
-
-Result<NetlinkSocket> open_socket() {
-    NetlinkSocket socket(nl_socket_alloc());
-    if (!socket) {
-        return fail("cannot make a netlink socket: out of memory");
-    }
-    if (const int error = nl_connect(socket.get(), NETLINK_ROUTE); error < 0) {
-        return fail(fmt::format("cannot open a netlink socket: {}", nl_geterror(error)));
-    }
-    return socket;
-}
 
 std::optional<IpAddress> to_ip_address(const nl_addr* binary) {
     const void* bytes = nl_addr_get_binary_addr(binary);
@@ -80,12 +70,16 @@ Result<std::unique_ptr<rtnl_addr, AddressDeleter>> on_loopback(const IpAddress& 
 
 }  // namespace
 
-void NetlinkSocketDeleter::operator()(nl_sock* socket) const {
-    nl_socket_free(socket);
+bool is_on(const std::vector<LocalAddress>& present,
+           const IpAddress& address,
+           unsigned interface_index) {
+    return std::any_of(present.begin(), present.end(), [&](const LocalAddress& local) {
+        return local.address == address && local.interface_index == interface_index;
+    });
 }
 
 Result<LocalAddresses> LocalAddresses::open() {
-    Result<NetlinkSocket> socket = open_socket();
+    Result<NetlinkSocket> socket = open_netlink_socket();
     if (!socket) {
         return fail(socket.error().message);
     }
@@ -152,28 +146,32 @@ Status LocalAddresses::remove_from_loopback(const IpAddress& vip) const {
     return {};
 }
 
-Result<AddressEvents> AddressEvents::open() {
-    Result<NetlinkSocket> socket = open_socket();
+Result<HostEvents> HostEvents::open() {
+    Result<NetlinkSocket> socket = open_netlink_socket();
     if (!socket) {
         return fail(socket.error().message);
     }
     nl_socket_disable_seq_check(socket->get());
-    int error = nl_socket_add_memberships(
-        socket->get(), RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_NONE);
+    int error = nl_socket_add_memberships(socket->get(),
+                                          RTNLGRP_LINK,
+                                          RTNLGRP_IPV4_IFADDR,
+                                          RTNLGRP_IPV6_IFADDR,
+                                          RTNLGRP_IPV4_NETCONF,
+                                          RTNLGRP_NONE);
     if (error == 0) {
         error = nl_socket_set_nonblocking(socket->get());
     }
     if (error < 0) {
-        return fail(fmt::format("cannot follow the host's addresses: {}", nl_geterror(error)));
+        return fail(fmt::format("cannot follow the host's changes: {}", nl_geterror(error)));
     }
-    return AddressEvents(std::move(*socket));
+    return HostEvents(std::move(*socket));
 }
 
-int AddressEvents::fd() const {
+int HostEvents::fd() const {
     return nl_socket_get_fd(socket_.get());
 }
 
-void AddressEvents::drain() {
+void HostEvents::drain() {
     // Whatever comes is dropped; an overflow (ENOBUFS) is a change like any other.
     std::array<char, 8192> buffer{};
     while (recv(fd(), buffer.data(), buffer.size(), MSG_DONTWAIT) >= 0 || errno == ENOBUFS ||

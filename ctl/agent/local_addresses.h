@@ -3,13 +3,11 @@
 // All in the network namespace of the caller. One thread at a time. Needs CAP_NET_ADMIN to change.
 #pragma once
 
-#include <memory>
 #include <vector>
 
+#include "ctl/agent/netlink_socket.h"
 #include "dp/base/result.h"
 #include "dp/net/ip_address.h"
-
-struct nl_sock;
 
 namespace fairlead::agent {
 
@@ -19,10 +17,9 @@ struct LocalAddress {
     unsigned interface_index = 0;
 };
 
-struct NetlinkSocketDeleter {
-    void operator()(nl_sock* socket) const;
-};
-using NetlinkSocket = std::unique_ptr<nl_sock, NetlinkSocketDeleter>;
+[[nodiscard]] bool is_on(const std::vector<LocalAddress>& present,
+                         const IpAddress& address,
+                         unsigned interface_index);
 
 class LocalAddresses {
   public:
@@ -49,10 +46,11 @@ class LocalAddresses {
     unsigned loopback_index_;
 };
 
-// Tells that addresses or interfaces have changed, not what has: the listener looks again.
-class AddressEvents {
+// Tells that addresses, interfaces or some of their IPv4 settings (rp_filter; not arp_ignore and
+// arp_announce) have changed, not what has: the listener looks again.
+class HostEvents {
   public:
-    [[nodiscard]] static Result<AddressEvents> open();
+    [[nodiscard]] static Result<HostEvents> open();
 
     // Becomes readable when something has changed.
     [[nodiscard]] int fd() const;
@@ -60,7 +58,7 @@ class AddressEvents {
     void drain();
 
   private:
-    explicit AddressEvents(NetlinkSocket socket) : socket_(std::move(socket)) {}
+    explicit HostEvents(NetlinkSocket socket) : socket_(std::move(socket)) {}
     NetlinkSocket socket_;
 };
 

@@ -59,8 +59,9 @@ std::uint32_t largest_overhead(const Settings& settings) {
 
 Result<MssClamp> MssClamp::start(const Settings& settings,
                                  unsigned interface_index,
-                                 std::span<const decap_address> vips) {
-    Result<ClampLoader> loader = ClampLoader::load(vips);
+                                 std::span<const decap_address> vips,
+                                 const std::string& pin_directory) {
+    Result<ClampLoader> loader = ClampLoader::load(vips, pin_directory, settings.interface_name);
     if (!loader) {
         return fail(loader.error().message);
     }
@@ -104,13 +105,13 @@ void MssClamp::log_counters() const {
     }
 }
 
-void remove_clamps() {
+void remove_other_clamps(unsigned kept) {
     struct Deleter {
         void operator()(struct if_nameindex* list) const { if_freenameindex(list); }
     };
     const std::unique_ptr<struct if_nameindex, Deleter> all(if_nameindex());
     for (const struct if_nameindex* one = all.get(); one != nullptr && one->if_index != 0; ++one) {
-        if (ClampLoader::remove(one->if_index)) {
+        if (one->if_index != kept && ClampLoader::remove(one->if_index)) {
             log_info("mss-clamp-removed", {{"interface", std::string(one->if_name)}});
         }
     }

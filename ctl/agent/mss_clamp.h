@@ -29,13 +29,17 @@ namespace fairlead::agent {
 
 class MssClamp {
   public:
-    // Loads the program and attaches it, in place of what a killed run left there.
+    // Loads the program and attaches it, in place of what an earlier run left there. The counters
+    // are pinned in `pin_directory`.
     [[nodiscard]] static Result<MssClamp> start(const Settings& settings,
                                                 unsigned interface_index,
-                                                std::span<const decap_address> vips);
+                                                std::span<const decap_address> vips,
+                                                const std::string& pin_directory);
 
     // Looks at the interface's MTU again.
     [[nodiscard]] Status follow_mtu();
+    // See ClampLoader.
+    [[nodiscard]] Result<bool> mend() { return loader_.mend(); }
     void log_counters() const;
 
   private:
@@ -52,7 +56,7 @@ class MssClamp {
     ClampLoader loader_;
 };
 
-// Takes the program off every interface of this network namespace.
-void remove_clamps();
+// Takes the program off every interface of this network namespace but `kept`; 0 keeps none.
+void remove_other_clamps(unsigned kept);
 
 }  // namespace fairlead::agent

@@ -3,6 +3,7 @@
 // Plain values; no I/O; any thread.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -41,6 +42,9 @@ struct Settings {
     std::optional<unsigned> mss;
     std::filesystem::path run_dir;
 
+    [[nodiscard]] bool has_vip(const IpAddress& address) const {
+        return std::find(vips.begin(), vips.end(), address) != vips.end();
+    }
     [[nodiscard]] bool takes_tunnels() const { return !balancers.empty(); }
 };
 

@@ -28,6 +28,7 @@ nlohmann::json to_json(const State& state) {
         {"network_namespace", state.host.network_namespace},
         {"sysctls", nlohmann::json::array()},
         {"vips", nlohmann::json::array()},
+        {"mounted_pins", state.has_mounted_pins},
     };
     for (const SysctlChange& change : state.sysctls) {
         json["sysctls"].push_back(
@@ -59,6 +60,8 @@ std::optional<State> from_json(const nlohmann::json& json) {
         }
         state.vips.push_back(*vip);
     }
+    // Files of versions that pinned nothing have no such key.
+    state.has_mounted_pins = json.value("mounted_pins", false);
     return state;
 }
 

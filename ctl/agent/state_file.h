@@ -6,6 +6,7 @@
 // network namespace speaks of settings that are gone, and its `host` says so.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -32,7 +33,15 @@ struct State {
     std::vector<SysctlChange> sysctls;
     std::vector<IpAddress> vips;  // those that this program added to lo
 
-    [[nodiscard]] bool empty() const { return sysctls.empty() && vips.empty(); }
+    // Whether this program mounted the bpffs of its pins.
+    bool has_mounted_pins = false;
+
+    [[nodiscard]] bool has_added(const IpAddress& vip) const {
+        return std::find(vips.begin(), vips.end(), vip) != vips.end();
+    }
+    [[nodiscard]] bool empty() const {
+        return sysctls.empty() && vips.empty() && !has_mounted_pins;
+    }
 };
 
 class StateFile {

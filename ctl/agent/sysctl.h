@@ -9,6 +9,11 @@
 //   balancer's
 // The kernel takes the larger of `all` and the interface's own for each of them.
 //
+// Where the kernel itself takes tunnels apart, the client's packet arrives by the tunnel device,
+// and the same holds for its rp_filter: 1 drops everything. So does 2, in silence, as long as the
+// device has no IPv4 address: then the kernel has nothing to compare with and takes only 0. Which
+// of the two the operator gives up, the check or the address, is his to say.
+//
 // IPv6 needs no setting. Neighbor solicitations are answered only for addresses of the very
 // interface that was asked, and sent from such an address or the link-local one; a VIP on lo is
 // neither.
@@ -22,6 +27,7 @@
 #include <string>
 #include <vector>
 
+#include "ctl/agent/tunnel_devices.h"
 #include "dp/base/result.h"
 
 namespace fairlead::agent {
@@ -44,11 +50,23 @@ struct SysctlChange {
     int wanted = 0;
 };
 
-// What has to change for VIPs on lo with traffic arriving at the interface. `original` tells a
-// setting's value before this program ever touched it. What serves the purpose already is left
-// alone.
+// The change of this setting; null if there is none.
+[[nodiscard]] const SysctlChange* find_change(const std::vector<SysctlChange>& changes,
+                                              const std::string& name);
+
+using ReadSysctl = std::function<Result<int>(const std::string&)>;
+
+// What has to change for VIPs on lo with traffic arriving at the interface, or by one of the tunnel
+// devices. `read` tells a setting's value. What serves the purpose already is left alone.
 [[nodiscard]] Result<std::vector<SysctlChange>> needed_changes(
     const std::string& interface_name,
-    const std::function<Result<int>(const std::string&)>& original);
+    const std::vector<TunnelDevice>& tunnels,
+    const ReadSysctl& read);
+
+// What no change of needed_changes() mends: tunnel devices whose packets the kernel drops without a
+// word, each in a sentence with what to do. Devices whose setting cannot be read are left out: they
+// are about to go.
+[[nodiscard]] std::vector<std::string> silent_tunnels(const std::vector<TunnelDevice>& tunnels,
+                                                      const ReadSysctl& read);
 
 }  // namespace fairlead::agent

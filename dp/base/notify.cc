@@ -1,23 +1,51 @@
 #include "dp/base/notify.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "dp/base/descriptor.h"
 
 namespace fairlead {
+namespace {
+
+// What the service manager has said by this variable; nullopt: nothing.
+std::optional<std::string_view> variable(const char* name) {
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): see header
+    return value == nullptr ? std::nullopt : std::optional<std::string_view>(value);
+}
+
+// A variable that is a number and nothing else.
+std::optional<std::uint64_t> number_in(const char* name) {
+    const std::string_view text = variable(name).value_or("");
+    std::uint64_t number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc{} && end == text.data() + text.size() ? std::optional(number)
+                                                                    : std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::chrono::microseconds> watchdog_interval() {
+    using std::chrono::microseconds;
+    constexpr microseconds kLongest = std::chrono::years(1);
+    const auto wanted = number_in("WATCHDOG_USEC");
+    const auto process = number_in("WATCHDOG_PID");
+    if (!wanted || *wanted == 0 || *wanted > static_cast<std::uint64_t>(kLongest.count()) ||
+        (process && *process != static_cast<std::uint64_t>(::getpid()))) {
+        return std::nullopt;
+    }
+    return microseconds(static_cast<std::int64_t>(*wanted));
+}
 
 void notify_service_manager(std::string_view state) {
-    const char* path_text =
-        std::getenv("NOTIFY_SOCKET");  // NOLINT(concurrency-mt-unsafe): see header
-    if (path_text == nullptr) {
-        return;
-    }
-    const std::string_view path = path_text;
+    const std::string_view path = variable("NOTIFY_SOCKET").value_or("");
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     // A path, or '@' for an abstract name, whose first byte is NUL.

@@ -5,6 +5,8 @@
 // bring a compressor and a journal client along for one sendmsg.
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string_view>
 
 namespace fairlead {
@@ -14,5 +16,10 @@ namespace fairlead {
 // anybody listens never changes what the program does. Never blocks. Any thread, as long as none
 // changes the environment.
 void notify_service_manager(std::string_view state);
+
+// How long the service manager waits for a WATCHDOG=1 before it takes the program for hung
+// (sd_watchdog_enabled(3)): $WATCHDOG_USEC, unless $WATCHDOG_PID says that another process is
+// meant. It is sent at half of that. nullopt: nobody waits, or for a year and longer.
+[[nodiscard]] std::optional<std::chrono::microseconds> watchdog_interval();
 
 }  // namespace fairlead

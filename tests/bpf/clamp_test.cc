@@ -82,7 +82,7 @@ class Clamp : public ::testing::Test {
             GTEST_SKIP() << "loading a BPF program needs root";
         }
         const std::array vips{key_of(kVip4), key_of(kVip6)};
-        Result<ClampLoader> loaded = ClampLoader::load(vips);
+        Result<ClampLoader> loaded = ClampLoader::load(vips, "", "test0");
         ASSERT_TRUE(loaded) << loaded.error().message;
         loader_.emplace(std::move(*loaded));
         ASSERT_TRUE(loader_->set_mss({kLimit4, kLimit6}));

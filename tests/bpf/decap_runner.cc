@@ -83,7 +83,7 @@ json run_frame(const DecapLoader& loader, const std::vector<std::uint8_t>& frame
 int run() {
     const json input = json::parse(std::cin);
     fairlead::send_libbpf_messages_to_log();
-    fairlead::Result<DecapLoader> loader = DecapLoader::load(read_tables(input));
+    fairlead::Result<DecapLoader> loader = DecapLoader::load(read_tables(input), "", "test0");
     if (!loader) {
         std::cerr << loader.error().message << '\n';
         return 1;

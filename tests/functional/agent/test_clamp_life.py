@@ -1,7 +1,11 @@
-"""The program that lowers the MSS: gone after an orderly end, taken over after a kill, and nobody else's business."""
+"""The program that lowers the MSS: it outlives the agent, is taken over and put back, and goes with --remove."""
+
+import signal
 
 import pytest
-from support.balancer import start_lbagent
+from backend_state import events
+from support.balancer import remove_lbagent, start_lbagent
+from support.host import wait_until
 
 from test_tunnels import BALANCER, agent_arguments
 
@@ -28,45 +32,46 @@ def clamps(host):
     return egress_filters(host).count(" clamp ")
 
 
-def test_it_goes_with_an_orderly_end_and_so_does_its_qdisc(backend):
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
+def test_it_works_on_without_the_agent_and_the_next_start_takes_it_over(backend, ending):
     assert not has_clsact(backend)
     agent = start_lbagent(backend, backend.build, *ARGUMENTS)
-    assert clamps(backend) == 1
-    assert agent.stop() == 0
-    assert clamps(backend) == 0 and not has_clsact(backend)
-
-
-def test_after_a_kill_the_next_start_takes_it_over_and_its_end_takes_it_off(backend):
-    killed = start_lbagent(backend, backend.build, *ARGUMENTS)
-    killed.kill()
-    killed.wait()
-    assert clamps(backend) == 1, "it works on while nobody is there"
-    agent = start_lbagent(backend, backend.build, *ARGUMENTS)
-    assert clamps(backend) == 1
-    assert agent.stop() == 0
-    assert clamps(backend) == 0 and not has_clsact(backend)
-
-
-def test_after_a_kill_remove_takes_it_off(backend):
-    agent = start_lbagent(backend, backend.build, *ARGUMENTS)
-    agent.kill()
+    agent.signal(ending)
     agent.wait()
-    backend.run(backend.build / "ctl" / "lbagent", "--run-dir", backend.directory / "agent", "--remove")
+    assert clamps(backend) == 1
+    start_lbagent(backend, backend.build, *ARGUMENTS).stop()
+    assert clamps(backend) == 1
+    remove_lbagent(backend, backend.build)
+    assert clamps(backend) == 0 and not has_clsact(backend)
+
+
+def test_taken_off_by_somebody_it_comes_back(backend):
+    agent = start_lbagent(backend, backend.build, *ARGUMENTS)
+    for command in (["filter", "del", "dev", "eth0", "egress"], ["qdisc", "del", "dev", "eth0", "clsact"]):
+        backend.run("tc", *command)
+        wait_until("it is back", lambda: clamps(backend) == 1, timeout_s=2)
+    wait_until("it is told", lambda: [event for event in events(agent) if event["event"] == "set-again"
+                                      and event["what"] == "mss program"])
+
+
+def test_where_no_tunnels_are_taken_any_more_it_goes(backend):
+    start_lbagent(backend, backend.build, *ARGUMENTS).stop()
+    start_lbagent(backend, backend.build, *agent_arguments("--no-tunnel"))
     assert clamps(backend) == 0 and not has_clsact(backend)
 
 
 def test_a_qdisc_that_was_there_stays(backend):
     backend.run("tc", "qdisc", "add", "dev", "eth0", "clsact")
-    agent = start_lbagent(backend, backend.build, *ARGUMENTS)
-    assert agent.stop() == 0
+    start_lbagent(backend, backend.build, *ARGUMENTS).stop()
+    remove_lbagent(backend, backend.build)
     assert clamps(backend) == 0 and has_clsact(backend)
 
 
 def test_a_qdisc_on_which_somebody_else_has_a_filter_by_now_stays(backend):
-    agent = start_lbagent(backend, backend.build, *ARGUMENTS)
+    start_lbagent(backend, backend.build, *ARGUMENTS).stop()
     backend.run("tc", "filter", "add", "dev", "eth0", "ingress", "bpf", "direct-action", "object-file",
                 backend.build / "bpf" / "clamp.bpf.o", "section", "tc")
-    assert agent.stop() == 0
+    remove_lbagent(backend, backend.build)
     assert clamps(backend) == 0 and has_clsact(backend)
     assert "clamp.bpf.o" in backend.run("tc", "filter", "show", "dev", "eth0", "ingress").stdout
 

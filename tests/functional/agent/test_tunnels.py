@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from backend_state import attached_programs, counters, events
-from support.balancer import start_lbagent
+from support.balancer import remove_lbagent, start_lbagent
 from support.host import LabError, wait_until
 from support.lab import http_url
 
@@ -119,6 +119,8 @@ def test_an_interface_without_native_xdp_gets_the_generic_kind(make_lab):
     assert lab.client.upload(http_url(VIPS[4], "/upload/a"), lab.files / "large") in (201, 204)
     assert backend.uploaded_sha256("a") == lab.large_sha256
     assert agent.stop() == 0
+    assert len(attached_programs(backend)) == 1
+    remove_lbagent(backend, lab.build)
     assert attached_programs(backend) == []
 
 

@@ -145,3 +145,8 @@ def start_lbagent(backend, build, *arguments):
     run_dir = pathlib.Path(backend.directory) / "agent"
     run_dir.mkdir(exist_ok=True)
     return start_and_wait(backend, "lbagent", [program(build, "lbagent"), "--run-dir", run_dir, *arguments])
+
+
+def remove_lbagent(backend, build):
+    """lbagent takes back what it set up on a backend; LabError if it cannot."""
+    backend.run(program(build, "lbagent"), "--run-dir", pathlib.Path(backend.directory) / "agent", "--remove")

@@ -44,6 +44,15 @@ TEST(AgentDropReport, ReasonsDoNotHideEachOther) {
                 ElementsAre(Line{DECAP_OUTER_FRAGMENT, 2, 2}));
 }
 
+TEST(AgentDropReport, WhatWasCountedBeforeTheStartIsNotNew) {
+    DecapCounters counters{};
+    counters[DECAP_INNER_NOT_VIP] = 1000;
+    DropReport report(counters);
+    EXPECT_THAT(report.observe(counters, kStart), IsEmpty());
+    counters[DECAP_INNER_NOT_VIP] = 1002;
+    EXPECT_THAT(report.observe(counters, kStart), ElementsAre(Line{DECAP_INNER_NOT_VIP, 2, 1002}));
+}
+
 TEST(AgentDropReport, WhatIsUnpackedIsNoDrop) {
     DropReport report;
     DecapCounters counters{};

@@ -33,6 +33,7 @@ State example() {
     state.sysctls = {{"net/ipv4/conf/eth0.7/arp_ignore", 0, 1}};
     state.vips = {IpAddress::parse("203.0.113.10").value(),
                   IpAddress::parse("2001:db8::10").value()};
+    state.has_mounted_pins = true;
     return state;
 }
 
@@ -44,10 +45,20 @@ TEST_F(AgentStateFile, WhatIsSavedIsLoaded) {
     const State& state = loaded->value();
     EXPECT_EQ(state.host, example().host);
     EXPECT_EQ(state.vips, example().vips);
+    EXPECT_TRUE(state.has_mounted_pins);
     ASSERT_EQ(state.sysctls.size(), 1U);
     EXPECT_EQ(state.sysctls[0].name, "net/ipv4/conf/eth0.7/arp_ignore");
     EXPECT_EQ(state.sysctls[0].original, 0);
     EXPECT_EQ(state.sysctls[0].wanted, 1);
+}
+
+TEST_F(AgentStateFile, AFileOfAVersionThatPinnedNothingIsLoaded) {
+    write(R"({"version":1,"boot_id":"x","network_namespace":1,"sysctls":[],"vips":["10.0.0.1"]})");
+    const auto loaded = file_.load();
+    ASSERT_TRUE(loaded);
+    EXPECT_FALSE(loaded->value().has_mounted_pins);
+    EXPECT_TRUE(loaded->value().has_added(IpAddress::parse("10.0.0.1").value()));
+    EXPECT_FALSE(loaded->value().has_added(IpAddress::parse("10.0.0.2").value()));
 }
 
 TEST_F(AgentStateFile, NoFileIsNoStateAndCanBeRemoved) {
@@ -79,7 +90,10 @@ TEST_F(AgentStateFile, ADamagedFileIsAnErrorThatNamesIt) {
         R"({"version":1,"boot_id":"x","network_namespace":1,"sysctls":[],"vips":["nonsense"]})";
     const std::string newer =
         R"({"version":2,"boot_id":"x","network_namespace":1,"sysctls":[],"vips":[]})";
+    const std::string wrong_mount =
+        R"({"version":1,"boot_id":"x","network_namespace":1,"sysctls":[],"vips":[],"mounted_pins":7})";
     for (const std::string& text : {std::string(),
+                                    wrong_mount,
                                     whole.substr(0, whole.size() / 2),
                                     std::string("[]"),
                                     no_vips,

@@ -18,13 +18,18 @@ using testing::IsEmpty;
 using testing::Pair;
 using testing::UnorderedElementsAre;
 
-// The changes for eth0, as name to wanted value, on a host with these settings; what is not named
-// is 0.
-std::map<std::string, int> changes(const std::map<std::string, int>& settings) {
-    const auto found = needed_changes("eth0", [&](const std::string& name) -> Result<int> {
+// How a host with these settings answers; what is not named is 0.
+ReadSysctl host(const std::map<std::string, int>& settings) {
+    return [settings](const std::string& name) -> Result<int> {
         const auto setting = settings.find(name);
         return setting == settings.end() ? 0 : setting->second;
-    });
+    };
+}
+
+// The changes for eth0, as name to wanted value, on a host with these settings.
+std::map<std::string, int> changes(const std::map<std::string, int>& settings,
+                                   const std::vector<TunnelDevice>& tunnels = {}) {
+    const auto found = needed_changes("eth0", tunnels, host(settings));
     std::map<std::string, int> wanted;
     if (found) {
         for (const SysctlChange& change : *found) {
@@ -64,9 +69,55 @@ TEST(AgentSysctl, StrictSourceChecksBecomeLooseWhereverTheyWereAskedFor) {
     EXPECT_EQ(changes({{everywhere, 1}}).count(everywhere), 0U);
 }
 
+const std::string kAll = "net/ipv4/conf/all/rp_filter";
+const std::string kTunnel = "net/ipv4/conf/tunl0/rp_filter";
+
+TEST(AgentSysctl, AStrictSourceCheckBecomesLooseOnATunnelDeviceWithAnAddress) {
+    const std::vector<TunnelDevice> tunnels{{"tunl0", true}};
+    EXPECT_EQ(changes({{kTunnel, 1}}, tunnels).at(kTunnel), 2);
+    EXPECT_EQ(changes({{kAll, 1}}, tunnels).at(kTunnel), 2);
+    EXPECT_EQ(changes({{kAll, 2}}, tunnels).count(kTunnel), 0U);
+    EXPECT_EQ(changes({}, tunnels).count(kTunnel), 0U);
+    EXPECT_EQ(changes({{kTunnel, 1}}).count(kTunnel), 0U);
+}
+
+TEST(AgentSysctl, OnATunnelDeviceWithoutAnAddressLooseWouldNotHelpAndIsNotSet) {
+    EXPECT_EQ(changes({{kTunnel, 1}}, {{"tunl0", false}}).count(kTunnel), 0U);
+}
+
+TEST(AgentSysctl, ATunnelDeviceThatDropsInSilenceIsNamedWithTheWayOut) {
+    const std::vector<TunnelDevice> tunnels{{"tunl0", false}, {"gre0", true}};
+    for (const int value : {1, 2}) {
+        const auto sentences = silent_tunnels(tunnels, host({{kTunnel, value}}));
+        ASSERT_EQ(sentences.size(), 1U);
+        EXPECT_THAT(sentences[0], HasSubstr("ip address add ADDRESS/32 dev tunl0"));
+        EXPECT_THAT(sentences[0], HasSubstr("sysctl -w net.ipv4.conf.tunl0.rp_filter=0"));
+    }
+    const auto sentences = silent_tunnels(tunnels, host({{kAll, 2}}));
+    ASSERT_EQ(sentences.size(), 1U);
+    EXPECT_THAT(
+        sentences[0],
+        HasSubstr("sysctl -w net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.tunl0.rp_filter=0"));
+}
+
+TEST(AgentSysctl, ATunnelDeviceWithAnAddressOrWithoutACheckDropsNothing) {
+    EXPECT_THAT(silent_tunnels({{"tunl0", true}}, host({{kAll, 2}})), IsEmpty());
+    EXPECT_THAT(silent_tunnels({{"tunl0", false}}, host({})), IsEmpty());
+}
+
+TEST(AgentSysctl, ATunnelDeviceThatHasGoneMeanwhileIsPassedOver) {
+    const ReadSysctl read = [](const std::string& name) -> Result<int> {
+        return name == kTunnel ? Result<int>(fail("gone")) : Result<int>(2);
+    };
+    const auto found = needed_changes("eth0", {{"tunl0", true}}, read);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(find_change(*found, kTunnel), nullptr);
+    EXPECT_THAT(silent_tunnels({{"tunl0", false}}, read), IsEmpty());
+}
+
 TEST(AgentSysctl, AnUnreadableSettingIsAnError) {
-    const auto found =
-        needed_changes("eth0", [](const std::string& name) -> Result<int> { return fail(name); });
+    const auto found = needed_changes(
+        "eth0", {}, [](const std::string& name) -> Result<int> { return fail(name); });
     ASSERT_FALSE(found);
     EXPECT_THAT(found.error().message, HasSubstr("arp_ignore"));
 }

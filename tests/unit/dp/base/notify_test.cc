@@ -14,6 +14,15 @@
 namespace fairlead {
 namespace {
 
+// "" is a variable that is not set.
+void set_variable(const char* name, const std::string& value) {
+    if (value.empty()) {
+        unsetenv(name);  // NOLINT(concurrency-mt-unsafe): one thread
+    } else {
+        setenv(name, value.c_str(), 1);  // NOLINT(concurrency-mt-unsafe): one thread
+    }
+}
+
 // A service manager's end of the socket, under an abstract name of this process.
 class Notify : public testing::Test {
   protected:
@@ -30,7 +39,7 @@ class Notify : public testing::Test {
         ASSERT_EQ(bind(socket_fd_, generic, length), 0);
     }
     void TearDown() override {
-        unsetenv("NOTIFY_SOCKET");  // NOLINT(concurrency-mt-unsafe): one thread
+        set_variable("NOTIFY_SOCKET", "");
         close(socket_fd_);
     }
 
@@ -40,9 +49,7 @@ class Notify : public testing::Test {
         return length < 0 ? std::string("nothing")
                           : std::string(buffer.data(), static_cast<std::size_t>(length));
     }
-    static void set_socket(const std::string& value) {
-        setenv("NOTIFY_SOCKET", value.c_str(), 1);  // NOLINT(concurrency-mt-unsafe): one thread
-    }
+    static void set_socket(const std::string& value) { set_variable("NOTIFY_SOCKET", value); }
 
     std::string name_;
     int socket_fd_ = -1;
@@ -69,6 +76,31 @@ TEST_F(Notify, AWrongSocketIsIgnored) {
         notify_service_manager("READY=1");
     }
     EXPECT_EQ(received(), "nothing");
+}
+
+// The interval that these variables ask for.
+std::optional<std::chrono::microseconds> interval(const std::string& usec, const std::string& pid) {
+    set_variable("WATCHDOG_USEC", usec);
+    set_variable("WATCHDOG_PID", pid);
+    const auto result = watchdog_interval();
+    set_variable("WATCHDOG_USEC", "");
+    set_variable("WATCHDOG_PID", "");
+    return result;
+}
+
+TEST(WatchdogInterval, IsTheServiceManagersForThisProcess) {
+    using std::chrono::microseconds;
+    EXPECT_EQ(interval("", ""), std::nullopt);
+    EXPECT_EQ(interval("1500000", ""), microseconds(1'500'000));
+    EXPECT_EQ(interval("1500000", std::to_string(getpid())), microseconds(1'500'000));
+    EXPECT_EQ(interval("1500000", std::to_string(getpid() + 1)), std::nullopt);
+}
+
+TEST(WatchdogInterval, WhatIsNoTimeIsNone) {
+    for (const char* text :
+         {"0", "-5", "5s", " 5", "18446744073709551615", "18446744073709551616"}) {
+        EXPECT_EQ(interval(text, ""), std::nullopt) << text;
+    }
 }
 
 }  // namespace
