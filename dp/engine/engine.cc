@@ -8,6 +8,7 @@
 #include "dp/base/notify.h"
 #include "dp/engine/engine_state.h"
 #include "dp/engine/vip_mirror.h"
+#include "dp/engine/watchdog.h"
 
 namespace fairlead::engine {
 namespace {
@@ -29,8 +30,15 @@ Status Engine::State::run(const std::function<bool(milliseconds)>& wait) {
     report();  // before any VIP is announced: a link that is up from the start is no news
     Clock::time_point next_report = Clock::now() + kReportEvery;
     Clock::time_point next_look = Clock::now();
+    Watchdog watchdog(watchdog_interval(), worker_count());
     while (!wait(kTurn)) {
         const Clock::time_point now = Clock::now();
+        telemetry_->header().control_heartbeat.add(1);
+        if (watchdog.is_fed(now, [this](std::size_t worker) {
+                return telemetry_->worker(static_cast<std::uint32_t>(worker)).heartbeat.get();
+            })) {
+            notify_service_manager("WATCHDOG=1");
+        }
         if (!tables_ && now >= next_look) {
             next_look = now + kLookForTablesEvery;
             if (Status found = look_for_tables(); !found) {

@@ -128,6 +128,8 @@ void Telemetry::start(std::string_view version, std::uint32_t workers) const {
             }
         }
     }
+    // The control thread has not turned yet: until it does, this engine is starting.
+    telemetry.control_heartbeat.set(0);
     telemetry.version.fill('\0');
     std::copy_n(version.begin(),
                 std::min(version.size(), telemetry.version.size() - 1),
