@@ -9,9 +9,10 @@
 namespace fairlead::api {
 namespace {
 
-Json worker_view(std::size_t index, const shm::WorkerBlock& worker) {
+Json worker_view(std::size_t index, const shm::WorkerBlock& worker, bool is_stalled) {
     return {{"worker", index},
             {"cpu", worker.cpu.get()},
+            {"stalled", is_stalled},
             {"acknowledged", worker.acknowledged.load(std::memory_order_relaxed)},
             {"packets", worker.packets.get()},
             {"busy_seconds", static_cast<double>(worker.busy_ns.get()) / 1e9},
@@ -25,18 +26,39 @@ std::uint16_t vlan_of_port(const conf::Config& config, std::string_view name) {
     return found == config.ports.end() ? std::uint16_t{0} : found->vlan;
 }
 
+Json xdp_mode_of(const shm::PortTelemetry& port) {
+    const std::uint64_t mode = port.xdp_mode.get();
+    return mode == static_cast<std::uint64_t>(shm::PortXdpMode::kNative)    ? Json("native")
+           : mode == static_cast<std::uint64_t>(shm::PortXdpMode::kGeneric) ? Json("generic")
+                                                                            : Json(nullptr);
+}
+
 Json port_view(const shm::PortTelemetry& port, const conf::Config& config) {
+    const std::string interface = text_in(port.interface);
     return {{"name", text_in(port.name)},
             {"driver", text_in(port.driver)},
             {"vlan", vlan_of_port(config, text_in(port.name))},
             {"up", port.is_up.get() != 0},
+            {"conditions", daemon::conditions_of(port)},
+            {"interface", interface.empty() ? Json(nullptr) : Json(interface)},
+            {"interface_index", port.interface_index.get()},
+            {"mtu_bytes", port.mtu_bytes.get()},
+            {"mtu_limit_bytes", port.mtu_limit_bytes.get()},
+            {"receive_queues", port.receive_queues.get()},
+            {"xdp_mode", xdp_mode_of(port)},
+            {"zero_copy", port.is_zero_copy.get() != 0},
+            {"opens", port.opens.get()},
             {"receive_packets", port.receive_packets.get()},
             {"receive_bytes", port.receive_bytes.get()},
             {"receive_missed_packets", port.receive_missed_packets.get()},
+            {"receive_dropped_packets", port.receive_dropped.get()},
+            {"receive_ring_full_packets", port.receive_ring_full.get()},
+            {"receive_invalid_buffers", port.receive_invalid.get()},
             {"receive_errors", port.receive_errors.get()},
             {"transmit_packets", port.transmit_packets.get()},
             {"transmit_bytes", port.transmit_bytes.get()},
-            {"transmit_errors", port.transmit_errors.get()}};
+            {"transmit_errors", port.transmit_errors.get()},
+            {"transmit_invalid_packets", port.transmit_invalid.get()}};
 }
 
 struct Totals {
@@ -73,10 +95,11 @@ std::string engine_version(daemon::Daemon& daemon) {
 
 Json engine_view(daemon::Daemon& daemon) {
     publish::TelemetryView& telemetry = daemon.telemetry();
-    telemetry.refresh();
-    const bool is_up = telemetry.engine_lives();
+    const daemon::EngineWatch& watch = daemon.look_at_engine();
+    const bool is_up = watch.state() != daemon::EngineState::kDown;
     const shm::TelemetryHeader* header = telemetry.header();
     Json view = {{"up", is_up},
+                 {"state", daemon::to_text(watch.state())},
                  {"pid", nullptr},
                  {"version", nullptr},
                  {"started", nullptr},
@@ -99,7 +122,8 @@ Json engine_view(daemon::Daemon& daemon) {
     std::size_t index = 0;
     std::uint64_t lowest = UINT64_MAX;
     for (const shm::WorkerBlock& worker : telemetry.workers()) {
-        view["workers"].push_back(worker_view(index++, worker));
+        view["workers"].push_back(worker_view(index, worker, watch.is_worker_stalled(index)));
+        ++index;
         lowest = std::min(lowest, worker.acknowledged.load(std::memory_order_relaxed));
     }
     if (lowest != UINT64_MAX) {
@@ -116,6 +140,14 @@ Json status_view(daemon::Daemon& daemon) {
     const model::Model& model = daemon.model();
     const daemon::ReloadState& reload = daemon.reload_state();
     const Totals totals = count(model.services());
+    Json problems = Json::array();
+    Json critical = Json::array();
+    for (const daemon::Problem& problem : daemon.problems()) {
+        problems.push_back(problem.sentence);
+        if (problem.is_critical) {
+            critical.push_back(problem.sentence);
+        }
+    }
     return {{"node", model.config().node.name},
             {"version", daemon.options().version},
             {"pid", ::getpid()},
@@ -134,7 +166,8 @@ Json status_view(daemon::Daemon& daemon) {
               {"draining", totals.draining},
               {"out", totals.out}}},
             {"overrides", model::count(model.overrides()).total()},
-            {"problems", daemon.problems()}};
+            {"problems", std::move(problems)},
+            {"critical", std::move(critical)}};
 }
 
 Json version_view(daemon::Daemon& daemon) {

@@ -22,10 +22,36 @@ std::size_t workers_behind(const json& status) {
         }));
 }
 
+// What the engine does, and whether that is well.
+std::string engine_state(const json& engine, const Look& look) {
+    const std::string state = text(engine, "state");
+    if (state == "forwarding") {
+        return look.paint(Tone::kGood, "forwarding");
+    }
+    if (state == "stalled") {
+        const json& workers = array(engine, "workers");
+        const auto stalled = std::count_if(workers.begin(), workers.end(), [](const json& worker) {
+            return flag(worker, "stalled");
+        });
+        return look.paint(Tone::kBad,
+                          stalled == 0 ? std::string("its control thread stands still")
+                                       : fmt::format("stands still ({} of {})",
+                                                     stalled,
+                                                     counted(workers.size(), "worker")));
+    }
+    if (state == "starting") {
+        return look.paint(Tone::kBad, "starting, forwards nothing yet");
+    }
+    return look.paint(Tone::kWarning, "runs, but cannot be read");
+}
+
 std::string engine_line(const json& status, const Look& look) {
     const json& engine = object(status, "engine");
     if (!flag(engine, "up")) {
         return look.paint(Tone::kBad, "not running") + ": nothing is forwarded";
+    }
+    if (text(engine, "state") == "unreadable") {
+        return engine_state(engine, look);
     }
     const std::size_t workers = array(engine, "workers").size();
     const std::size_t behind = workers_behind(status);
@@ -40,7 +66,7 @@ std::string engine_line(const json& status, const Look& look) {
                                              behind,
                                              counted(workers, "worker")));
     return fmt::format("{}, pid {}, {}{}",
-                       look.paint(Tone::kGood, "forwarding"),
+                       engine_state(engine, look),
                        number(engine, "pid"),
                        acknowledged,
                        flag(engine, "hugepages") ? ", huge pages" : ", no huge pages");
@@ -88,7 +114,8 @@ std::string worker_table(const json& workers, const Look& look) {
         const double capacity = real(worker, "flow_capacity");
         const double used = capacity > 0 ? real(worker, "flow_entries") * 100 / capacity : 0;
         table.add({{fmt::format("{}", number(worker, "worker"))},
-                   {fmt::format("{}", number(worker, "cpu"))},
+                   {fmt::format("{}", number(worker, "cpu")),
+                    flag(worker, "stalled") ? Tone::kBad : Tone::kPlain},
                    {fmt::format("{}", number(worker, "acknowledged"))},
                    {fmt::format("{}", number(worker, "packets"))},
                    {fmt::format("{:.1f} s", real(worker, "busy_seconds"))},
@@ -99,9 +126,37 @@ std::string worker_table(const json& workers, const Look& look) {
     return table.render(look);
 }
 
+// "eth0, native, zero copy"; "-" where no kernel interface stands behind the port.
+std::string interface_of(const json& port) {
+    std::string words = text(port, "interface");
+    if (words.empty()) {
+        return "-";
+    }
+    if (const std::string mode = text(port, "xdp_mode"); !mode.empty()) {
+        words += ", " + mode;
+    }
+    return words + (flag(port, "zero_copy") ? ", zero copy" : "");
+}
+
+// "up", or what is wrong: "no_carrier".
+Cell link_of(const json& port) {
+    std::string wrong;
+    for (const json& condition : array(port, "conditions")) {
+        if (condition.is_string()) {
+            wrong += (wrong.empty() ? "" : ", ") + condition.get<std::string>();
+        }
+    }
+    if (!wrong.empty()) {
+        return {wrong, Tone::kBad};
+    }
+    const bool is_up = flag(port, "up");
+    return {is_up ? "up" : "down", is_up ? Tone::kGood : Tone::kBad};
+}
+
 std::string port_table(const json& ports, const Look& look) {
     Table table({{"PORT"},
                  {"DRIVER"},
+                 {"INTERFACE"},
                  {"LINK"},
                  {"RECEIVED PACKETS", Align::kRight},
                  {"BYTES", Align::kRight},
@@ -109,12 +164,12 @@ std::string port_table(const json& ports, const Look& look) {
                  {"SENT PACKETS", Align::kRight},
                  {"BYTES", Align::kRight}});
     for (const json& port : ports) {
-        const bool is_up = flag(port, "up");
         const std::uint64_t missed = number(port, "receive_missed_packets");
         const std::uint64_t vlan = number(port, "vlan");
         table.add({{text(port, "name") + (vlan == 0 ? "" : fmt::format(" (VLAN {})", vlan))},
                    {text(port, "driver")},
-                   {is_up ? "up" : "down", is_up ? Tone::kGood : Tone::kBad},
+                   {interface_of(port)},
+                   link_of(port),
                    {fmt::format("{}", number(port, "receive_packets"))},
                    {bytes(number(port, "receive_bytes"))},
                    {fmt::format("{}", missed), missed > 0 ? Tone::kWarning : Tone::kPlain},
@@ -124,9 +179,10 @@ std::string port_table(const json& ports, const Look& look) {
     return table.render(look);
 }
 
-std::vector<std::string> problems_of(const json& status) {
+// `key` is "problems", or "critical" for those among them by which packets are lost.
+std::vector<std::string> sentences_of(const json& status, const char* key) {
     std::vector<std::string> sentences;
-    for (const json& problem : array(status, "problems")) {
+    for (const json& problem : array(status, key)) {
         if (problem.is_string()) {
             sentences.push_back(problem.get<std::string>());
         }
@@ -158,7 +214,7 @@ std::string status_page(const json& status, const Look& look, Clock::time_point 
     if (!array(engine, "ports").empty()) {
         page.append("\n").append(port_table(array(engine, "ports"), look));
     }
-    const auto problems = problems_of(status);
+    const auto problems = sentences_of(status, "problems");
     if (problems.empty()) {
         return page + "\n" + look.paint(Tone::kGood, "No problems.") + "\n";
     }
@@ -173,7 +229,7 @@ Verdict judge(const json& status) {
     const json& services = object(status, "services");
     const std::uint64_t total = number(services, "total");
     const std::uint64_t up = number(services, "up");
-    const auto problems = problems_of(status);
+    const auto problems = sentences_of(status, "problems");
     std::string why;
     for (const std::string& sentence : problems) {
         why += (why.empty() ? "" : "; ") + sentence;
@@ -190,6 +246,12 @@ Verdict judge(const json& status) {
                             counted(total, "service"),
                             why.empty() ? "" : ": " + why),
                 false};
+    }
+    if (const auto critical = sentences_of(status, "critical"); !critical.empty()) {
+        // An engine that is starting is ready within a second or two.
+        const bool may_pass =
+            critical.size() == 1 && text(object(status, "engine"), "state") == "starting";
+        return {CheckResult::kCritical, "CRITICAL: " + why, may_pass};
     }
     if (const std::size_t behind = workers_behind(status); why.empty() && behind > 0) {
         return {CheckResult::kWarning,

@@ -35,7 +35,9 @@ Daemon::Daemon(boost::asio::io_context& loop, Options options)
       waiters_(loop, telemetry_),
       publish_timer_(loop),
       departure_timer_(loop),
-      tick_timer_(loop) {}
+      tick_timer_(loop),
+      look_timer_(loop),
+      watchdog_timer_(loop) {}
 
 Daemon::~Daemon() = default;
 
@@ -150,6 +152,8 @@ void Daemon::start(const std::function<void()>& on_ready) {
     publish_observed();
     after_change();
     tick();
+    keep_looking_at_engine();
+    feed_watchdog();
     on_ready();
 }
 
@@ -157,6 +161,8 @@ void Daemon::stop() {
     publish_timer_.cancel();
     departure_timer_.cancel();
     tick_timer_.cancel();
+    look_timer_.cancel();
+    watchdog_timer_.cancel();
     checker_.set_targets({});
     path_mtus_.reset();
     neighbors_.reset();
@@ -241,8 +247,24 @@ void Daemon::tick() {
             log_warning("engine-down", {{"fix", "start lbdp"}});
         }
     }
-    notify_service_manager("WATCHDOG=1");
     tick_timer_.after(kTick, [this] { tick(); });
+}
+
+const EngineWatch& Daemon::look_at_engine() {
+    traffic_.look(telemetry_, *publisher_, *model_, TrafficWatch::Clock::now());
+    return traffic_.engine();
+}
+
+void Daemon::keep_looking_at_engine() {
+    static_cast<void>(look_at_engine());
+    look_timer_.after(EngineWatch::kLookEvery, [this] { keep_looking_at_engine(); });
+}
+
+void Daemon::feed_watchdog() {
+    if (const auto interval = watchdog_interval()) {
+        notify_service_manager("WATCHDOG=1");
+        watchdog_timer_.after(*interval / 2, [this] { feed_watchdog(); });
+    }
 }
 
 // Tables name ports by their number, so both programs must have read the same list.
@@ -264,39 +286,39 @@ std::string Daemon::ports_problem() const {
                      "the wrong one: restart the one that was started before [[port]] changed";
 }
 
-std::vector<std::string> Daemon::problems() {
-    std::vector<std::string> problems;
-    const std::string no_telemetry = telemetry_.refresh();
-    if (!telemetry_.engine_lives()) {
-        problems.emplace_back("no engine runs: nothing is forwarded; start lbdp");
-    } else if (!no_telemetry.empty()) {
-        problems.push_back("the engine cannot be read: " + no_telemetry);
+std::vector<Problem> Daemon::problems() {
+    std::vector<Problem> problems;
+    const auto add = [&problems](std::string sentence) {
+        if (!sentence.empty()) {
+            problems.push_back({std::move(sentence)});
+        }
+    };
+    const EngineState state = look_at_engine().state();
+    if (state == EngineState::kDown) {
+        problems.push_back({"no engine runs: nothing is forwarded; start lbdp", true});
+    } else if (const std::string unread = telemetry_.refresh(); !unread.empty()) {
+        add("the engine cannot be read: " + unread);
     }
-    if (std::string ports = ports_problem(); !ports.empty()) {
-        problems.push_back(std::move(ports));
-    }
+    const std::vector<Problem> of_traffic = traffic_.problems(TrafficWatch::Clock::now());
+    problems.insert(problems.end(), of_traffic.begin(), of_traffic.end());
+    add(ports_problem());
     if (!publish_problem_.empty()) {
-        problems.push_back("the last change of health or links is not in force yet: " +
-                           publish_problem_);
+        add("the last change of health or links is not in force yet: " + publish_problem_);
     }
     if (!reload_state_.last_is_ok) {
-        problems.push_back("the last reload was refused: " + reload_state_.last_error);
+        add("the last reload was refused: " + reload_state_.last_error);
     }
-    problems.insert(problems.end(), restart_needs_.begin(), restart_needs_.end());
+    std::for_each(restart_needs_.begin(), restart_needs_.end(), add);
     const auto* header = telemetry_.header();
     if (engine_restart_needed_ != model::Time{} &&
         (header == nullptr ||
          header->started_ns.load() < engine_restart_needed_.time_since_epoch().count())) {
-        problems.emplace_back("[engine] has changed: restart lbdp to apply it");
+        add("[engine] has changed: restart lbdp to apply it");
     }
     const std::vector<std::string> of_ports = neighbors_->problems();
-    problems.insert(problems.end(), of_ports.begin(), of_ports.end());
-    if (!path_mtu_problem_.empty()) {
-        problems.push_back(path_mtu_problem_);
-    }
-    if (!overrides_problem_.empty()) {
-        problems.push_back(overrides_problem_);
-    }
+    std::for_each(of_ports.begin(), of_ports.end(), add);
+    add(path_mtu_problem_);
+    add(overrides_problem_);
     return problems;
 }
 

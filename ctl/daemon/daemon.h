@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "ctl/daemon/departures.h"
+#include "ctl/daemon/problem.h"
+#include "ctl/daemon/traffic_watch.h"
 #include "ctl/daemon/waiters.h"
 #include "ctl/health/checker.h"
 #include "ctl/loop/timer.h"
@@ -104,8 +106,10 @@ class Daemon {
     [[nodiscard]] const Options& options() const { return options_; }
     [[nodiscard]] const ReloadState& reload_state() const { return reload_state_; }
     [[nodiscard]] model::Time started() const { return started_; }
+    // How the engine is doing at this moment.
+    [[nodiscard]] const EngineWatch& look_at_engine();
     // What an operator should know, a sentence each.
-    [[nodiscard]] std::vector<std::string> problems();
+    [[nodiscard]] std::vector<Problem> problems();
 
   private:
     Daemon(boost::asio::io_context& loop, Options options);
@@ -123,6 +127,8 @@ class Daemon {
     void publish_observed();
     void look_for_departures();
     void tick();
+    void keep_looking_at_engine();
+    void feed_watchdog();
     [[nodiscard]] std::string ports_problem() const;
 
     boost::asio::io_context& loop_;
@@ -142,6 +148,9 @@ class Daemon {
     loop::Timer publish_timer_;
     loop::Timer departure_timer_;
     loop::Timer tick_timer_;
+    loop::Timer look_timer_;
+    loop::Timer watchdog_timer_;
+    TrafficWatch traffic_;
     ReloadState reload_state_;
     std::string overrides_problem_;
     std::string publish_problem_;

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "ctl/metrics/exporter.h"
+#include "dp/shm/port_condition.h"
 
 namespace fairlead::metrics {
 namespace {
@@ -115,6 +116,22 @@ constexpr auto kPortFamilies = std::to_array<PortFamily>({
      Type::kCounter,
      "Packets that the NIC dropped as no worker took them in time.",
      &shm::PortTelemetry::receive_missed_packets},
+    {"fairlead_port_receive_dropped_packets_total",
+     Type::kCounter,
+     "Of the missed packets: those for which there was no buffer, or none large enough.",
+     &shm::PortTelemetry::receive_dropped},
+    {"fairlead_port_receive_ring_full_packets_total",
+     Type::kCounter,
+     "Of the missed packets: those that found their ring full, as its worker was late.",
+     &shm::PortTelemetry::receive_ring_full},
+    {"fairlead_port_receive_invalid_buffers_total",
+     Type::kCounter,
+     "Buffers to receive into that the kernel refused.",
+     &shm::PortTelemetry::receive_invalid},
+    {"fairlead_port_transmit_invalid_packets_total",
+     Type::kCounter,
+     "Packets to send that the kernel refused.",
+     &shm::PortTelemetry::transmit_invalid},
     {"fairlead_port_receive_errors_total",
      Type::kCounter,
      "Packets received broken.",
@@ -141,8 +158,39 @@ constexpr auto kPortFamilies = std::to_array<PortFamily>({
      &shm::PortTelemetry::no_socket_packets},
 });
 
+// 0 or 1 for each condition that a port may have (dp/shm/port_condition.h).
+void write_conditions(TextWriter& out,
+                      std::span<const shm::PortTelemetry> ports,
+                      const std::vector<std::string>& labels) {
+    out.family("fairlead_port_condition",
+               Type::kGauge,
+               "Whether something is wrong with the port, by condition; `lbctl status` says what "
+               "to do.");
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+        const std::uint64_t conditions = ports[i].conditions.get();
+        for (std::size_t bit = 0; bit < shm::kPortConditionCount; ++bit) {
+            out.sample(labels[i],
+                       "," + label("condition", shm::kPortConditionTexts[bit].metric),
+                       std::uint64_t{conditions >> bit & 1U});
+        }
+    }
+}
+
 std::string worker_labels(std::size_t index) {
     return "{worker=\"" + std::to_string(index) + "\"";
+}
+
+void write_stalls(TextWriter& out, const daemon::EngineWatch& watch, std::size_t workers) {
+    out.family("fairlead_worker_stalled",
+               Type::kGauge,
+               "Whether the worker stands still: what its queues receive is lost.");
+    for (std::size_t i = 0; i < workers; ++i) {
+        out.sample(worker_labels(i), "", watch.is_worker_stalled(i));
+    }
+    out.family("fairlead_engine_control_stalled",
+               Type::kGauge,
+               "Whether the engine's control thread stands still: no change reaches its workers.");
+    out.sample("", "", watch.is_control_stalled());
 }
 
 void write_flow_states(TextWriter& out, std::span<const shm::WorkerBlock> workers) {
@@ -234,6 +282,7 @@ void write_workers(TextWriter& out, daemon::Daemon& daemon) {
             out.sample(worker_labels(i), "", (workers[i].*family.counter).get());
         }
     }
+    write_stalls(out, daemon.look_at_engine(), workers.size());
     write_flow_states(out, workers);
     write_lookups(out, workers);
     out.family("fairlead_worker_busy_seconds_total",
@@ -269,6 +318,7 @@ void write_ports(TextWriter& out, daemon::Daemon& daemon) {
             out.sample(labels[i], "", (header->ports[i].*family.counter).get());
         }
     }
+    write_conditions(out, std::span(header->ports).first(count), labels);
 }
 
 }  // namespace fairlead::metrics

@@ -23,7 +23,8 @@ std::string Exporter::render() {
 
 void write_node(TextWriter& out, daemon::Daemon& daemon) {
     publish::TelemetryView& telemetry = daemon.telemetry();
-    const bool is_up = telemetry.engine_lives();
+    const daemon::EngineState state = daemon.look_at_engine().state();
+    const bool is_up = state != daemon::EngineState::kDown;
     std::uint64_t followed = 0;
     if (is_up && !telemetry.workers().empty()) {
         followed = UINT64_MAX;
@@ -33,8 +34,16 @@ void write_node(TextWriter& out, daemon::Daemon& daemon) {
     }
     out.family("fairlead_build_info", Type::kGauge, "The version of lbd that answers; always 1.");
     out.sample("{" + label("version", daemon.options().version), "", 1);
-    out.family("fairlead_engine_up", Type::kGauge, "Whether an engine (lbdp) runs.");
+    out.family("fairlead_engine_up",
+               Type::kGauge,
+               "Whether an engine (lbdp) runs as a process; whether it moves packets, "
+               "fairlead_engine_forwarding says.");
     out.sample("", "", is_up);
+    out.family("fairlead_engine_forwarding",
+               Type::kGauge,
+               "Whether the engine forwards: it runs, each of its workers and its control thread "
+               "turn, and each worker follows the tables.");
+    out.sample("", "", state == daemon::EngineState::kForwarding);
     out.family("fairlead_config_generation",
                Type::kGauge,
                "The generation of the tables that the daemon published last.");

@@ -14,7 +14,7 @@ struct PortLoss {
     Counter PortTelemetry::*counter = nullptr;
 };
 
-inline constexpr std::array<PortLoss, 2> kPortLosses{{
+inline constexpr std::array<PortLoss, 6> kPortLosses{{
     {{"no_socket",
       "A packet for a VIP arrived while no engine polled the interface: the steering program "
       "dropped "
@@ -22,8 +22,27 @@ inline constexpr std::array<PortLoss, 2> kPortLosses{{
      &PortTelemetry::no_socket_packets},
     {{"receive_missed",
       "The NIC or its socket had no room: the workers did not take packets in time. Give [engine] "
-      "cpus more CPUs, and the interface as many queues."},
+      "cpus more CPUs, and the interface as many queues. Of a kernel interface, the next three say "
+      "which kind it was."},
      &PortTelemetry::receive_missed_packets},
+    {{"receive_dropped",
+      "A part of receive_missed: there was no buffer for the packet, or it is larger than one. "
+      "Compare the interface's MTU with mtu_limit in `lbctl status -o json`; else give [engine] "
+      "cpus more CPUs."},
+     &PortTelemetry::receive_dropped},
+    {{"receive_ring_full",
+      "A part of receive_missed: the ring was full, as its worker had not taken what came before. "
+      "See whether something else has the worker's CPU; else give [engine] cpus more CPUs, and the "
+      "interface as many queues."},
+     &PortTelemetry::receive_ring_full},
+    {{"receive_invalid",
+      "A part of receive_missed: the kernel refused a buffer that the engine gave it to receive "
+      "into. That is a fault of lbdp or of the driver: restart lbdp, and report it."},
+     &PortTelemetry::receive_invalid},
+    {{"transmit_invalid",
+      "The kernel refused a packet that the engine gave it to send. That is a fault of lbdp or of "
+      "the driver: restart lbdp, and report it."},
+     &PortTelemetry::transmit_invalid},
 }};
 
 }  // namespace fairlead::shm

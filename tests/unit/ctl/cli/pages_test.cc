@@ -15,15 +15,17 @@ json good_status() {
         "generation": 42,
         "config": {"file": "/etc/fairlead/fairlead.toml", "loaded": "2023-11-14T20:08:20Z",
                    "last_reload_ok": true, "last_reload_error": ""},
-        "engine": {"up": true, "pid": 101, "version": "0.1.0", "hugepages": false, "generation": 42,
+        "engine": {"up": true, "state": "forwarding", "pid": 101, "version": "0.1.0", "hugepages": false,
+            "generation": 42,
             "workers": [
                 {"worker": 0, "cpu": 2, "acknowledged": 42, "packets": 123456, "busy_seconds": 1.25,
                  "flow_entries": 100, "flow_capacity": 1000},
                 {"worker": 1, "cpu": 3, "acknowledged": 42, "packets": 7, "busy_seconds": 0,
                  "flow_entries": 0, "flow_capacity": 1000}],
             "ports": [
-                {"name": "edge", "driver": "net_af_xdp", "up": true, "receive_packets": 123463,
-                 "receive_bytes": 2097152, "receive_missed_packets": 0, "transmit_packets": 1,
+                {"name": "edge", "driver": "net_af_xdp", "up": true, "interface": "eth0",
+                 "xdp_mode": "native", "zero_copy": false, "conditions": [],
+                 "receive_packets": 123463, "receive_bytes": 2097152, "receive_missed_packets": 0, "transmit_packets": 1,
                  "transmit_bytes": 60}]},
         "services": {"total": 2, "up": 2},
         "backends": {"total": 5, "serving": 5, "draining": 0, "out": 0},
@@ -31,23 +33,26 @@ json good_status() {
 }
 
 TEST(StatusPage, IsOnePage) {
-    EXPECT_EQ(status_page(good_status(), Look{}, kNow),
-              "Node       lb1, fairlead 0.1.0, lbd pid 100, running for 4m10s\n"
-              "Engine     forwarding, pid 101, generation 42 acknowledged by all 2 workers, no "
-              "huge pages\n"
-              "Services   2 of 2 up\n"
-              "Backends   5 serving, 0 draining, 0 out, of 5\n"
-              "Overrides  1\n"
-              "Config     /etc/fairlead/fairlead.toml, loaded 2h05m ago\n"
-              "\n"
-              "WORKER  CPU  ACKNOWLEDGED  PACKETS   BUSY  FLOWS  CAPACITY    USED\n"
-              "     0    2            42   123456  1.2 s    100      1000  10.0 %\n"
-              "     1    3            42        7  0.0 s      0      1000   0.0 %\n"
-              "\n"
-              "PORT  DRIVER      LINK  RECEIVED PACKETS     BYTES  MISSED  SENT PACKETS  BYTES\n"
-              "edge  net_af_xdp  up              123463  2.00 MiB       0             1   60 B\n"
-              "\n"
-              "No problems.\n");
+    EXPECT_EQ(
+        status_page(good_status(), Look{}, kNow),
+        "Node       lb1, fairlead 0.1.0, lbd pid 100, running for 4m10s\n"
+        "Engine     forwarding, pid 101, generation 42 acknowledged by all 2 workers, no "
+        "huge pages\n"
+        "Services   2 of 2 up\n"
+        "Backends   5 serving, 0 draining, 0 out, of 5\n"
+        "Overrides  1\n"
+        "Config     /etc/fairlead/fairlead.toml, loaded 2h05m ago\n"
+        "\n"
+        "WORKER  CPU  ACKNOWLEDGED  PACKETS   BUSY  FLOWS  CAPACITY    USED\n"
+        "     0    2            42   123456  1.2 s    100      1000  10.0 %\n"
+        "     1    3            42        7  0.0 s      0      1000   0.0 %\n"
+        "\n"
+        "PORT  DRIVER      INTERFACE     LINK  RECEIVED PACKETS     BYTES  MISSED  SENT "
+        "PACKETS  BYTES\n"
+        "edge  net_af_xdp  eth0, native  up              123463  2.00 MiB       0             "
+        "1   60 B\n"
+        "\n"
+        "No problems.\n");
 }
 
 TEST(StatusPage, SaysAPortsVlan) {
@@ -55,7 +60,7 @@ TEST(StatusPage, SaysAPortsVlan) {
     status["engine"]["ports"][0]["vlan"] = 0;
     EXPECT_EQ(status_page(status, Look{}, kNow).find("VLAN"), std::string::npos);
     status["engine"]["ports"][0]["vlan"] = 7;
-    EXPECT_NE(status_page(status, Look{}, kNow).find("\nedge (VLAN 7)  net_af_xdp  up"),
+    EXPECT_NE(status_page(status, Look{}, kNow).find("\nedge (VLAN 7)  net_af_xdp  eth0, native"),
               std::string::npos);
 }
 
@@ -77,6 +82,38 @@ TEST(StatusPage, SaysThatNothingIsForwardedWithoutAnEngine) {
     const std::string page = status_page(status, Look{}, kNow);
     EXPECT_NE(page.find("Engine     not running: nothing is forwarded\n"), std::string::npos);
     EXPECT_EQ(page.find("WORKER"), std::string::npos);
+}
+
+TEST(StatusPage, DoesNotCallAnEngineForwardingThatIsNot) {
+    json status = good_status();
+    status["engine"]["state"] = "stalled";
+    status["engine"]["workers"][1]["stalled"] = true;
+    std::string page = status_page(status, Look{}, kNow);
+    EXPECT_NE(page.find("Engine     stands still (1 of 2 workers), pid 101"), std::string::npos);
+    status["engine"]["workers"][1]["stalled"] = false;
+    page = status_page(status, Look{}, kNow);
+    EXPECT_NE(page.find("Engine     its control thread stands still"), std::string::npos);
+    status["engine"]["state"] = "starting";
+    page = status_page(status, Look{}, kNow);
+    EXPECT_NE(page.find("Engine     starting, forwards nothing yet"), std::string::npos);
+    status["engine"] = json{{"up", true}, {"state", "unreadable"}};
+    page = status_page(status, Look{}, kNow);
+    EXPECT_NE(page.find("Engine     runs, but cannot be read\n"), std::string::npos);
+}
+
+TEST(StatusPage, SaysWhatIsWrongWithAPort) {
+    json status = good_status();
+    json& port = status["engine"]["ports"][0];
+    port["zero_copy"] = true;
+    port["conditions"] = {"no_carrier", "tags_taken_off"};
+    EXPECT_NE(
+        status_page(status, Look{}, kNow)
+            .find("\nedge  net_af_xdp  eth0, native, zero copy  no_carrier, tags_taken_off  "),
+        std::string::npos);
+    port["interface"] = nullptr;
+    port["conditions"] = json::array();
+    EXPECT_NE(status_page(status, Look{}, kNow).find("\nedge  net_af_xdp  -          up"),
+              std::string::npos);
 }
 
 TEST(StatusPage, OfAnEmptyAnswerIsNoCrash) {
@@ -102,6 +139,15 @@ TEST(Check, IsOkWarningOrCritical) {
     status = good_status();
     status["engine"]["up"] = false;
     EXPECT_EQ(judge(status).result, CheckResult::kCritical);
+
+    status = good_status();
+    status["problems"] = {"Worker 1 stands still."};
+    status["critical"] = status["problems"];
+    EXPECT_EQ(judge(status).result, CheckResult::kCritical);
+    EXPECT_EQ(judge(status).line, "CRITICAL: Worker 1 stands still.");
+    EXPECT_FALSE(judge(status).may_pass);
+    status["engine"]["state"] = "starting";
+    EXPECT_TRUE(judge(status).may_pass);
 
     status = good_status();
     status["engine"]["workers"][0]["acknowledged"] = 41;

@@ -1,0 +1,3 @@
+from support.platform import platform
+
+__all__ = ["platform"]
