@@ -103,9 +103,8 @@ class Names {
         return found == nullptr ? Json(nullptr) : Json(found->name);
     }
     [[nodiscard]] std::string port(PortIndex port) const {
-        const auto& ports = daemon_.model().config().ports;
-        const std::size_t index = to_number(port);
-        return index < ports.size() ? ports[index].name : std::to_string(index);
+        std::string name = daemon_.publisher().port_name(port);
+        return name.empty() ? std::to_string(to_number(port)) : name;
     }
 
   private:

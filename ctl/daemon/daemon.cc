@@ -1,7 +1,6 @@
 #include "ctl/daemon/daemon.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "ctl/daemon/directories.h"
@@ -267,25 +266,6 @@ void Daemon::feed_watchdog() {
     }
 }
 
-// Tables name ports by their number, so both programs must have read the same list.
-std::string Daemon::ports_problem() const {
-    const shm::TelemetryHeader* const header = telemetry_.header();
-    if (header == nullptr || !telemetry_.engine_lives()) {
-        return "";
-    }
-    const std::vector<conf::PortConfig>& ports = model_->config().ports;
-    const std::size_t count = header->port_count.load();
-    bool is_same = count == 0 || count == ports.size();  // 0: it is starting
-    for (std::size_t i = 0; i < std::min(count, ports.size()); ++i) {
-        const auto& name = header->ports.at(i).name;
-        is_same = is_same &&
-                  ports[i].name == std::string_view(name.data(), strnlen(name.data(), name.size()));
-    }
-    return is_same ? ""
-                   : "lbdp has other ports than lbd, or in another order, and packets may leave by "
-                     "the wrong one: restart the one that was started before [[port]] changed";
-}
-
 std::vector<Problem> Daemon::problems() {
     std::vector<Problem> problems;
     const auto add = [&problems](std::string sentence) {
@@ -301,7 +281,6 @@ std::vector<Problem> Daemon::problems() {
     }
     const std::vector<Problem> of_traffic = traffic_.problems(TrafficWatch::Clock::now());
     problems.insert(problems.end(), of_traffic.begin(), of_traffic.end());
-    add(ports_problem());
     if (!publish_problem_.empty()) {
         add("the last change of health or links is not in force yet: " + publish_problem_);
     }

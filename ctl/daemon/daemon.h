@@ -129,7 +129,6 @@ class Daemon {
     void tick();
     void keep_looking_at_engine();
     void feed_watchdog();
-    [[nodiscard]] std::string ports_problem() const;
 
     boost::asio::io_context& loop_;
     Options options_;

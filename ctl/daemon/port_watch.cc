@@ -82,14 +82,16 @@ std::vector<std::string> conditions_of(const shm::PortTelemetry& port) {
     return names;
 }
 
-void PortWatch::look(const shm::TelemetryHeader* header,
-                     const std::vector<std::string>& configured) {
+void PortWatch::look(const shm::TelemetryHeader* header, std::vector<std::string> configured) {
     problems_.clear();
     const std::size_t count =
         header == nullptr ? 0 : std::min<std::size_t>(header->port_count.load(), shm::kMaxPorts);
     if (count == 0) {  // it is starting, or there is none
         bits_.clear();
         return;
+    }
+    for (std::string& name : configured) {  // as much of it as the engine tells
+        name.resize(std::min(name.size(), header->ports[0].name.size() - 1));
     }
     std::map<std::string, std::uint64_t> now;
     for (std::size_t i = 0; i < count; ++i) {

@@ -62,6 +62,7 @@ std::optional<Interface> facing_interface(const conf::PortConfig& port,
 
 publish::DesiredPort desired_port(const conf::PortConfig& port, const Interface* interface) {
     publish::DesiredPort desired;
+    desired.name = port.name;
     std::vector<IpAddress> addresses;
     if (interface != nullptr) {
         desired.mac = interface->mac;

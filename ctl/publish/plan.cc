@@ -25,6 +25,12 @@ namespace {
     if (desired.ports.size() > shm::kMaxPorts) {
         return fail("more than " + std::to_string(shm::kMaxPorts) + " ports");
     }
+    for (const DesiredPort& port : desired.ports) {
+        if (port.name.size() >= shm::kNameBytes) {
+            return fail("port name \"" + port.name + "\" is longer than " +
+                        std::to_string(shm::kNameBytes - 1) + " bytes");
+        }
+    }
     if (desired.services.size() > shm::kMaxServices) {
         return fail("more than " + std::to_string(shm::kMaxServices) + " services");
     }
@@ -113,6 +119,10 @@ namespace {
     return {};
 }
 
+[[nodiscard]] std::string_view name_in(const shm::Name& name) {
+    return {name.data(), ::strnlen(name.data(), name.size())};
+}
+
 // Of records without padding that the compiler would be free to leave as it is.
 template <typename Record>
 [[nodiscard]] bool same_bytes(const Record& a, const Record& b) {
@@ -126,6 +136,11 @@ Status PublisherState::make_plan(const DesiredTables& desired, Plan& plan) {
     if (Status good = check(desired); !good) {
         return good;
     }
+    std::vector<std::string_view> ports;
+    for (const DesiredPort& port : desired.ports) {
+        ports.push_back(port.name);
+    }
+    port_numbers.follow(ports);
     const std::uint64_t lowest = acknowledgements.lowest();
     unpublish_acknowledged(lowest);
     Status planned = plan_numbers(desired, plan, lowest);
@@ -286,11 +301,13 @@ bool PublisherState::snapshot_differs(const DesiredTables& desired, const Plan& 
     if (current.flow_hash_seed != desired.flow_hash_seed ||
         current.bucket_mask + 1 != plan.buckets.size() ||
         current.prefix_table != plan.prefixes.slot_number() ||
-        current.port_count != desired.ports.size() || current.range_count != plan.ranges.size()) {
+        current.port_count != port_numbers.count() || current.range_count != plan.ranges.size()) {
         return true;
     }
     for (std::size_t i = 0; i < desired.ports.size(); ++i) {
-        if (!same_bytes(port_record(desired.ports[i]), current.ports[i])) {
+        const std::size_t number = to_number(port_numbers.at(i));
+        if (!same_bytes(port_record(desired.ports[i]), current.ports.at(number)) ||
+            name_in(current.port_names.at(number)) != desired.ports[i].name) {
             return true;
         }
     }

@@ -1,5 +1,6 @@
 #include "ctl/publish/publisher.h"
 
+#include <cstring>
 #include <utility>
 
 #include "ctl/publish/publisher_state.h"
@@ -52,6 +53,15 @@ std::optional<Placement> Publisher::placement(std::string_view service,
                                   .packets = info.baseline_packets,
                                   .bytes = info.baseline_bytes,
                                   .new_flows = info.baseline_new_flows}};
+}
+
+std::string Publisher::port_name(PortIndex number) const {
+    const std::uint32_t root = state_->file.header().root.load(std::memory_order_relaxed);
+    if (root >= shm::kSnapshotSlots || to_number(number) >= shm::kMaxPorts) {
+        return "";
+    }
+    const shm::Name& name = state_->file.snapshot(root).port_names.at(to_number(number));
+    return {name.data(), ::strnlen(name.data(), name.size())};
 }
 
 std::optional<ServiceId> Publisher::service_id(std::string_view service) const {

@@ -26,7 +26,7 @@ namespace fairlead::publish {
 
 struct Link {
     MacAddress mac;
-    PortIndex port{};
+    PortIndex port{};  // by its place in DesiredTables::ports
     friend bool operator==(const Link&, const Link&) = default;
 };
 
@@ -70,6 +70,7 @@ struct DesiredService {
 };
 
 struct DesiredPort {
+    std::string name;
     MacAddress mac;
     std::uint32_t mtu_bytes = 1500;
     std::uint16_t vlan = 0;      // 0: untagged
@@ -87,7 +88,7 @@ struct DesiredPort {
 
 struct DesiredTables {
     std::uint64_t flow_hash_seed = 0;
-    std::vector<DesiredPort> ports;  // in the order of the configuration
+    std::vector<DesiredPort> ports;  // in any order: the tables number them by their names
     std::vector<DesiredService> services;
 };
 
@@ -177,6 +178,8 @@ class Publisher {
     [[nodiscard]] std::optional<Placement> placement(std::string_view service,
                                                      std::string_view name,
                                                      const IpAddress& address) const;
+    // The port that the tables mean by this number; "" where it is none.
+    [[nodiscard]] std::string port_name(PortIndex number) const;
     [[nodiscard]] std::optional<ServiceId> service_id(std::string_view service) const;
     [[nodiscard]] std::uint32_t fingerprint(std::string_view service) const;  // 0: empty ring
     // Source prefixes in force, of shm::kMaxPrefixes.

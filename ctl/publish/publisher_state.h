@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "ctl/publish/port_numbers.h"
 #include "ctl/publish/prefix_slots.h"
 #include "ctl/publish/publisher.h"
 #include "ctl/publish/slot_pool.h"
@@ -78,6 +79,7 @@ class PublisherState {
     std::map<BackendKey, std::uint32_t> backends;
     Known known;
     PrefixSlots prefixes;
+    PortNumbers port_numbers;
 
   private:
     [[nodiscard]] std::uint64_t generation() const;
@@ -101,6 +103,8 @@ class PublisherState {
                        const DesiredService& service,
                        const DesiredBackend& backend,
                        std::uint32_t index);
+    [[nodiscard]] shm::BackendWord word_of(const DesiredBackend& backend,
+                                           shm::BackendWord now) const;
     void store_snapshot(const DesiredTables& desired, const Plan& plan);
     void update_words(const DesiredTables& desired, const Plan& plan);
     void retire_old(const DesiredTables& desired, const Plan& plan, std::uint32_t old_snapshot);

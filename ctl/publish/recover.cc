@@ -43,6 +43,9 @@ void PublisherState::recover() {
         }
     }
     snapshot_slots_.start_fresh_at(shm::kSnapshotSlots);
+    if (root < shm::kSnapshotSlots) {
+        port_numbers.recover(file.snapshot(root).port_names);
+    }
     prefixes.recover(root < shm::kSnapshotSlots ? file.snapshot(root).prefix_table : 0, now);
 
     std::vector<bool> ring_used(shm::kMaxServices + shm::kSpareRings);

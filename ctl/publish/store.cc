@@ -14,27 +14,6 @@ void set_name(shm::Name& place, std::string_view text) {
     std::copy_n(text.begin(), std::min(text.size(), place.size() - 1), place.begin());
 }
 
-// The word that a backend should have; the link that stands there stays where none is known.
-[[nodiscard]] shm::BackendWord word_of(const DesiredBackend& backend, shm::BackendWord now) {
-    std::uint64_t flags = shm::BackendWord::kPublished;
-    if (backend.keeps_flows) {
-        flags |= shm::BackendWord::kKeepsFlows;
-    }
-    if (backend.admits_new) {
-        flags |= shm::BackendWord::kAdmitsNew;
-    }
-    if (backend.link) {
-        return shm::BackendWord::make(backend.link->mac,
-                                      backend.link->port,
-                                      now.incarnation(),
-                                      flags | shm::BackendWord::kLinked);
-    }
-    if (now.has(shm::BackendWord::kLinked)) {
-        flags |= shm::BackendWord::kLinked;
-    }
-    return shm::BackendWord::make(now.mac(), now.port(), now.incarnation(), flags);
-}
-
 }  // namespace
 
 std::uint64_t PublisherState::generation() const {
@@ -131,6 +110,28 @@ void PublisherState::store_backend(ServiceId service_id,
     record.word.store(word_of(backend, raised).raw(), std::memory_order_release);
 }
 
+// The word that a backend should have; the link that stands there stays where none is known.
+shm::BackendWord PublisherState::word_of(const DesiredBackend& backend,
+                                         shm::BackendWord now) const {
+    std::uint64_t flags = shm::BackendWord::kPublished;
+    if (backend.keeps_flows) {
+        flags |= shm::BackendWord::kKeepsFlows;
+    }
+    if (backend.admits_new) {
+        flags |= shm::BackendWord::kAdmitsNew;
+    }
+    if (backend.link) {
+        return shm::BackendWord::make(backend.link->mac,
+                                      port_numbers.at(to_number(backend.link->port)),
+                                      now.incarnation(),
+                                      flags | shm::BackendWord::kLinked);
+    }
+    if (now.has(shm::BackendWord::kLinked)) {
+        flags |= shm::BackendWord::kLinked;
+    }
+    return shm::BackendWord::make(now.mac(), now.port(), now.incarnation(), flags);
+}
+
 shm::PortRecord port_record(const DesiredPort& port) {
     shm::PortRecord record;
     record.mac = port.mac;
@@ -162,14 +163,18 @@ void PublisherState::store_snapshot(const DesiredTables& desired, const Plan& pl
     header.flow_hash_seed = desired.flow_hash_seed;
     header.bucket_mask = static_cast<std::uint32_t>(plan.buckets.size() - 1);
     header.service_count = static_cast<std::uint32_t>(desired.services.size());
-    header.port_count = static_cast<std::uint32_t>(desired.ports.size());
+    header.port_count = port_numbers.count();
     header.range_count = static_cast<std::uint32_t>(plan.ranges.size());
     header.prefix_table = plan.prefixes.slot_number();
     header.limited_services = static_cast<std::uint32_t>(
         std::count_if(plan.buckets.begin(), plan.buckets.end(), shm::is_limited) +
         std::count_if(plan.ranges.begin(), plan.ranges.end(), shm::is_limited));
+    header.ports.fill({});
+    header.port_names.fill({});
     for (std::size_t i = 0; i < desired.ports.size(); ++i) {
-        header.ports[i] = port_record(desired.ports[i]);
+        const std::size_t number = to_number(port_numbers.at(i));
+        header.ports.at(number) = port_record(desired.ports[i]);
+        set_name(header.port_names.at(number), desired.ports[i].name);
     }
     std::copy(plan.buckets.begin(), plan.buckets.end(), file.buckets(slot).begin());
     std::copy(plan.ranges.begin(), plan.ranges.end(), file.ranges(slot).begin());

@@ -223,6 +223,11 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) {
     for (const std::unique_ptr<Port>& port : ports_) {
         setup.ports.push_back(&port->of_worker(number));
     }
+    std::vector<std::string_view> names;
+    for (const PortOptions& port : options_.ports) {
+        names.emplace_back(port.name);
+    }
+    setup.port_numbers = PortNumbers(names);
     for (std::uint32_t other = 0; other < worker_count(); ++other) {
         if (other != number) {
             setup.other_flows.emplace_back(flows_->table(other));

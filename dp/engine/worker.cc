@@ -39,6 +39,11 @@ void adopt(rte_mbuf* packet, const Packet& bytes) noexcept {
     packet->pkt_len = bytes.length;
 }
 
+// A port of ours as a capture numbers them.
+PortIndex position(std::size_t own) noexcept {
+    return PortIndex{static_cast<std::uint8_t>(own)};
+}
+
 }  // namespace
 
 Worker::Worker(WorkerSetup setup)
@@ -78,9 +83,9 @@ void Worker::run() noexcept {
             continue;
         }
         std::size_t received = 0;
-        for (std::size_t port = 0; port < setup_.ports.size(); ++port) {
-            context_.receiving_port = PortIndex{static_cast<std::uint8_t>(port)};
-            received += poll(context_.receiving_port);
+        for (std::size_t own = 0; own < setup_.ports.size(); ++own) {
+            context_.receiving_port = setup_.port_numbers.number(own);
+            received += poll(own);
         }
         if (received == 0) {
             pause();
@@ -103,21 +108,22 @@ void Worker::follow_tables() noexcept {
     acknowledged_ = generation;
     setup_.counters.worker->acknowledged.store(generation, std::memory_order_release);
     context_.snapshot = context_.tables->snapshot();
+    setup_.port_numbers.follow(context_.snapshot);
 }
 
-std::size_t Worker::poll(PortIndex port) noexcept {
+std::size_t Worker::poll(std::size_t own) noexcept {
     std::array<rte_mbuf*, kBurst> received{};
     std::array<rte_mbuf*, kBurst> whole{};
     std::array<Packet, kBurst> packets;
     std::array<Verdict, kBurst> verdicts;
-    const std::size_t count = setup_.ports[to_number(port)]->receive(received);
+    const std::size_t count = setup_.ports[own]->receive(received);
     std::size_t usable = 0;
     for (std::size_t i = 0; i < count; ++i) {
         rte_mbuf* const packet = received[i];
         // Larger than a buffer: the device chained several, and one must do.
         if (packet->nb_segs > 1 && rte_pktmbuf_linearize(packet) != 0) {
             setup_.counters.worker->packets.add(1);
-            tap_.forget(port);
+            tap_.forget(position(own));
             drop(packet, DropReason::kTooBig, kNoServiceId);
             continue;
         }
@@ -132,7 +138,7 @@ std::size_t Worker::poll(PortIndex port) noexcept {
         const std::span of_burst(packets.data(), usable);
         const std::span decided(verdicts.data(), usable);
         if (tap_.is_on()) [[unlikely]] {
-            forward_captured(port, std::span(whole.data(), usable), of_burst, decided);
+            forward_captured(own, std::span(whole.data(), usable), of_burst, decided);
         } else {
             forward_burst(context_, of_burst, decided);
         }
@@ -147,11 +153,11 @@ std::size_t Worker::poll(PortIndex port) noexcept {
     return count;
 }
 
-void Worker::forward_captured(PortIndex port,
+void Worker::forward_captured(std::size_t own,
                               std::span<rte_mbuf* const> mbufs,
                               std::span<Packet> packets,
                               std::span<Verdict> verdicts) noexcept {
-    tap_.receive(port, mbufs, packets);
+    tap_.receive(position(own), mbufs, packets);
     forward_burst(context_, packets, verdicts);
     tap_.decide(verdicts);
 }
@@ -170,12 +176,13 @@ void Worker::dispatch(rte_mbuf* packet, const Packet& bytes, const Verdict& verd
             hold(packet, bytes);
             return;
         case Action::kTransmit:
-            if (to_number(verdict.port) >= outboxes_.size()) {
+            const std::size_t own = setup_.port_numbers.own(verdict.port);
+            if (own == PortNumbers::kNone) {
                 drop(packet, DropReason::kBadTables, verdict.service);
                 return;
             }
             adopt(packet, bytes);
-            Outbox& outbox = outboxes_[to_number(verdict.port)];
+            Outbox& outbox = outboxes_[own];
             if (outbox.count == outbox.packets.size()) {
                 send();
             }
@@ -187,17 +194,16 @@ void Worker::dispatch(rte_mbuf* packet, const Packet& bytes, const Verdict& verd
 }
 
 void Worker::send() noexcept {
-    for (std::size_t port = 0; port < outboxes_.size(); ++port) {
-        Outbox& outbox = outboxes_[port];
+    for (std::size_t own = 0; own < outboxes_.size(); ++own) {
+        Outbox& outbox = outboxes_[own];
         if (outbox.count == 0) {
             continue;
         }
         if (tap_.is_on()) [[unlikely]] {
-            tap_.leave(PortIndex{static_cast<std::uint8_t>(port)},
-                       std::span(outbox.packets.data(), outbox.count));
+            tap_.leave(position(own), std::span(outbox.packets.data(), outbox.count));
         }
         const std::size_t sent =
-            setup_.ports[port]->send(std::span(outbox.packets.data(), outbox.count));
+            setup_.ports[own]->send(std::span(outbox.packets.data(), outbox.count));
         for (std::size_t i = sent; i < outbox.count; ++i) {
             drop(outbox.packets[i], DropReason::kTransmitFull, outbox.services[i]);
         }
@@ -245,7 +251,9 @@ void Worker::let_go(const Released& released) noexcept {
     auto* const packet = static_cast<rte_mbuf*>(released.owner);
     if (released.verdict.action == Action::kDrop && tap_.is_on()) [[unlikely]] {
         adopt(packet, released.packet);
-        tap_.lose_held(packet, released.port, released.verdict.reason);
+        const std::size_t own = setup_.port_numbers.own(released.port);
+        tap_.lose_held(
+            packet, position(own == PortNumbers::kNone ? 0 : own), released.verdict.reason);
     }
     dispatch(packet, released.packet, released.verdict);
 }
@@ -271,9 +279,12 @@ void Worker::announce() noexcept {
     if (snapshot.is_empty() || snapshot.find(vip, Be16{}, shm::kVipMark) == nullptr) {
         return;  // it has gone meanwhile
     }
-    const std::size_t ports = std::min<std::size_t>(outboxes_.size(), snapshot.port_count);
-    for (std::size_t port = 0; port < ports; ++port) {
-        const MacAddress own = snapshot.header->ports[port].mac;
+    for (std::size_t own_port = 0; own_port < outboxes_.size(); ++own_port) {
+        const PortIndex port = setup_.port_numbers.number(own_port);
+        if (to_number(port) >= snapshot.port_count) {
+            continue;  // the tables do not know it
+        }
+        const MacAddress own = snapshot.header->ports[to_number(port)].mac;
         rte_mbuf* const packet = own == MacAddress{} ? nullptr : rte_pktmbuf_alloc(setup_.pool);
         if (packet == nullptr) {
             continue;
@@ -281,13 +292,13 @@ void Worker::announce() noexcept {
         Packet bytes{.data = rte_pktmbuf_mtod(packet, std::uint8_t*),
                      .headroom = rte_pktmbuf_headroom(packet)};
         write_announcement(bytes, vip, own);
-        const std::uint16_t vlan = vlan_of(snapshot, PortIndex{static_cast<std::uint8_t>(port)});
+        const std::uint16_t vlan = vlan_of(snapshot, port);
         if (vlan != 0) {
             (void)put_tag(bytes, vlan);  // a fresh buffer has room for it
         }
         Verdict verdict;
         verdict.action = Action::kTransmit;
-        verdict.port = PortIndex{static_cast<std::uint8_t>(port)};
+        verdict.port = port;
         dispatch(packet, bytes, verdict);
         setup_.counters.worker->announcements.add(1);
     }

@@ -18,6 +18,7 @@
 #include "dp/engine/capture_tap.h"
 #include "dp/engine/follow.h"
 #include "dp/engine/options.h"
+#include "dp/engine/port_numbers.h"
 #include "dp/engine/worker_port.h"
 #include "dp/flow/flow_table.h"
 #include "dp/forward/fragment_table.h"
@@ -33,7 +34,8 @@ struct WorkerSetup {
     WorkerIndex index{};
     std::uint32_t cpu = 0;
     Idle idle = Idle::kSpin;
-    std::vector<WorkerPort*> ports;  // by port, this worker's end of each
+    std::vector<WorkerPort*> ports;  // in our order, this worker's end of each
+    PortNumbers port_numbers;        // the same ports
     std::span<shm::FlowBucket> flow_buckets;
     // The other workers' tables, then those of an engine with another geometry, which nobody
     // sweeps: they are read until every entry in them is past its time.
@@ -70,10 +72,10 @@ class Worker {
     };
 
     void follow_tables() noexcept;
-    // Returns how many packets came.
-    std::size_t poll(PortIndex port) noexcept;
+    // Receives from our port at this position. Returns how many packets came.
+    std::size_t poll(std::size_t own) noexcept;
     // forward_burst(), watched by a capture.
-    void forward_captured(PortIndex port,
+    void forward_captured(std::size_t own,
                           std::span<rte_mbuf* const> mbufs,
                           std::span<Packet> packets,
                           std::span<Verdict> verdicts) noexcept;
@@ -107,7 +109,7 @@ class Worker {
     HeldPackets held_;
     CaptureTap tap_;
     std::array<SparePacket, kBurst> spares_{};  // those with a buffer first
-    std::vector<Outbox> outboxes_;              // by port
+    std::vector<Outbox> outboxes_;              // in our order
 };
 
 }  // namespace fairlead::engine

@@ -222,6 +222,9 @@ static_assert(offsetof(ServiceRecord, source_prefix_bits) == 37 &&
 // ---- snapshots
 // -----------------------------------------------------------------------------------
 
+inline constexpr std::size_t kNameBytes = 64;  // with the ending NUL
+using Name = std::array<char, kNameBytes>;
+
 struct PortRecord {
     MacAddress mac;               // source MAC of what leaves here
     std::uint16_t vlan = 0;       // 1..4094: what comes and leaves here is tagged; 0: untagged
@@ -251,19 +254,19 @@ struct alignas(kCacheLineBytes) SnapshotHeader {
     std::uint32_t limited_services = 0;  // services that is_limited() holds for
     std::array<std::uint8_t, 24> reserved{};
     std::array<PortRecord, kMaxPorts> ports{};
+    // By the same number: the engine has its own order and finds its ports by their names. Empty: a
+    // number that no port has.
+    std::array<Name, kMaxPorts> port_names{};
     // ServiceRecord buckets[TablesHeader::buckets] follow, of which bucket_mask + 1 are in use: the
     // services of one port, those of any port (as port 0) and the marks. Behind them stand
     // ServiceRecord ranges[TablesHeader::ranges], of which range_count are in use: the services of
     // a range of ports, a run for each VIP, sorted by protocol and first port, without overlaps.
 };
-static_assert(sizeof(SnapshotHeader) == kCacheLineBytes * (1 + kMaxPorts));
+static_assert(sizeof(SnapshotHeader) == kCacheLineBytes * (1 + kMaxPorts + kMaxPorts));
 static_assert(offsetof(SnapshotHeader, range_count) == 32);
 
 // ---- names and bookkeeping, for the daemon alone
 // ---------------------------------------------------
-
-inline constexpr std::size_t kNameBytes = 64;  // with the ending NUL
-using Name = std::array<char, kNameBytes>;
 
 struct alignas(kCacheLineBytes) ServiceInfo {
     Name name;
@@ -357,6 +360,7 @@ inline constexpr std::uint32_t kTablesFingerprint =
                     offsetof(SnapshotHeader, prefix_table),
                     offsetof(SnapshotHeader, limited_services),
                     offsetof(SnapshotHeader, ports),
+                    offsetof(SnapshotHeader, port_names),
                     offsetof(PortRecord, vlan),
                     offsetof(PortRecord, entropy_bits_v4),
                     offsetof(PortRecord, tunnel_prefix_v4),

@@ -30,7 +30,7 @@ def test_status_is_a_page_that_names_the_node_the_engine_and_its_workers(platfor
     assert re.search(r"^Engine +forwarding, pid \d+, generation \d+ acknowledged by all 2 workers", page, re.MULTILINE)
     assert re.search(r"^Services +5 of 5 up$", page, re.MULTILINE)
     assert re.search(r"^Backends +15 serving, 0 draining, 0 out, of 15$", page, re.MULTILINE)
-    assert re.search(r"^edge +\S+ +up ", page, re.MULTILINE)
+    assert re.search(r"^edge +\S+ +eth0, (native|generic) +up ", page, re.MULTILINE)
     assert "No problems." in page
     assert "\x1b" not in page  # no terminal, no colors
     told = platform.balancer.lbctl("-o", "json", "status").json()

@@ -2,11 +2,13 @@
 // arrives, and what the worker sends lies in the other. Real buffers, real tables, no kernel.
 #include "dp/engine/worker.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -76,6 +78,10 @@ class WorkerLoop : public ::testing::Test {
         WorkerSetup setup;
         setup.idle = Idle::kYield;
         setup.ports = {&port};
+        constexpr std::array<std::string_view, 1> kNames{"edge"};
+        std::copy_n(
+            kNames[0].begin(), kNames[0].size(), rig_.tables.snapshot().port_names[0].begin());
+        setup.port_numbers = PortNumbers(kNames);
         setup.flow_buckets = rig_.buckets;
         setup.counters = rig_.context.counters;
         setup.fragments = &rig_.fragments;
