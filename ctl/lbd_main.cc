@@ -16,6 +16,7 @@
 #include "ctl/metrics/exporter.h"
 #include "dp/base/log.h"
 #include "dp/base/notify.h"
+#include "dp/shm/missing_page.h"
 
 namespace fairlead {
 namespace {
@@ -137,6 +138,7 @@ int main(int argc, char** argv) {
             return *code;
         }
         fairlead::take_all_descriptors();
+        fairlead::shm::survive_missing_pages();
         std::signal(SIGPIPE, SIG_IGN);  // a peer that has gone is an error of write()
         return fairlead::Program(std::move(options)).run();
     } catch (const std::exception& error) {

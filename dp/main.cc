@@ -9,6 +9,7 @@
 #include "conf/schema/parse.h"
 #include "dp/base/log.h"
 #include "dp/engine/engine.h"
+#include "dp/shm/missing_page.h"
 
 namespace fairlead {
 namespace {
@@ -93,6 +94,7 @@ int main(int argc, char** argv) {
         if (const auto code = line.read(argc, argv)) {
             return *code;
         }
+        fairlead::shm::survive_missing_pages();
         return fairlead::run(config, run_dir);
     } catch (const std::exception& error) {
         fairlead::log_error("failed", {{"reason", error.what()}});

@@ -249,6 +249,14 @@ void for_each_part(const TableContent& content, const Slot& slot, const Part& pa
 
 }  // namespace
 
+std::vector<std::span<std::byte>> places_of(const TableContent& content, const Slot& slot) {
+    std::vector<std::span<std::byte>> places;
+    for_each_part(content, slot, [&](std::span<std::byte> place, std::span<const std::byte>) {
+        places.push_back(place);
+    });
+    return places;
+}
+
 void store_prefix_table(const TableContent& content, const Slot& slot) {
     for_each_part(content, slot, [](std::span<std::byte> place, std::span<const std::byte> bytes) {
         std::copy(bytes.begin(), bytes.end(), place.begin());
@@ -257,6 +265,7 @@ void store_prefix_table(const TableContent& content, const Slot& slot) {
 
 bool holds_prefix_table(const TableContent& content, const Slot& slot) {
     bool is_same = true;
+    // The header first: where it tells of other numbers, the rest may have no memory to be read.
     for_each_part(content, slot, [&](std::span<std::byte> place, std::span<const std::byte> bytes) {
         is_same = is_same && std::equal(bytes.begin(), bytes.end(), place.begin());
     });

@@ -59,6 +59,10 @@ struct Slot {
     shm::PrefixCapacity capacity;
 };
 
+// The bytes of the slot that the content takes, part by part; the rest is not touched.
+[[nodiscard]] std::vector<std::span<std::byte>> places_of(const TableContent& content,
+                                                          const Slot& slot);
+
 // Requires a slot that has room for so many lists and prefixes.
 void store_prefix_table(const TableContent& content, const Slot& slot);
 // Whether the slot holds the same already.

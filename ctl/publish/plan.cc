@@ -171,6 +171,9 @@ Status PublisherState::plan_numbers(const DesiredTables& desired,
         const auto known_service = services.find(service.name);
         if (known_service != services.end()) {
             plan.service_ids.push_back(known_service->second.id);
+        } else if (const auto inherited = inherited_services_.find(service.name);
+                   inherited != inherited_services_.end()) {
+            plan.service_ids.push_back(inherited->second);
         } else if (const auto id = service_slots_.take(lowest)) {
             plan.service_ids.push_back(*id);
             plan.new_service_ids.push_back(*id);
@@ -183,6 +186,9 @@ Status PublisherState::plan_numbers(const DesiredTables& desired,
             const auto known_backend = backends.find(key);
             if (known_backend != backends.end()) {
                 indices.push_back(known_backend->second);
+            } else if (const auto inherited = inherited_backends_.find(key);
+                       inherited != inherited_backends_.end()) {
+                indices.push_back(inherited->second);
             } else if (const auto index = backend_slots_.take(lowest)) {
                 indices.push_back(*index);
                 plan.new_backends.emplace_back(std::move(key), *index);
@@ -254,7 +260,7 @@ Status PublisherState::plan_ring(const DesiredService& service, Plan& plan, std:
         return no_slot("ring", acknowledgements);
     }
     planned.content = std::move(content);
-    return {};
+    return file.reserve_ring(*planned.ring.slot);
 }
 
 Status PublisherState::plan_snapshot(const DesiredTables& desired,
@@ -289,7 +295,7 @@ Status PublisherState::plan_snapshot(const DesiredTables& desired,
     if (!plan.snapshot_slot) {
         return no_slot("snapshot", acknowledgements);
     }
-    return {};
+    return file.reserve_snapshot(*plan.snapshot_slot, plan.buckets.size(), plan.ranges.size());
 }
 
 bool PublisherState::snapshot_differs(const DesiredTables& desired, const Plan& plan) const {

@@ -69,6 +69,10 @@ Result<PlannedPrefixes> PrefixSlots::plan(const std::vector<DesiredService>& ser
         return fail("no free prefix table: " + acknowledgements.slowest() +
                     " has not acknowledged the last changes; if it stays so, restart lbdp");
     }
+    if (Status there = file_.reserve_prefix_table(*planned.slot, *content); !there) {
+        pool_.give_back(*planned.slot);
+        return Unexpected{there.error()};
+    }
     planned.content = std::move(*content);
     return planned;
 }

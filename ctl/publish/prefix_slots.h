@@ -31,13 +31,13 @@ struct PlannedPrefixes {
 class PrefixSlots {
   public:
     explicit PrefixSlots(const TablesFile& file)
-        : file_(file), pool_(shm::kPrefixTables, SlotPool::Prefer::kRetired) {}
+        : file_(file), pool_(shm::kPrefixTables, SlotPool::Prefer::kLowest) {}
 
     // Takes over what a predecessor's snapshot names: its SnapshotHeader::prefix_table.
     void recover(std::uint32_t slot_number, std::uint64_t generation);
 
-    // What the services need. A slot is taken where the lists are new. Error: too many prefixes, or
-    // no free slot, and then nothing is taken.
+    // What the services need. A slot is taken where the lists are new. Error: too many prefixes, no
+    // free slot, or no memory for it, and then nothing is taken.
     [[nodiscard]] Result<PlannedPrefixes> plan(const std::vector<DesiredService>& services,
                                                std::uint64_t lowest,
                                                Acknowledgements& acknowledgements);

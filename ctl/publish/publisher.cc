@@ -11,10 +11,10 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const std::string& run_dir,
                                                    std::string_view version,
                                                    Acknowledgements& acknowledgements,
                                                    CounterSource& counters) {
-    const auto engine_lives = [&] {
-        return acknowledgements.lowest() != UINT64_MAX;
+    const auto is_followed = [&] {
+        return acknowledgements.follows_tables();
     };
-    Result<TablesFile> file = TablesFile::open(run_dir, version, engine_lives);
+    Result<TablesFile> file = TablesFile::open(run_dir, version, is_followed);
     if (!file) {
         return Unexpected{file.error()};
     }
@@ -33,6 +33,14 @@ Result<std::uint64_t> Publisher::publish(const DesiredTables& desired) {
 
 std::uint64_t Publisher::generation() const {
     return state_->file.header().generation.load(std::memory_order_relaxed);
+}
+
+std::uint64_t Publisher::instance() const {
+    return state_->file.header().segment.instance;
+}
+
+bool Publisher::is_current() const {
+    return state_->file.is_current();
 }
 
 const Known& Publisher::known() const {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -99,8 +100,12 @@ class Acknowledgements {
     virtual ~Acknowledgements() = default;
     Acknowledgements(const Acknowledgements&) = delete;
     Acknowledgements& operator=(const Acknowledgements&) = delete;
-    // The lowest generation that a live worker has acknowledged; UINT64_MAX where no engine lives.
+    static constexpr std::uint64_t kNoEngine = std::numeric_limits<std::uint64_t>::max();
+    // The lowest generation that a live worker has acknowledged; kNoEngine where no engine lives.
     [[nodiscard]] virtual std::uint64_t lowest() = 0;
+    // Whether a live engine may read a `tables` file: false where none lives, or where it says that
+    // it has found none that fits.
+    [[nodiscard]] virtual bool follows_tables() { return lowest() != kNoEngine; }
     // The worker that holds it back, for messages: "worker 3".
     [[nodiscard]] virtual std::string slowest() = 0;
 };
@@ -168,11 +173,16 @@ class Publisher {
 
     // Puts `desired` in force, whole or not at all, and returns the generation that does; the one
     // in force already where only words changed or nothing did. Error: no free slot (the message
-    // names the worker that holds it), a capacity exceeded, services that cannot be told apart;
-    // then nothing changed.
+    // names the worker that holds it), no memory for it (the message says how much), a capacity
+    // exceeded, services that cannot be told apart; then nothing changed.
     [[nodiscard]] Result<std::uint64_t> publish(const DesiredTables& desired);
 
     [[nodiscard]] std::uint64_t generation() const;
+    // Of the segment.
+    [[nodiscard]] std::uint64_t instance() const;
+    // False once somebody has removed, replaced or cut the file: what is published is then seen by
+    // an engine that has mapped it already, at most.
+    [[nodiscard]] bool is_current() const;
     // What stood in the segment when it was opened.
     [[nodiscard]] const Known& known() const;
     [[nodiscard]] std::optional<Placement> placement(std::string_view service,

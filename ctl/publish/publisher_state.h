@@ -86,6 +86,9 @@ class PublisherState {
     void raise_generation();
     void recover_services(std::vector<bool>& ring_used, std::vector<bool>& id_used);
     void recover_backends();
+    void recover_identities();
+    // The index below which none is fresh.
+    [[nodiscard]] std::uint32_t first_fresh_backend() const;
 
     [[nodiscard]] Status make_plan(const DesiredTables& desired, Plan& plan);
     [[nodiscard]] Status plan_numbers(const DesiredTables& desired,
@@ -102,18 +105,30 @@ class PublisherState {
     void store_backend(ServiceId service_id,
                        const DesiredService& service,
                        const DesiredBackend& backend,
-                       std::uint32_t index);
+                       std::uint32_t index,
+                       bool is_inherited);
+    void raise_incarnation(std::uint32_t index,
+                           const DesiredService& service,
+                           const DesiredBackend& backend);
     [[nodiscard]] shm::BackendWord word_of(const DesiredBackend& backend,
                                            shm::BackendWord now) const;
     void store_snapshot(const DesiredTables& desired, const Plan& plan);
     void update_words(const DesiredTables& desired, const Plan& plan);
     void retire_old(const DesiredTables& desired, const Plan& plan, std::uint32_t old_snapshot);
     void unpublish_acknowledged(std::uint64_t lowest);
+    // Takes memory for the next change while there is some, so that a backend that dies can be
+    // taken out of the rings also when something else has filled the run directory.
+    void reserve_spares(const Plan& plan);
 
     SlotPool snapshot_slots_;
     SlotPool ring_slots_;
+    std::uint32_t reserved_rings_ = 0;  // the first so many have their memory
     SlotPool backend_slots_;
     SlotPool service_slots_;
+    // What was found in a file that nobody has followed yet: indices and numbers that a file of
+    // another layout had given, until the first generation (identities.h).
+    std::map<BackendKey, std::uint32_t> inherited_backends_;
+    std::map<std::string, std::uint32_t, std::less<>> inherited_services_;
     // Backends that the generation beside them no longer refers to, still marked published.
     std::deque<std::pair<std::uint32_t, std::uint64_t>> leaving_;
     // Words were taken back since the generation was last raised (T3).

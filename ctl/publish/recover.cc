@@ -20,8 +20,8 @@ PublisherState::PublisherState(TablesFile tables, Acknowledgements& acks, Counte
       acknowledgements(acks),
       counters(totals),
       prefixes(file),
-      snapshot_slots_(shm::kSnapshotSlots, SlotPool::Prefer::kRetired),
-      ring_slots_(shm::kMaxServices + shm::kSpareRings, SlotPool::Prefer::kRetired),
+      snapshot_slots_(shm::kSnapshotSlots, SlotPool::Prefer::kLowest),
+      ring_slots_(shm::kMaxServices + shm::kSpareRings, SlotPool::Prefer::kLowest),
       backend_slots_(shm::kMaxBackends, SlotPool::Prefer::kFresh),
       service_slots_(shm::kMaxServices, SlotPool::Prefer::kFresh) {}
 
@@ -29,6 +29,7 @@ void PublisherState::recover() {
     if (generation() == 0) {
         // Whoever died between its first root and the first generation was followed by nobody.
         file.header().root.store(shm::kSnapshotSlots, std::memory_order_release);
+        recover_identities();
         return;
     }
     // The predecessor may have died between the root and the generation: raised here, the
@@ -108,12 +109,55 @@ void PublisherState::recover_services(std::vector<bool>& ring_used, std::vector<
     std::for_each_n(snapshot.ranges, snapshot.range_count, recover);
 }
 
-void PublisherState::recover_backends() {
-    const std::uint64_t now = generation();
+std::uint32_t PublisherState::first_fresh_backend() const {
     std::uint32_t first_fresh = 0;
     for (std::uint32_t index = 0; index < shm::kMaxBackends; ++index) {
         first_fresh = file.backend_info(index).name[0] != '\0' ? index + 1 : first_fresh;
     }
+    return first_fresh;
+}
+
+void PublisherState::recover_identities() {
+    const std::uint32_t first_fresh = first_fresh_backend();
+    std::vector<bool> id_used(shm::kMaxServices);
+    for (std::uint32_t index = 0; index < first_fresh; ++index) {
+        const shm::BackendRecord& record = file.backend(index);
+        const shm::BackendWord word(record.word.load(std::memory_order_relaxed));
+        const shm::BackendInfo& info = file.backend_info(index);
+        const BackendKey key{text_of(info.service), text_of(info.name), record.address};
+        if (!word.has(shm::BackendWord::kPublished) ||
+            !inherited_backends_.emplace(key, index).second) {
+            backend_slots_.retire(index, 0);
+            continue;
+        }
+        const std::uint32_t id = to_number(record.service);
+        if (id < shm::kMaxServices && !id_used[id] &&
+            inherited_services_.emplace(std::get<0>(key), id).second) {
+            id_used[id] = true;
+        }
+        known.backends.push_back(
+            {.service = std::get<0>(key),
+             .name = std::get<1>(key),
+             .address = record.address,
+             .health = info.health.load(std::memory_order_relaxed),
+             .health_since_ns = info.health_since_ns.load(std::memory_order_relaxed)});
+    }
+    backend_slots_.start_fresh_at(first_fresh);
+    std::uint32_t first_fresh_id = 0;
+    for (const auto& [name, id] : inherited_services_) {
+        first_fresh_id = std::max(first_fresh_id, id + 1);
+    }
+    for (std::uint32_t id = 0; id < first_fresh_id; ++id) {
+        if (!id_used[id]) {
+            service_slots_.retire(id, 0);
+        }
+    }
+    service_slots_.start_fresh_at(first_fresh_id);
+}
+
+void PublisherState::recover_backends() {
+    const std::uint64_t now = generation();
+    const std::uint32_t first_fresh = first_fresh_backend();
     for (std::uint32_t index = 0; index < first_fresh; ++index) {
         const shm::BackendRecord& record = file.backend(index);
         const shm::BackendWord word(record.word.load(std::memory_order_relaxed));

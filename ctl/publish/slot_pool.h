@@ -5,6 +5,7 @@
 // (dp/shm/tables.h, T2).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <optional>
@@ -14,10 +15,11 @@ namespace fairlead::publish {
 class SlotPool {
   public:
     // Which slot to prefer. Fresh ones keep a number out of use for as long as possible, which is
-    // right for what counters and flow entries refer to; retired ones keep the sparse file small.
+    // right for what counters and flow entries refer to. The lowest ones keep the sparse file
+    // small: a slot that has its memory already comes before one that never had any.
     enum class Prefer : bool {
         kFresh,
-        kRetired
+        kLowest
     };
 
     SlotPool(std::uint32_t capacity, Prefer prefer) : capacity_(capacity), prefer_(prefer) {}
@@ -35,15 +37,15 @@ class SlotPool {
     // `acknowledged` is the lowest generation that a live worker has acknowledged.
     [[nodiscard]] std::optional<std::uint32_t> take(std::uint64_t acknowledged) {
         const bool has_fresh = fresh_ < capacity_;
-        const bool has_retired = !retired_.empty() && retired_.front().generation <= acknowledged;
-        if (has_fresh && (prefer_ == Prefer::kFresh || !has_retired)) {
+        if (has_fresh && prefer_ == Prefer::kFresh) {
             return fresh_++;
         }
-        if (!has_retired) {
-            return std::nullopt;
+        const auto place = first_free(acknowledged);
+        if (place == retired_.end()) {
+            return has_fresh ? std::optional(fresh_++) : std::nullopt;
         }
-        const std::uint32_t slot = retired_.front().slot;
-        retired_.pop_front();
+        const std::uint32_t slot = place->slot;
+        retired_.erase(place);
         return slot;
     }
 
@@ -52,6 +54,22 @@ class SlotPool {
         std::uint32_t slot;
         std::uint64_t generation;
     };
+
+    // The one to take of those that are free, or the end.
+    [[nodiscard]] std::deque<Retired>::iterator first_free(std::uint64_t acknowledged) {
+        const auto end = std::find_if(retired_.begin(), retired_.end(), [&](const Retired& each) {
+            return each.generation > acknowledged;
+        });
+        if (end == retired_.begin()) {
+            return retired_.end();
+        }
+        return prefer_ == Prefer::kFresh
+                   ? retired_.begin()
+                   : std::min_element(
+                         retired_.begin(), end, [](const Retired& one, const Retired& other) {
+                             return one.slot < other.slot;
+                         });
+    }
 
     std::uint32_t capacity_;
     Prefer prefer_;

@@ -2,12 +2,16 @@
 #include <algorithm>
 #include <cstring>
 #include <set>
+#include <utility>
 
 #include "ctl/publish/publisher_state.h"
 
 namespace fairlead::publish {
 
 namespace {
+
+// In force, waiting for acknowledgements, and the next.
+constexpr std::uint32_t kSpareSnapshots = 3;
 
 void set_name(shm::Name& place, std::string_view text) {
     place.fill('\0');
@@ -42,6 +46,7 @@ Result<std::uint64_t> PublisherState::publish(const DesiredTables& desired) {
     }
     update_words(desired, plan);
     retire_old(desired, plan, old_snapshot);
+    reserve_spares(plan);
 
     std::map<std::string, PublishedService, std::less<>> now;
     for (std::size_t i = 0; i < desired.services.size(); ++i) {
@@ -64,14 +69,15 @@ void PublisherState::store_new_records(const DesiredTables& desired, const Plan&
         }
         for (std::size_t j = 0; j < service.backends.size(); ++j) {
             const DesiredBackend& backend = service.backends[j];
-            if (!backends.contains({service.name, backend.name, backend.address})) {
+            const std::uint32_t index = plan.backend_indices[i][j];
+            const BackendKey key{service.name, backend.name, backend.address};
+            if (!backends.contains(key)) {
+                const bool is_inherited = inherited_backends_.erase(key) != 0;
                 store_backend(
-                    ServiceId{plan.service_ids[i]}, service, backend, plan.backend_indices[i][j]);
+                    ServiceId{plan.service_ids[i]}, service, backend, index, is_inherited);
+                backends.emplace(key, index);
             }
         }
-    }
-    for (const auto& [key, index] : plan.new_backends) {
-        backends.emplace(key, index);
     }
     for (const Plan::Ring& ring : plan.rings) {
         if (!ring.content.empty()) {
@@ -84,30 +90,40 @@ void PublisherState::store_new_records(const DesiredTables& desired, const Plan&
 void PublisherState::store_backend(ServiceId service_id,
                                    const DesiredService& service,
                                    const DesiredBackend& backend,
-                                   std::uint32_t index) {
+                                   std::uint32_t index,
+                                   bool is_inherited) {
+    if (!is_inherited) {
+        raise_incarnation(index, service, backend);
+    }
+    // Of an inherited one nobody has followed anything yet, so that its fields may be written.
     shm::BackendRecord& record = file.backend(index);
-    const shm::BackendWord old(record.word.load(std::memory_order_relaxed));
-    // The incarnation first: from here on no flow entry of the former owner counts (T3).
-    const shm::BackendWord raised =
-        shm::BackendWord::make({}, PortIndex{0}, old.incarnation() + 1, 0);
-    record.word.store(raised.raw(), std::memory_order_release);
     record.service = service_id;
     record.address = backend.address;
     record.path_mtu_bytes.store(backend.path_mtu_bytes, std::memory_order_relaxed);
+    shm::BackendInfo& info = file.backend_info(index);
+    info.health.store(backend.health, std::memory_order_relaxed);
+    info.health_since_ns.store(backend.health_since_ns, std::memory_order_relaxed);
+    // The word last: who acquires it sees the fields.
+    const shm::BackendWord word(record.word.load(std::memory_order_relaxed));
+    record.word.store(word_of(backend, word).raw(), std::memory_order_release);
+}
 
+void PublisherState::raise_incarnation(std::uint32_t index,
+                                       const DesiredService& service,
+                                       const DesiredBackend& backend) {
+    shm::BackendRecord& record = file.backend(index);
+    const shm::BackendWord old(record.word.load(std::memory_order_relaxed));
+    // The incarnation first: from here on no flow entry of the former owner counts (T3).
+    record.word.store(shm::BackendWord::make({}, PortIndex{0}, old.incarnation() + 1, 0).raw(),
+                      std::memory_order_release);
     shm::BackendInfo& info = file.backend_info(index);
     const CounterTotals totals = counters.totals(BackendIndex{static_cast<std::uint16_t>(index)});
     set_name(info.service, service.name);
     set_name(info.name, backend.name);
-    info.health.store(backend.health, std::memory_order_relaxed);
-    info.health_since_ns.store(backend.health_since_ns, std::memory_order_relaxed);
     info.baseline_instance = totals.instance;
     info.baseline_packets = totals.packets;
     info.baseline_bytes = totals.bytes;
     info.baseline_new_flows = totals.new_flows;
-
-    // The word last: who acquires it sees the fields.
-    record.word.store(word_of(backend, raised).raw(), std::memory_order_release);
 }
 
 // The word that a backend should have; the link that stands there stays where none is known.
@@ -237,6 +253,32 @@ void PublisherState::retire_old(const DesiredTables& desired,
         } else {
             leaving_.emplace_back(it->second, now);
             it = backends.erase(it);
+        }
+    }
+    for (const auto& [key, index] : std::exchange(inherited_backends_, {})) {
+        leaving_.emplace_back(index, now);
+    }
+    for (const auto& [name, id] : std::exchange(inherited_services_, {})) {
+        if (!ids_in_use.contains(id)) {
+            service_slots_.retire(id, now);
+        }
+    }
+}
+
+void PublisherState::reserve_spares(const Plan& plan) {
+    const auto in_use = static_cast<std::uint32_t>(
+        std::count_if(plan.rings.begin(), plan.rings.end(), [](const Plan::Ring& ring) {
+            return ring.ring.slot.has_value();
+        }));
+    // The pools give the lowest free slots first, so these are the ones that come next. What cannot
+    // be had now is refused with its reason when it is needed.
+    const std::uint32_t wanted = in_use + std::min(in_use, shm::kSpareRings);
+    while (reserved_rings_ < wanted && file.reserve_ring(reserved_rings_)) {
+        ++reserved_rings_;
+    }
+    for (std::uint32_t slot = 0; plan.snapshot_slot && slot < kSpareSnapshots; ++slot) {
+        if (!file.reserve_snapshot(slot, plan.buckets.size(), plan.ranges.size())) {
+            return;
         }
     }
 }

@@ -1,7 +1,9 @@
 #include "ctl/publish/tables_file.h"
 
 #include <utility>
+#include <vector>
 
+#include "ctl/publish/identities.h"
 #include "dp/shm/snapshot.h"
 
 namespace fairlead::publish {
@@ -66,44 +68,68 @@ namespace {
            own.prefix_table_stride == header.prefix_table_stride;
 }
 
+// A pool of a new file, one object for each backend.
+template <typename T>
+[[nodiscard]] std::span<T> pool(std::span<std::byte> bytes, std::uint64_t offset) {
+    return {static_cast<T*>(static_cast<void*>(bytes.data() + offset)), shm::kMaxBackends};
+}
+
 }  // namespace
 
 Result<TablesFile> TablesFile::open(const std::string& run_dir,
                                     std::string_view version,
-                                    const std::function<bool()>& engine_lives) {
+                                    const std::function<bool()>& is_followed) {
     if (shm::Segment::exists(shm::kTables, run_dir)) {
         Result<shm::Segment> existing = shm::Segment::open_writer(shm::kTables, run_dir);
         if (existing && existing->bytes().size() >= sizeof(shm::TablesHeader) &&
             has_own_capacities(existing->header<shm::TablesHeader>(), existing->bytes().size())) {
-            return TablesFile(std::move(existing).value());
+            // A predecessor may have left it with holes.
+            if (Status there =
+                    existing->allocate(0, existing->header<shm::TablesHeader>().snapshots_offset);
+                !there) {
+                return Unexpected{there.error()};
+            }
+            remove_tables_aside(run_dir);
+            return {TablesFile(std::move(existing).value(), run_dir)};
         }
-        // Whoever holds the lock lives; whatever else is wrong with the file, an engine may still
-        // map it.
-        const bool another_lbd = shm::Segment::is_locked(shm::kTables, run_dir) && !existing;
-        if (another_lbd || engine_lives()) {
-            return fail(existing
-                            ? run_dir +
-                                  "/tables has other capacities than this lbd, and a running lbdp "
-                                  "maps it; stop lbdp, start lbd, start lbdp"
-                            : existing.error().message);
+        // Whoever holds the lock lives.
+        if (!existing && shm::Segment::is_locked(shm::kTables, run_dir)) {
+            return Unexpected{existing.error()};
         }
-        if (Status removed = shm::Segment::remove(shm::kTables, run_dir); !removed) {
-            return Unexpected{removed.error()};
+        // An engine that forwards by a file of our layout goes over to the new one; one of another
+        // layout would never see a change again.
+        if (!existing && !shm::Segment::has_our_layout(shm::kTables, run_dir) && is_followed()) {
+            return fail(existing.error().message +
+                        "; a running lbdp forwards by it: restart lbdp by its new version, which "
+                        "waits for this lbd's tables, then start lbd again");
+        }
+        if (Status moved = set_tables_aside(run_dir); !moved) {
+            return Unexpected{moved.error()};
         }
     }
+    const std::vector<Identity> identities = read_identities(run_dir);
     shm::TablesHeader capacities{};
     const std::uint64_t size_bytes = lay_out(capacities);
     Result<shm::Segment> made = shm::Segment::create(
-        shm::kTables, run_dir, size_bytes, version, [](std::span<std::byte> bytes) {
+        shm::kTables,
+        run_dir,
+        shm::SegmentSize{size_bytes, capacities.snapshots_offset},
+        version,
+        [&identities](std::span<std::byte> bytes) {
             auto* const header = static_cast<shm::TablesHeader*>(static_cast<void*>(bytes.data()));
             static_cast<void>(lay_out(*header));
             header->root.store(shm::kSnapshotSlots,
                                std::memory_order_relaxed);  // names no snapshot
+            write_identities(identities,
+                             header->segment.instance,
+                             pool<shm::BackendRecord>(bytes, header->backends_offset),
+                             pool<shm::BackendInfo>(bytes, header->backend_infos_offset));
         });
     if (!made) {
         return Unexpected{made.error()};
     }
-    return TablesFile(std::move(made).value());
+    remove_tables_aside(run_dir);
+    return {TablesFile(std::move(made).value(), run_dir)};
 }
 
 template <typename T>
@@ -151,6 +177,37 @@ prefix::Slot TablesFile::prefix_table(std::uint32_t slot) const noexcept {
     return {segment_.bytes().subspan(head.prefix_tables_offset + slot * head.prefix_table_stride,
                                      head.prefix_table_stride),
             {head.prefix_lists, head.prefixes}};
+}
+
+template <typename T>
+Status TablesFile::reserve(std::span<T> place) const {
+    const std::span<const std::byte> bytes = std::as_bytes(place);
+    return segment_.allocate(static_cast<std::uint64_t>(bytes.data() - segment_.bytes().data()),
+                             bytes.size());
+}
+
+Status TablesFile::reserve_snapshot(std::uint32_t slot,
+                                    std::size_t bucket_count,
+                                    std::size_t range_count) const {
+    Status there = reserve(std::span(&snapshot(slot), 1));
+    if (there) {
+        there = reserve(buckets(slot).first(bucket_count));
+    }
+    return there ? reserve(ranges(slot).first(range_count)) : there;
+}
+
+Status TablesFile::reserve_ring(std::uint32_t slot) const {
+    return reserve(ring(slot));
+}
+
+Status TablesFile::reserve_prefix_table(std::uint32_t slot,
+                                        const prefix::TableContent& content) const {
+    for (const std::span<std::byte> place : prefix::places_of(content, prefix_table(slot))) {
+        if (Status there = reserve(place); !there) {
+            return there;
+        }
+    }
+    return {};
 }
 
 }  // namespace fairlead::publish

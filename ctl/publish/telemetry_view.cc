@@ -171,6 +171,11 @@ std::array<std::uint64_t, kDropReasonCount> TelemetryView::dropped() const {
     return sums;
 }
 
+bool TelemetryView::follows_others() const {
+    return expected_tables_ != 0 && header() != nullptr &&
+           header()->tables_instance.load(std::memory_order_acquire) != expected_tables_;
+}
+
 std::uint64_t TelemetryView::lowest() {
     static_cast<void>(refresh());
     // The daemon has stored `root` and `generation` before it looks here; an engine that joins
@@ -178,7 +183,10 @@ std::uint64_t TelemetryView::lowest() {
     // other.
     std::atomic_thread_fence(std::memory_order_seq_cst);
     if (!engine_lives()) {
-        return std::numeric_limits<std::uint64_t>::max();
+        return kNoEngine;
+    }
+    if (follows_others()) {
+        return 0;
     }
     std::uint64_t lowest = std::numeric_limits<std::uint64_t>::max();
     for (const shm::WorkerBlock& block : workers()) {
@@ -188,6 +196,14 @@ std::uint64_t TelemetryView::lowest() {
     }
     // An engine that lives and has not said yet how many workers it has may still start them.
     return workers().empty() ? 0 : lowest;
+}
+
+bool TelemetryView::follows_tables() {
+    if (lowest() == kNoEngine) {
+        return false;
+    }
+    // One that cannot be read may follow anything.
+    return is_unreadable_ || header()->tables_instance.load(std::memory_order_acquire) != 0;
 }
 
 std::string TelemetryView::slowest() {

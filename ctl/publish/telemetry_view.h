@@ -56,18 +56,27 @@ class TelemetryView final : public Acknowledgements, public CounterSource {
     // What all workers dropped, by reason.
     [[nodiscard]] std::array<std::uint64_t, kDropReasonCount> dropped() const;
 
+    // Names the file whose generations are acknowledged: an engine that follows another one has
+    // acknowledged none of them. Until then, or with 0, any.
+    void expect_tables(std::uint64_t instance) { expected_tables_ = instance; }
+
     [[nodiscard]] std::uint64_t lowest() override;
+    [[nodiscard]] bool follows_tables() override;
     [[nodiscard]] std::string slowest() override;
 
   private:
     // Blocks that have ever counted anything: no worker beyond was ever started.
     [[nodiscard]] std::uint32_t used_blocks() const;
 
+    // Whether the engine follows another `tables` file than the one that is expected.
+    [[nodiscard]] bool follows_others() const;
+
     // Maps the segment. The reason where that cannot be.
     std::string map();
     void forget_segment();
 
     std::string run_dir_;
+    std::uint64_t expected_tables_ = 0;
     shm::Segment segment_;
     bool is_unreadable_ = false;  // an engine of another version has it
     std::uint32_t worker_capacity_ = 0;

@@ -25,7 +25,8 @@ namespace fairlead::engine {
 class Telemetry {
   public:
     // Takes over or makes the segment, and its lock. From then on the daemon waits for our
-    // acknowledgements, of which there are none yet. Error: another engine lives here.
+    // acknowledgements, of which there are none yet. Errors: another engine lives here; no memory
+    // for the counters of so many workers.
     [[nodiscard]] static Result<Telemetry> open(const std::string& run_dir,
                                                 std::string_view version,
                                                 std::uint32_t workers);
@@ -37,7 +38,13 @@ class Telemetry {
     [[nodiscard]] std::span<shm::ServiceCounters> services(std::uint32_t worker) const;
     [[nodiscard]] std::span<shm::BackendCounters> backends(std::uint32_t worker) const;
 
+    // False once somebody has removed, replaced or cut the file.
+    [[nodiscard]] bool is_current(const std::string& run_dir) const {
+        return segment_.is_current(shm::kTelemetry, run_dir);
+    }
+
   private:
+    [[nodiscard]] Status allocate(std::uint32_t workers) const;
     void start(std::string_view version, std::uint32_t workers) const;
 
     shm::Segment segment_;
@@ -58,12 +65,16 @@ struct FlowsGeometry {
 class Flows {
   public:
     // Takes over the last engine's tables if they have this geometry. Otherwise makes new ones, on
-    // a hugetlbfs where `huge_pages` has room and a mount, and keeps the old ones to read from.
-    // `run_dir`/flows is the file, or a link to it.
+    // a hugetlbfs where `huge_pages` has room, and keeps the old ones to read from. `run_dir`/flows
+    // is the file, or a link to it. All of it is allocated. Error: there is no memory for it.
     [[nodiscard]] static Result<Flows> open(const std::string& run_dir,
                                             std::string_view version,
                                             const FlowsGeometry& geometry,
                                             const HugePagePool* huge_pages);
+
+    // Puts the table of each worker into the memory beside its CPU, as far as there is some, and
+    // locks all of them. What cannot be is logged: flows are found all the same, only later.
+    void settle(const std::vector<std::uint32_t>& cpus) const;
 
     [[nodiscard]] std::span<shm::FlowBucket> table(std::uint32_t worker) const;
     // The last engine's tables, where they had another geometry; empty otherwise.
@@ -71,6 +82,11 @@ class Flows {
     [[nodiscard]] bool has_old_tables() const { return old_segment_.is_open(); }
     [[nodiscard]] bool is_taken_over() const { return is_taken_over_; }
     [[nodiscard]] bool uses_hugepages() const { return uses_hugepages_; }
+
+    // False once somebody has removed, replaced or cut the file.
+    [[nodiscard]] bool is_current(const std::string& run_dir) const {
+        return segment_.is_current(shm::kFlows, run_dir);
+    }
 
     // The flows' clock, which goes on from engine to engine.
     [[nodiscard]] std::uint64_t last_tick() const;

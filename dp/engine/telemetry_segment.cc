@@ -18,8 +18,8 @@ struct Layout {
     std::uint64_t size_bytes = 0;
 };
 
-// Room for every worker that there may ever be, so that a change of [engine] cpus keeps the file;
-// it is sparse.
+// A place for every worker that there may ever be, so that a change of [engine] cpus keeps the
+// file; it is sparse.
 constexpr Layout layout() {
     Layout result;
     result.workers_offset = sizeof(shm::TelemetryHeader);
@@ -96,15 +96,32 @@ Result<Telemetry> Telemetry::open(const std::string& run_dir,
         if (Status removed = shm::Segment::remove(shm::kTelemetry, run_dir); !removed) {
             return Unexpected{removed.error()};
         }
-        Result<shm::Segment> made = shm::Segment::create(
-            shm::kTelemetry, run_dir, layout().size_bytes, version, fill_header);
+        Result<shm::Segment> made =
+            shm::Segment::create(shm::kTelemetry,
+                                 run_dir,
+                                 shm::SegmentSize{layout().size_bytes, layout().services_offset},
+                                 version,
+                                 fill_header);
         if (!made) {
             return Unexpected{made.error()};
         }
         telemetry.segment_ = std::move(*made);
     }
+    if (Status there = telemetry.allocate(workers); !there) {
+        return Unexpected{there.error()};
+    }
     telemetry.start(version, workers);
     return telemetry;
+}
+
+// A worker counts for whatever the tables name, and cannot wait for memory: it has all of its own.
+// A block that was ever used has it from then.
+Status Telemetry::allocate(std::uint32_t workers) const {
+    const std::uint64_t services_bytes = shm::kMaxServices * sizeof(shm::ServiceCounters);
+    const std::uint64_t backends_bytes = shm::kMaxBackends * sizeof(shm::BackendCounters);
+    return segment_.allocate({{0, layout().services_offset},
+                              {layout().services_offset, workers * services_bytes},
+                              {layout().backends_offset, workers * backends_bytes}});
 }
 
 void Telemetry::start(std::string_view version, std::uint32_t workers) const {
@@ -130,6 +147,7 @@ void Telemetry::start(std::string_view version, std::uint32_t workers) const {
     }
     // The control thread has not turned yet: until it does, this engine is starting.
     telemetry.control_heartbeat.set(0);
+    telemetry.tables_instance.store(0, std::memory_order_relaxed);
     telemetry.version.fill('\0');
     std::copy_n(version.begin(),
                 std::min(version.size(), telemetry.version.size() - 1),

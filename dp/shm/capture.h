@@ -101,7 +101,8 @@ struct alignas(kCacheLineBytes) CaptureHeader {
 };
 static_assert(sizeof(CaptureHeader) == 9 * kCacheLineBytes);
 
-inline constexpr std::uint32_t kCaptureFingerprint = fingerprint_of({kLayoutVersion,
+inline constexpr std::uint32_t kCaptureVersion = 1;
+inline constexpr std::uint32_t kCaptureFingerprint = fingerprint_of({kCaptureVersion,
                                                                      sizeof(CaptureHeader),
                                                                      sizeof(CaptureLane),
                                                                      sizeof(CaptureRecord),

@@ -41,8 +41,12 @@ struct alignas(kCacheLineBytes) FlowsHeader {
 };
 static_assert(sizeof(FlowsHeader) == 3 * kCacheLineBytes);
 
+// Raised with every change of meaning that the numbers below would not show. Nothing of `tables` is
+// among them but what an entry has bits for, a backend's index and incarnation (kFlowEntryFormat).
+inline constexpr std::uint32_t kFlowsVersion = 1;
+
 inline constexpr std::uint32_t kFlowsFingerprint =
-    fingerprint_of({kLayoutVersion,
+    fingerprint_of({kFlowsVersion,
                     sizeof(FlowsHeader),
                     sizeof(FlowBucket),
                     kFlowsPerBucket,

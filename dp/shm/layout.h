@@ -10,9 +10,12 @@
 // All structs are standard layout, trivially copyable but for their atomics, with padding spelled
 // out; positions are offsets from the segment's start, never pointers. A file is complete before it
 // gets its name, and is never truncated or replaced while it may be mapped. Its size is fixed at
-// creation by the capacities in its header; the file is sparse. The writer holds an
-// open-file-description lock on its segment for as long as it lives, which is what "live" means to
-// the other side.
+// creation by the capacities in its header; the file is sparse, and its writer allocates what it
+// uses. The writer holds an open-file-description lock on its segment for as long as it lives,
+// which is what "live" means to the other side.
+//
+// Each kind has a layout of its own: a version, and a fingerprint of its sizes and offsets. A new
+// layout of one leaves the files of the others as they are.
 #pragma once
 
 #include <array>
@@ -25,17 +28,14 @@
 
 namespace fairlead::shm {
 
-// Raised with every change of meaning that sizes and offsets alone would not show.
-inline constexpr std::uint32_t kLayoutVersion = 1;
-
 inline constexpr std::array<char, 16> kTablesMagic{"fairlead-tables"};
 inline constexpr std::array<char, 16> kTelemetryMagic{"fairlead-tlmtry"};
 inline constexpr std::array<char, 16> kFlowsMagic{"fairlead-flows\0"};
 
 struct SegmentHeader {
     std::array<char, 16> magic{};
-    std::uint32_t layout_version = kLayoutVersion;
-    std::uint32_t fingerprint = 0;  // of all sizes and offsets, computed by the compiler
+    std::uint32_t layout_version = 0;  // of this kind of segment: SegmentKind::version
+    std::uint32_t fingerprint = 0;     // of all sizes and offsets, computed by the compiler
     std::uint64_t size_bytes = 0;
     std::uint64_t instance = 0;     // random, never 0: another value means another file
     std::array<char, 24> writer{};  // version of the program that made it, for messages only

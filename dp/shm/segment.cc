@@ -10,18 +10,22 @@
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "dp/base/error_text.h"
 #include "dp/shm/flows.h"
+#include "dp/shm/missing_page.h"
 #include "dp/shm/tables.h"
 #include "dp/shm/telemetry.h"
 
 namespace fairlead::shm {
 
-const SegmentKind kTables{kTablesMagic, kTablesFingerprint, "tables", "lbd", "lbdp"};
-const SegmentKind kTelemetry{kTelemetryMagic, kTelemetryFingerprint, "telemetry", "lbdp", "lbd"};
-const SegmentKind kFlows{kFlowsMagic, kFlowsFingerprint, "flows", "lbdp", "lbdp"};
+const SegmentKind kTables{
+    kTablesMagic, kTablesVersion, kTablesFingerprint, "tables", "lbd", "lbdp"};
+const SegmentKind kTelemetry{
+    kTelemetryMagic, kTelemetryVersion, kTelemetryFingerprint, "telemetry", "lbdp", "lbd"};
+const SegmentKind kFlows{kFlowsMagic, kFlowsVersion, kFlowsFingerprint, "flows", "lbdp", "lbdp"};
 
 namespace {
 
@@ -44,14 +48,14 @@ namespace {
         return fail(path + " is not a \"" + std::string(kind.name) + "\" segment; stop " +
                     std::string(kind.writer) + ", remove the file and start it again");
     }
-    if (header.layout_version != kLayoutVersion || header.fingerprint != kind.fingerprint) {
-        const bool file_is_older = header.layout_version < kLayoutVersion;
+    if (header.layout_version != kind.version || header.fingerprint != kind.fingerprint) {
+        const bool file_is_older = header.layout_version < kind.version;
         return fail(
             path + " was made by " + std::string(kind.writer) + " " +
             std::string(header.writer.data(), strnlen(header.writer.data(), header.writer.size())) +
             " with layout " + std::to_string(header.layout_version) + "/" +
             std::to_string(header.fingerprint) + ", this program needs layout " +
-            std::to_string(kLayoutVersion) + "/" + std::to_string(kind.fingerprint) + "; install " +
+            std::to_string(kind.version) + "/" + std::to_string(kind.fingerprint) + "; install " +
             std::string(file_is_older ? kind.writer : kind.reader) +
             " of the same version as its peer and restart it");
     }
@@ -63,10 +67,59 @@ namespace {
     return {};
 }
 
+enum class Round : bool {
+    kDown,
+    kUp
+};
+
+// "12 MB", or "132 KB" of what is less.
+[[nodiscard]] std::string describe_bytes(std::uint64_t bytes, Round round) {
+    constexpr std::uint64_t kKilobyte = 1024;
+    constexpr std::uint64_t kMegabyte = kKilobyte * kKilobyte;
+    const bool is_large = bytes >= kMegabyte;
+    const std::uint64_t unit = is_large ? kMegabyte : kKilobyte;
+    return std::to_string((bytes + (round == Round::kUp ? unit - 1 : 0)) / unit) +
+           (is_large ? " MB" : " KB");
+}
+
+[[nodiscard]] std::string directory_of(const std::string& path) {
+    return path.substr(0, path.rfind('/'));
+}
+
+// Of the file system that the file is on; 0 where it does not tell.
+[[nodiscard]] std::uint64_t free_bytes_beside(const std::string& path) {
+    struct statfs status {};
+    return ::statfs(directory_of(path).c_str(), &status) == 0
+               ? std::uint64_t{status.f_bavail} * static_cast<std::uint64_t>(status.f_bsize)
+               : 0;
+}
+
+// What to say of a file that cannot get `bytes` more.
+[[nodiscard]] Unexpected<Error> no_memory(const std::string& path,
+                                          std::uint64_t bytes,
+                                          std::uint64_t free_bytes,
+                                          int error) {
+    const std::string directory = directory_of(path);
+    if (error == EOPNOTSUPP || error == ENOSYS) {
+        return fail("the file system of " + directory +
+                    " cannot set memory aside for a file (fallocate); put the run directory on a "
+                    "tmpfs, as /run is");
+    }
+    const std::string needed = describe_bytes(bytes, Round::kUp);
+    if (error != ENOSPC && error != EDQUOT) {
+        return fail("cannot set " + needed + " aside for " + path + ": " + error_text(error));
+    }
+    return fail(directory + " has " + describe_bytes(free_bytes, Round::kDown) + " free, and " +
+                path.substr(directory.size() + 1) + " needs " + needed +
+                ": remove what else fills its file system, or make that larger (a tmpfs by "
+                "`mount -o remount,size=...`)");
+}
+
 }  // namespace
 
 Segment::~Segment() {
     if (is_open()) {
+        forget_mapping(bytes_);
         ::munmap(bytes_.data(), bytes_.size());
     }
     if (!temporary_name_.empty()) {
@@ -77,11 +130,13 @@ Segment::~Segment() {
 Segment::Segment(Segment&& other) noexcept
     : file_(std::move(other.file_)),
       bytes_(std::exchange(other.bytes_, {})),
+      path_(std::move(other.path_)),
       temporary_name_(std::exchange(other.temporary_name_, {})) {}
 
 Segment& Segment::operator=(Segment&& other) noexcept {
     std::swap(file_, other.file_);
     std::swap(bytes_, other.bytes_);
+    std::swap(path_, other.path_);
     std::swap(temporary_name_, other.temporary_name_);
     return *this;
 }
@@ -118,17 +173,52 @@ Result<Segment> Segment::open(const SegmentKind& kind,
             return Unexpected{locked.error()};
         }
     }
+    segment.path_ = path;
+    if (Status mapped = segment.map(file_bytes, for_writing); !mapped) {
+        return Unexpected{mapped.error()};
+    }
+    return segment;
+}
+
+Status Segment::map(std::uint64_t file_bytes, bool for_writing) {
+    struct stat status {};
+    if (::fstat(file_.get(), &status) != 0) {
+        return fail("cannot read the page size of " + path_ + ": " + error_text(errno));
+    }
     void* const start = ::mmap(nullptr,
                                file_bytes,
                                for_writing ? PROT_READ | PROT_WRITE : PROT_READ,
                                MAP_SHARED,
-                               segment.file_.get(),
+                               file_.get(),
                                0);
     if (start == MAP_FAILED) {
-        return fail("cannot map " + path + ": " + error_text(errno));
+        return fail("cannot map " + path_ + ": " + error_text(errno));
     }
-    segment.bytes_ = std::span(static_cast<std::byte*>(start), file_bytes);
-    return segment;
+    bytes_ = std::span(static_cast<std::byte*>(start), file_bytes);
+    watch_mapping(bytes_, static_cast<std::size_t>(status.st_blksize));
+    return {};
+}
+
+Status Segment::allocate(std::initializer_list<Range> ranges) const {
+    std::uint64_t total = 0;
+    for (const Range& range : ranges) {
+        total += range.bytes;
+    }
+    const std::uint64_t free_before = free_bytes_beside(path_);
+    for (const Range& range : ranges) {
+        int failed = 0;
+        do {  // a signal interrupts it, and what it has done so far is undone
+            failed = range.bytes == 0 ? 0
+                                      : ::fallocate(file_.get(),
+                                                    FALLOC_FL_KEEP_SIZE,
+                                                    static_cast<off_t>(range.offset),
+                                                    static_cast<off_t>(range.bytes));
+        } while (failed != 0 && errno == EINTR);
+        if (failed != 0) {
+            return no_memory(path_, total, free_before, errno);
+        }
+    }
+    return {};
 }
 
 Result<Segment> Segment::open_read_only(const SegmentKind& kind, const std::string& directory) {
@@ -141,7 +231,7 @@ Result<Segment> Segment::open_writer(const SegmentKind& kind, const std::string&
 
 Result<Segment> Segment::create_unnamed(const SegmentKind& kind,
                                         const std::string& directory,
-                                        std::uint64_t size_bytes,
+                                        const SegmentSize& size,
                                         std::string_view version) {
     Segment segment;
     std::string temporary = path_of(kind, directory) + ".XXXXXX";
@@ -151,25 +241,27 @@ Result<Segment> Segment::create_unnamed(const SegmentKind& kind,
                     "; the directory must exist and be writable by " + std::string(kind.writer));
     }
     segment.temporary_name_ = temporary;
+    segment.path_ = path_of(kind, directory);
     if (Status locked = segment.lock(kind); !locked) {
         return Unexpected{locked.error()};
     }
     if (::fchmod(segment.file_.get(), 0644) != 0 ||
-        ::ftruncate(segment.file_.get(), static_cast<off_t>(size_bytes)) != 0) {
-        return fail("cannot make " + temporary + " " + std::to_string(size_bytes) +
+        ::ftruncate(segment.file_.get(), static_cast<off_t>(size.total_bytes)) != 0) {
+        return fail("cannot make " + temporary + " " + std::to_string(size.total_bytes) +
                     " bytes long: " + error_text(errno));
     }
-    void* const start =
-        ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, segment.file_.get(), 0);
-    if (start == MAP_FAILED) {
-        return fail("cannot map " + temporary + ": " + error_text(errno));
+    if (Status there = segment.allocate(0, size.allocated_bytes); !there) {
+        return Unexpected{there.error()};
     }
-    segment.bytes_ = std::span(static_cast<std::byte*>(start), size_bytes);
+    if (Status mapped = segment.map(size.total_bytes, true); !mapped) {
+        return Unexpected{mapped.error()};
+    }
 
     SegmentHeader header;
     header.magic = kind.magic;
+    header.layout_version = kind.version;
     header.fingerprint = kind.fingerprint;
-    header.size_bytes = size_bytes;
+    header.size_bytes = size.total_bytes;
     while (header.instance == 0) {
         if (::getrandom(&header.instance, sizeof header.instance, 0) < 0) {
             return fail("cannot get random bytes: " + error_text(errno));
@@ -220,6 +312,15 @@ bool Segment::exists(const SegmentKind& kind, const std::string& directory) {
     return ::access(path_of(kind, directory).c_str(), F_OK) == 0;
 }
 
+bool Segment::has_our_layout(const SegmentKind& kind, const std::string& directory) {
+    const Descriptor file(::open(path_of(kind, directory).c_str(), O_RDONLY | O_CLOEXEC));
+    SegmentHeader header;
+    return file.is_open() &&
+           ::pread(file.get(), &header, sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
+           header.magic == kind.magic && header.layout_version == kind.version &&
+           header.fingerprint == kind.fingerprint;
+}
+
 bool Segment::is_locked(const SegmentKind& kind, const std::string& directory) {
     Segment file;
     file.file_ = Descriptor(::open(path_of(kind, directory).c_str(), O_RDONLY | O_CLOEXEC));
@@ -236,7 +337,8 @@ bool Segment::is_current(const SegmentKind& kind, const std::string& directory) 
     struct stat named {};
     return ::fstat(file_.get(), &mapped) == 0 &&
            ::stat(path_of(kind, directory).c_str(), &named) == 0 && mapped.st_dev == named.st_dev &&
-           mapped.st_ino == named.st_ino;
+           mapped.st_ino == named.st_ino &&
+           static_cast<std::uint64_t>(mapped.st_size) >= bytes_.size();
 }
 
 }  // namespace fairlead::shm

@@ -324,8 +324,33 @@ struct alignas(kCacheLineBytes) TablesHeader {
 static_assert(sizeof(TablesHeader) == 4 * kCacheLineBytes);
 static_assert(offsetof(TablesHeader, generation) == 3 * kCacheLineBytes);
 
+// ---- identities
+// -----------------------------------------------------------------------------------
+//
+// Flow entries name a backend by its index and incarnation, and outlive a `tables` file: when a
+// daemon of another layout has to make a new one, every backend must keep both. So what tells them
+// has the same place in every layout of one version, whatever the fingerprint says of the rest:
+// the header's `backends`, `backends_offset` and `backend_infos_offset`; of a record the word's
+// incarnation and kPublished, `service` and `address`; a BackendInfo as a whole.
+
+// Raised when one of these moves: then a new file begins without the identities of the old one.
+inline constexpr std::uint32_t kTablesVersion = 1;
+static_assert(offsetof(TablesHeader, backends) == kCacheLineBytes &&
+              offsetof(TablesHeader, backends_offset) == kCacheLineBytes + 24 &&
+              offsetof(TablesHeader, backend_infos_offset) == kCacheLineBytes + 32);
+static_assert(sizeof(BackendRecord) == 64 && offsetof(BackendRecord, word) == 0 &&
+              offsetof(BackendRecord, service) == 8 && offsetof(BackendRecord, address) == 16);
+static_assert(BackendWord::kPublished == 1ULL << 58U && BackendWord::kIncarnationBits == 6);
+static_assert(sizeof(BackendInfo) == 256 && offsetof(BackendInfo, name) == 64 &&
+              offsetof(BackendInfo, health) == 128 &&
+              offsetof(BackendInfo, health_since_ns) == 136 &&
+              offsetof(BackendInfo, baseline_instance) == 144);
+
+// Raised with every change of meaning that the sizes and offsets below would not show.
+inline constexpr std::uint32_t kTablesMeaning = 1;
+
 inline constexpr std::uint32_t kTablesFingerprint =
-    fingerprint_of({kLayoutVersion,
+    fingerprint_of({kTablesMeaning,
                     sizeof(TablesHeader),
                     sizeof(SnapshotHeader),
                     sizeof(ServiceRecord),

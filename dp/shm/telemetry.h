@@ -174,8 +174,11 @@ struct alignas(kCacheLineBytes) TelemetryHeader {
 };
 static_assert(sizeof(TelemetryHeader) == (3 + 5 * kMaxPorts) * kCacheLineBytes);
 
+// Raised with every change of meaning that the sizes and offsets below would not show.
+inline constexpr std::uint32_t kTelemetryVersion = 1;
+
 inline constexpr std::uint32_t kTelemetryFingerprint =
-    fingerprint_of({kLayoutVersion,
+    fingerprint_of({kTelemetryVersion,
                     sizeof(TelemetryHeader),
                     sizeof(WorkerBlock),
                     sizeof(ServiceCounters),

@@ -31,7 +31,7 @@ TablesImage::TablesImage(const TablesShape& shape) {
 
     shm::TablesHeader& head = header();
     head.segment.magic = shm::kTablesMagic;
-    head.segment.layout_version = shm::kLayoutVersion;
+    head.segment.layout_version = shm::kTablesVersion;
     head.segment.fingerprint = shm::kTablesFingerprint;
     head.segment.size_bytes = bytes().size();
     head.segment.instance = 1;

@@ -31,7 +31,9 @@ class TemporaryDirectory {
 class OneWorker final : public Acknowledgements {
   public:
     std::uint64_t lowest() override { return acknowledged; }
+    bool follows_tables() override { return !is_waiting && acknowledged != kNoEngine; }
     std::string slowest() override { return "worker 7 on CPU 3"; }
+    bool is_waiting = false;
     std::uint64_t acknowledged = std::numeric_limits<std::uint64_t>::max();
 };
 

@@ -25,6 +25,11 @@ class PublisherTest : public testing::Test {
         publisher_ = std::move(opened).value();
         return *publisher_;
     }
+    // As if the last daemon had been one of another layout. Requires that it is gone.
+    void make_layout_another() {
+        shm::Segment file = shm::Segment::open_writer(shm::kTables, directory_.path()).value();
+        file.header<shm::TablesHeader>().segment.fingerprint ^= 1U;
+    }
     // The engine's view; every mapping lives as long as the test.
     shm::TablesReader reader() {
         segments_.push_back(shm::Segment::open_read_only(shm::kTables, directory_.path()).value());

@@ -277,7 +277,18 @@ TEST_F(PublisherTest, ATablesFileOfAnotherLayoutIsRefusedWhileAnEngineMayHoldIt)
     const auto refused = Publisher::open(directory_.path(), "test", worker_, counters_);
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message.find("layout"), std::string::npos) << refused.error().message;
+    EXPECT_NE(refused.error().message.find("restart lbdp"), std::string::npos)
+        << refused.error().message;
     worker_.acknowledged = std::numeric_limits<std::uint64_t>::max();
+    EXPECT_TRUE(Publisher::open(directory_.path(), "test", worker_, counters_));
+}
+
+TEST_F(PublisherTest, ATablesFileOfAnotherLayoutIsReplacedUnderAnEngineThatWaitsForOne) {
+    start();
+    publisher_.reset();
+    make_layout_another();
+    worker_.acknowledged = 0;
+    worker_.is_waiting = true;
     EXPECT_TRUE(Publisher::open(directory_.path(), "test", worker_, counters_));
 }
 

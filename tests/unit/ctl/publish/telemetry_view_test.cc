@@ -46,5 +46,43 @@ TEST(TelemetryView, AnEngineThatCannotBeReadHoldsEverythingAsLongAsItLives) {
     EXPECT_EQ(view.lowest(), kNobody);
 }
 
+TEST(TelemetryView, AnEngineThatFollowsOtherTablesHasAcknowledgedNothing) {
+    const TemporaryDirectory directory;
+    constexpr std::uint64_t kInstance = 7;
+    constexpr std::uint64_t kBlocks = sizeof(shm::TelemetryHeader);
+    auto made = shm::Segment::create(
+        shm::kTelemetry,
+        directory.path(),
+        kBlocks + sizeof(shm::WorkerBlock),
+        "test",
+        [](std::span<std::byte> bytes) {
+            // A mapping begins at a page.
+            auto& header = *static_cast<shm::TelemetryHeader*>(static_cast<void*>(bytes.data()));
+            header.workers = 1;
+            header.workers_offset = kBlocks;
+            header.services_offset = kBlocks;
+            header.backends_offset = kBlocks;
+            header.worker_count = 1;
+            auto& block =
+                *static_cast<shm::WorkerBlock*>(static_cast<void*>(bytes.data() + kBlocks));
+            block.acknowledged = 41;
+        });
+    ASSERT_TRUE(made);
+    auto& header = made->header<shm::TelemetryHeader>();
+    TelemetryView view(directory.path());
+    EXPECT_EQ(view.refresh(), "");
+    EXPECT_FALSE(view.follows_tables()) << "it waits for some";
+    header.tables_instance = kInstance + 1;
+    EXPECT_TRUE(view.follows_tables());
+    EXPECT_EQ(view.lowest(), 41U) << "nothing is expected";
+    view.expect_tables(kInstance);
+    EXPECT_EQ(view.lowest(), 0U);
+    header.tables_instance = kInstance;
+    EXPECT_EQ(view.lowest(), 41U);
+    made = Unexpected{Error{}};
+    EXPECT_EQ(view.lowest(), kNobody);
+    EXPECT_FALSE(view.follows_tables());
+}
+
 }  // namespace
 }  // namespace fairlead::publish

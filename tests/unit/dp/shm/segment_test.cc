@@ -5,8 +5,11 @@
 #include <fstream>
 #include <string>
 
+#include <sys/stat.h>
+
 #include <gtest/gtest.h>
 
+#include "dp/shm/missing_page.h"
 #include "dp/shm/tables.h"
 #include "dp/shm/telemetry.h"
 
@@ -76,13 +79,13 @@ TEST_F(SegmentTest, DoesNotReplaceAFileThatStandsThere) {
 TEST_F(SegmentTest, AnOlderLayoutSaysWhichSideToUpgrade) {
     {
         const Result<Segment> written = create();
-        written->header<SegmentHeader>().layout_version = kLayoutVersion - 1;
+        written->header<SegmentHeader>().layout_version = kTelemetryVersion - 1;
     }
     EXPECT_NE(refusal().find("made by lbdp 1.2.3"), std::string::npos) << refusal();
     EXPECT_NE(refusal().find("install lbdp of the same version"), std::string::npos) << refusal();
     {
         std::fstream file(path(), std::ios::in | std::ios::out | std::ios::binary);
-        const std::uint32_t newer = kLayoutVersion + 1;
+        const std::uint32_t newer = kTelemetryVersion + 1;
         file.seekp(offsetof(SegmentHeader, layout_version));
         file.write(static_cast<const char*>(static_cast<const void*>(&newer)), sizeof newer);
     }
@@ -120,6 +123,46 @@ TEST_F(SegmentTest, ADirectoryThatIsNotThereIsSaid) {
         Segment::create(kTables, directory_ + "/none", 4096, "1", [](std::span<std::byte>) {});
     ASSERT_FALSE(made);
     EXPECT_NE(made.error().message.find("the directory must exist"), std::string::npos);
+}
+
+TEST_F(SegmentTest, HasMemoryForItsStartAndGetsMoreWhereItIsTold) {
+    constexpr std::uint64_t kMegabyte = 1U << 20U;
+    const auto allocated = [this] {
+        struct stat status {};
+        EXPECT_EQ(::stat(path().c_str(), &status), 0);
+        return static_cast<std::uint64_t>(status.st_blocks) * 512;
+    };
+    const Result<Segment> made = Segment::create(kTelemetry,
+                                                 directory_,
+                                                 SegmentSize{64 * kMegabyte, kMegabyte},
+                                                 "1",
+                                                 [](std::span<std::byte>) {});
+    ASSERT_TRUE(made) << made.error().message;
+    EXPECT_GE(allocated(), kMegabyte);
+    EXPECT_LT(allocated(), 2 * kMegabyte);
+    ASSERT_TRUE(made->allocate(32 * kMegabyte, kMegabyte));
+    EXPECT_GE(allocated(), 2 * kMegabyte);
+    EXPECT_LT(allocated(), 3 * kMegabyte);
+    EXPECT_EQ(std::filesystem::file_size(path()), 64 * kMegabyte);
+    ASSERT_TRUE(made->allocate(32 * kMegabyte, 0)) << "nothing is there already";
+}
+
+TEST_F(SegmentTest, ACutFileEndsNobody) {
+    const Result<Segment> written = create(4 * 4096);
+    const Result<Segment> read = Segment::open_read_only(kTelemetry, directory_);
+    ASSERT_TRUE(written && read);
+    written->bytes()[9000] = std::byte{42};
+    survive_missing_pages();
+    const std::uint64_t before = missing_pages();
+    std::filesystem::resize_file(path(), 4096);
+    EXPECT_EQ(read->bytes()[9000], std::byte{0});
+    EXPECT_EQ(missing_pages(), before + 1);
+    written->bytes()[9000] = std::byte{1};
+    EXPECT_EQ(written->bytes()[9000], std::byte{1});
+    EXPECT_EQ(read->bytes()[9000], std::byte{0}) << "nobody else sees what is no longer the file";
+    EXPECT_EQ(missing_pages(), before + 2);
+    EXPECT_FALSE(read->is_current(kTelemetry, directory_));
+    EXPECT_NE(read->header<SegmentHeader>().instance, 0U) << "the first page is still there";
 }
 
 }  // namespace
