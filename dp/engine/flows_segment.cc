@@ -2,16 +2,21 @@
 #include <bit>
 #include <cerrno>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <system_error>
 
 #include <fmt/format.h>
 #include <linux/magic.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "dp/base/error_text.h"
 #include "dp/base/log.h"
+#include "dp/engine/hugetlb_mount.h"
+#include "dp/engine/numa.h"
 #include "dp/engine/segments.h"
 
 namespace fairlead::engine {
@@ -60,59 +65,87 @@ std::span<shm::FlowBucket> table_of(const shm::Segment& segment, std::uint32_t n
     return {first + number * geometry.buckets_per_table, geometry.buckets_per_table};
 }
 
-// Makes the segment on the hugetlbfs, and RUN_DIR/flows a link to it.
-Result<shm::Segment> create_on_hugetlbfs(const std::string& run_dir,
-                                         std::string_view version,
-                                         const FlowsGeometry& geometry,
-                                         const HugePagePool& pool) {
+// Where the flow tables go in huge pages: into a directory of ours on the operator's mount, or on
+// one that is made for them.
+Result<std::string> make_directory(const std::string& run_dir,
+                                   const HugePagePool& pool,
+                                   std::uint64_t bytes) {
+    if (pool.mount.empty()) {
+        return mount_hugetlbfs(run_dir, pool.page_bytes, bytes);
+    }
     const std::string directory = directory_in(pool.mount, run_dir);
     if (::mkdir(directory.c_str(), 0755) != 0 && errno != EEXIST) {
-        return fail("cannot make " + directory);
+        return fail("cannot make " + directory + ": " + error_text(errno));
     }
     // An earlier one is mapped by nobody but, to read from it, by us.
     if (Status removed = shm::Segment::remove(shm::kFlows, directory); !removed) {
         return Unexpected{removed.error()};
     }
-    Result<shm::Segment> made = shm::Segment::create(
-        shm::kFlows,
-        directory,
-        round_up(geometry.size_bytes(), pool.page_bytes),
-        version,
-        [&geometry](std::span<std::byte> bytes) { fill_header(bytes, geometry); });
-    if (!made) {
+    return directory;
+}
+
+// Takes the file away that RUN_DIR/flows was a link to; whoever has mapped it keeps it.
+void remove_from_hugetlbfs(const std::string& run_dir, const std::string& directory) {
+    (void)::unlink((directory + "/flows").c_str());
+    if (directory == own_mount_in(run_dir)) {
+        unmount_hugetlbfs(run_dir);
+    } else {
         (void)::rmdir(directory.c_str());
+    }
+}
+
+// The directory of the file that RUN_DIR/flows is a link to; empty where it is none.
+std::string linked_directory(const std::string& run_dir) {
+    std::error_code error;
+    return std::filesystem::read_symlink(run_dir + "/flows", error).parent_path();
+}
+
+// Makes the segment on a hugetlbfs, and RUN_DIR/flows a link to it.
+Result<shm::Segment> create_on_hugetlbfs(const std::string& run_dir,
+                                         std::string_view version,
+                                         const FlowsGeometry& geometry,
+                                         const HugePagePool& pool) {
+    const std::uint64_t bytes = round_up(geometry.size_bytes(), pool.page_bytes);
+    const std::string former = linked_directory(run_dir);
+    const Result<std::string> directory = make_directory(run_dir, pool, bytes);
+    if (!directory) {
+        return Unexpected{directory.error()};
+    }
+    Result<shm::Segment> made = shm::Segment::create(
+        shm::kFlows, *directory, bytes, version, [&geometry](std::span<std::byte> memory) {
+            fill_header(memory, geometry);
+        });
+    if (!made) {
+        remove_from_hugetlbfs(run_dir, *directory);
         return made;
     }
     const std::string name = run_dir + "/flows";
     const std::string temporary = name + ".link";
     (void)::unlink(temporary.c_str());
-    if (::symlink((directory + "/flows").c_str(), temporary.c_str()) != 0 ||
+    if (::symlink((*directory + "/flows").c_str(), temporary.c_str()) != 0 ||
         ::rename(temporary.c_str(), name.c_str()) != 0) {
-        return fail("cannot link " + name + " to " + directory);
+        const int error = errno;
+        remove_from_hugetlbfs(run_dir, *directory);
+        return fail("cannot link " + name + " to " + *directory + ": " + error_text(error));
+    }
+    if (!former.empty() && former != *directory) {
+        remove_from_hugetlbfs(run_dir, former);
     }
     return made;
-}
-
-// Takes the file away that RUN_DIR/flows was a link to; whoever has mapped it keeps it.
-void remove_from_hugetlbfs(const std::string& mount_directory) {
-    (void)::unlink((mount_directory + "/flows").c_str());
-    (void)::rmdir(mount_directory.c_str());
 }
 
 Result<shm::Segment> create(const std::string& run_dir,
                             std::string_view version,
                             const FlowsGeometry& geometry,
                             const HugePagePool* pool) {
-    if (pool != nullptr && !pool->mount.empty()) {
+    if (pool != nullptr) {
         Result<shm::Segment> made = create_on_hugetlbfs(run_dir, version, geometry, *pool);
         if (made) {
             return made;
         }
         log_warning("flows-without-hugepages", {{"reason", made.error().message}});
     }
-    std::error_code error;
-    const std::filesystem::path former =
-        std::filesystem::read_symlink(run_dir + "/flows", error).parent_path();
+    const std::string former = linked_directory(run_dir);
     if (Status removed = shm::Segment::remove(shm::kFlows, run_dir); !removed) {
         return Unexpected{removed.error()};
     }
@@ -122,8 +155,11 @@ Result<shm::Segment> create(const std::string& run_dir,
         round_up(geometry.size_bytes(), 4096),
         version,
         [&geometry](std::span<std::byte> bytes) { fill_header(bytes, geometry); });
-    if (made && !former.empty()) {
-        remove_from_hugetlbfs(former);
+    if (!made) {
+        return fail(made.error().message + ", or lower [engine] flows");
+    }
+    if (!former.empty()) {
+        remove_from_hugetlbfs(run_dir, former);
     }
     return made;
 }
@@ -149,15 +185,23 @@ Result<Flows> Flows::open(const std::string& run_dir,
     std::uint64_t tick = 0;
     if (shm::Segment::exists(shm::kFlows, run_dir)) {
         Result<shm::Segment> last = shm::Segment::open_writer(shm::kFlows, run_dir);
+        // An engine of an earlier version has left holes where no flow ever was.
+        const Status there = last ? last->allocate(0, last->bytes().size()) : Status{};
         if (last && geometry_of(*last) == geometry) {
+            if (!there) {
+                return Unexpected{there.error()};
+            }
             flows.segment_ = std::move(*last);
             flows.is_taken_over_ = true;
-        } else if (last && geometry_of(*last).tables > 0) {
+        } else if (last && there && geometry_of(*last).tables > 0) {
             tick = last->header<shm::FlowsHeader>().last_tick.load(std::memory_order_relaxed);
             flows.old_segment_ = std::move(*last);
         } else {
             log_warning("flows-lost",
-                        {{"reason", last ? "its header is damaged" : last.error().message}});
+                        {{"reason",
+                          !last    ? last.error().message
+                          : !there ? there.error().message
+                                   : "its header is damaged"}});
         }
     }
     if (!flows.is_taken_over_) {
@@ -172,6 +216,23 @@ Result<Flows> Flows::open(const std::string& run_dir,
     flows.uses_hugepages_ =
         ::statfs((run_dir + "/flows").c_str(), &status) == 0 && status.f_type == HUGETLBFS_MAGIC;
     return flows;
+}
+
+void Flows::settle(const std::vector<std::uint32_t>& cpus) const {
+    for (std::uint32_t number = 0; has_several_nodes() && number < cpus.size(); ++number) {
+        const std::optional<unsigned> node = node_of(cpus[number]);
+        if (node) {
+            if (Status moved = prefer_node(std::as_writable_bytes(table(number)), *node); !moved) {
+                log_warning("flows-on-another-node",
+                            {{"worker", number}, {"reason", moved.error().message}});
+            }
+        }
+    }
+    if (::mlock(segment_.bytes().data(), segment_.bytes().size()) != 0) {
+        log_warning("flows-not-locked",
+                    {{"reason", error_text(errno)},
+                     {"fix", "give lbdp CAP_IPC_LOCK, or its unit LimitMEMLOCK=infinity"}});
+    }
 }
 
 std::span<shm::FlowBucket> Flows::table(std::uint32_t worker) const {

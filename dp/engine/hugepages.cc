@@ -11,6 +11,8 @@
 #include <fmt/format.h>
 #include <sys/vfs.h>
 
+#include "dp/engine/hugetlb_mount.h"
+
 namespace fairlead::engine {
 namespace {
 
@@ -24,7 +26,8 @@ std::uint64_t read_number(const std::filesystem::path& path) {
     return number;
 }
 
-// The first hugetlbfs whose pages have this size: a file system's block size is its page size.
+// The first hugetlbfs of somebody else's whose pages have this size: a file system's block size is
+// its page size.
 std::string find_mount(std::uint64_t page_bytes) {
     std::ifstream mounts("/proc/self/mounts");
     std::string line;
@@ -35,7 +38,8 @@ std::string find_mount(std::uint64_t page_bytes) {
         std::string type;
         fields >> device >> directory >> type;
         struct statfs status {};
-        if (type == "hugetlbfs" && ::statfs(directory.c_str(), &status) == 0 &&
+        if (type == "hugetlbfs" && device != kOwnMountDevice &&
+            ::statfs(directory.c_str(), &status) == 0 &&
             static_cast<std::uint64_t>(status.f_bsize) == page_bytes) {
             return directory;
         }

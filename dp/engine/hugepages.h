@@ -10,12 +10,12 @@
 
 namespace fairlead::engine {
 
-// The pages of one size. DPDK takes any; the flow tables need a mount.
+// The pages of one size. DPDK takes any; the flow tables need a mount, an operator's or our own.
 struct HugePagePool {
     std::uint64_t page_bytes = 0;
     std::uint64_t total_pages = 0;
     std::uint64_t free_pages = 0;
-    std::string mount;  // a hugetlbfs of this page size; empty: there is none
+    std::string mount;  // an operator's hugetlbfs of this page size; empty: there is none
 
     [[nodiscard]] std::uint64_t free_bytes() const { return page_bytes * free_pages; }
 };

@@ -72,7 +72,7 @@ std::vector<std::string> interfaces_of(const Options& options) {
 // The pool of pages from which the flow tables can be taken.
 const HugePagePool* pool_with_room(const std::vector<HugePagePool>& pools, std::uint64_t bytes) {
     for (const HugePagePool& pool : pools) {
-        if (!pool.mount.empty() && pool.free_bytes() >= bytes) {
+        if (pool.free_bytes() >= bytes) {
             return &pool;
         }
     }
@@ -140,6 +140,7 @@ Status Engine::State::start_memory() {
         return Unexpected{flows.error()};
     }
     flows_ = std::move(*flows);
+    flows_->settle(options_.cpus);
     first_tick_ = flows_->last_tick();
     // Before a worker has acknowledged anything: until then the daemon does not ask.
     telemetry_->header().searches_old_flows.store(flows_->has_old_tables() ? 1 : 0,
