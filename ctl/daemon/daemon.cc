@@ -6,6 +6,7 @@
 #include "ctl/daemon/directories.h"
 #include "ctl/daemon/observe.h"
 #include "ctl/daemon/seed_file.h"
+#include "ctl/daemon/tables_problem.h"
 #include "ctl/loop/main_loop.h"
 #include "ctl/model/intent.h"
 #include "ctl/model/overrides_file.h"
@@ -68,6 +69,7 @@ Status Daemon::open_parts() {
         return Unexpected{publisher.error()};
     }
     publisher_ = std::move(*publisher);
+    telemetry_.expect_tables(publisher_->instance());
     const Result<std::uint64_t> seed = load_seed(config->node.seed_file);
     if (!seed) {
         return Unexpected{seed.error()};
@@ -279,6 +281,7 @@ std::vector<Problem> Daemon::problems() {
     } else if (const std::string unread = telemetry_.refresh(); !unread.empty()) {
         add("the engine cannot be read: " + unread);
     }
+    add(tables_problem(*publisher_, telemetry_));
     const std::vector<Problem> of_traffic = traffic_.problems(TrafficWatch::Clock::now());
     problems.insert(problems.end(), of_traffic.begin(), of_traffic.end());
     if (!publish_problem_.empty()) {

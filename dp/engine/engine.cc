@@ -25,8 +25,9 @@ constexpr milliseconds kLookForTablesEvery{20};
 
 Status Engine::State::run(const std::function<bool(milliseconds)>& wait) {
     log_info("ready", {{"workers", worker_count()}, {"ports", ports_.size()}});
-    notify_service_manager("READY=1");
     notify_service_manager("STATUS=waiting for lbd's first tables");
+    look_for_tables();
+    notify_service_manager("READY=1");
     report();  // before any VIP is announced: a link that is up from the start is no news
     Clock::time_point next_report = Clock::now() + kReportEvery;
     Clock::time_point next_look = Clock::now();
@@ -41,11 +42,9 @@ Status Engine::State::run(const std::function<bool(milliseconds)>& wait) {
         }
         if (!tables_ && now >= next_look) {
             next_look = now + kLookForTablesEvery;
-            if (Status found = look_for_tables(); !found) {
-                return found;
-            }
+            look_for_tables();
         }
-        if (tables_) {
+        if (tables_ && !change_tables()) {
             follow_tables();
         }
         for (const std::unique_ptr<Port>& port : ports_) {
@@ -62,32 +61,52 @@ Status Engine::State::run(const std::function<bool(milliseconds)>& wait) {
     return {};
 }
 
-Status Engine::State::look_for_tables() {
-    if (!shm::Segment::exists(shm::kTables, options_.run_dir)) {
-        return {};
+void Engine::State::look_for_tables() {
+    if (std::unique_ptr<MappedTables> found = tables_source_.look(true)) {
+        map_tables(std::move(found));
     }
-    Result<shm::Segment> opened = shm::Segment::open_read_only(shm::kTables, options_.run_dir);
-    if (!opened) {
-        return Unexpected{opened.error()};
+}
+
+void Engine::State::map_tables(std::unique_ptr<MappedTables> tables) {
+    tables_ = std::move(tables);
+    follow_.tables = &tables_->reader;
+    // Released for the daemon, which replaces no file of another layout that is followed.
+    telemetry_->header().tables_instance.store(tables_->instance(), std::memory_order_release);
+}
+
+bool Engine::State::change_tables() {
+    const std::uint64_t followed = follow_.generation.load(std::memory_order_relaxed);
+    bool all_have_acknowledged = true;
+    for (std::uint32_t number = 0; number < worker_count(); ++number) {
+        // Pairs with the worker's release: what it used before, it has let go of.
+        all_have_acknowledged &=
+            telemetry_->worker(number).acknowledged.load(std::memory_order_acquire) == followed;
     }
-    tables_ = shm::TablesReader::map(opened->bytes());
-    if (!tables_) {
-        return fail(options_.run_dir +
-                    "/tables is damaged: its capacities do not fit its size; stop lbd, remove the "
-                    "file and start lbd again");
+    if (former_tables_ && followed != 0 && all_have_acknowledged) {
+        former_tables_.reset();
     }
-    tables_segment_ = std::move(*opened);
-    follow_.tables = &*tables_;
-    return {};
+    if (!next_tables_ || !all_have_acknowledged) {
+        return next_tables_ != nullptr;
+    }
+    if (followed != 0) {
+        follow_.generation.store(0, std::memory_order_release);
+        return true;
+    }
+    // Each worker has seen the 0, so none is about to look at follow_.tables.
+    former_tables_ = std::move(tables_);
+    map_tables(std::move(next_tables_));
+    said_replaced_ = false;
+    log_info("tables-changed", {{"reason", "a new file has taken their name"}});
+    return false;
 }
 
 void Engine::State::follow_tables() {
-    const std::uint64_t generation = tables_->generation();
+    const std::uint64_t generation = tables_->reader.generation();
     const std::uint64_t followed = follow_.generation.load(std::memory_order_relaxed);
     if (generation == followed) {
         return;
     }
-    std::vector<steer_address> vips = vips_of(tables_->snapshot());
+    std::vector<steer_address> vips = vips_of(tables_->reader.snapshot());
     vip_addresses_ = addresses_of(vips);
     if (vips_) {
         const Status mirrored = vips_->set(std::move(vips));
@@ -110,7 +129,7 @@ void Engine::State::follow_tables() {
 }
 
 void Engine::State::tell_neighbors() {
-    const shm::Snapshot snapshot = tables_->snapshot();
+    const shm::Snapshot snapshot = tables_->reader.snapshot();
     std::vector<MacAddress> macs;
     for (std::uint32_t port = 0; port < snapshot.port_count; ++port) {
         macs.push_back(snapshot.header->ports[port].mac);
@@ -144,20 +163,34 @@ void Engine::State::report() {
         }
     }
     join_groups();  // an interface may have been made anew, with another index
-    if (tables_ && !tables_segment_.is_current(shm::kTables, options_.run_dir) &&
-        !std::exchange(said_replaced_, true)) {
-        log_error(
-            "tables-replaced",
-            {{"reason",
-              "somebody removed or replaced the file; forwarding goes on by the old one, restart "
-              "lbdp to follow the new one"}});
-    }
+    look_at_segments();
     const auto seconds =
         std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
     const std::uint64_t ticks = static_cast<std::uint64_t>(seconds) / kSecondsPerFlowTick;
     flows_->keep_tick(first_tick_ + ticks);
     if (ticks > kMaxIdleTicks) {  // what waited there has been idle for too long
         telemetry_->header().searches_old_flows.store(0, std::memory_order_relaxed);
+    }
+}
+
+void Engine::State::look_at_segments() {
+    if (tables_ && !next_tables_ && !tables_source_.is_current(*tables_)) {
+        std::unique_ptr<MappedTables> found = tables_source_.look(false);
+        // One file at a time, and only one that can be forwarded by.
+        if (found && found->reader.generation() != 0 && !former_tables_) {
+            next_tables_ = std::move(found);
+        } else if (!std::exchange(said_replaced_, true)) {
+            log_error("tables-replaced",
+                      {{"reason", "somebody removed, replaced or cut the file"},
+                       {"fix", "restart lbd, which makes one that is followed at once"}});
+        }
+    }
+    const bool are_whole =
+        telemetry_->is_current(options_.run_dir) && flows_->is_current(options_.run_dir);
+    if (!are_whole && !std::exchange(said_damaged_, true)) {
+        log_error("segments-damaged",
+                  {{"reason", "somebody removed, replaced or cut telemetry or flows"},
+                   {"fix", "restart lbdp, which makes new ones"}});
     }
 }
 

@@ -29,7 +29,7 @@ class Engine {
     Engine& operator=(Engine&&) = delete;
 
     // Calls `wait` between two turns, which sleeps for at most the time that it is given and
-    // returns true when the engine is to stop. Error: the daemon's tables are of another layout.
+    // returns true when the engine is to stop.
     [[nodiscard]] Status run(const std::function<bool(std::chrono::milliseconds)>& wait);
 
   private:

@@ -21,11 +21,10 @@
 #include "dp/engine/port.h"
 #include "dp/engine/segments.h"
 #include "dp/engine/solicited_groups.h"
+#include "dp/engine/tables_source.h"
 #include "dp/engine/worker.h"
 #include "dp/forward/fragment_table.h"
 #include "dp/forward/rate_limits.h"
-#include "dp/shm/segment.h"
-#include "dp/shm/snapshot.h"
 
 namespace fairlead::engine {
 
@@ -51,8 +50,14 @@ class Engine::State {
     [[nodiscard]] Status start_workers();
     [[nodiscard]] WorkerSetup setup_of(std::uint32_t number);
     void run_worker(std::uint32_t number);
-    [[nodiscard]] Status look_for_tables();
+    void look_for_tables();
     void follow_tables();
+    // From one file to the one that has taken its name: first all workers let go of the old one,
+    // and poll nothing until the new one's generation. Whether this turn was for it.
+    bool change_tables();
+    void map_tables(std::unique_ptr<MappedTables> tables);
+    // What others have done to the run directory.
+    void look_at_segments();
     // What the neighbors are to know of the VIPs of the generation that is followed.
     void tell_neighbors();
     void join_groups();
@@ -76,8 +81,10 @@ class Engine::State {
     AnnouncementQueue announcements_;                        // likewise
     std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::thread> threads_;
-    shm::Segment tables_segment_;
-    std::optional<shm::TablesReader> tables_;
+    TablesSource tables_source_{options_.run_dir};
+    std::unique_ptr<MappedTables> tables_;         // followed
+    std::unique_ptr<MappedTables> next_tables_;    // waits until no worker follows tables_
+    std::unique_ptr<MappedTables> former_tables_;  // kept until every worker follows tables_
     Follow follow_;
     std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
     std::uint64_t first_tick_ = 0;
@@ -87,6 +94,7 @@ class Engine::State {
     bool said_stuck_ = false;
     bool said_outside_ = false;
     bool said_replaced_ = false;
+    bool said_damaged_ = false;
 };
 
 }  // namespace fairlead::engine

@@ -14,9 +14,10 @@
 namespace fairlead::engine {
 
 struct Follow {
-    // Set before the first generation; never changes.
+    // Set before the first generation, and changed only while every worker has acknowledged 0: they
+    // look at it when the generation changes.
     const shm::TablesReader* tables = nullptr;
-    // 0: there is nothing to follow yet, and no port is polled. Stored with release by the control
+    // 0: there is nothing to follow, and no port is polled. Stored with release by the control
     // thread, loaded with acquire by each worker.
     std::atomic<std::uint64_t> generation{0};
     std::atomic<bool> is_stopping{false};

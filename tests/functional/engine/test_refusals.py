@@ -131,12 +131,6 @@ def test_a_mistake_in_the_configuration(lab):
     assert list(lab.balancer.run_dir.iterdir()) == []
 
 
-def test_tables_of_another_version(lab):
-    (lab.balancer.run_dir / "tables").write_bytes(b"fairlead-tables\0" + bytes(4096))
-    said = refusal(lab.balancer, config())
-    assert "tables was made by lbd" in said and "of the same version" in said
-
-
 def test_an_unknown_option(lab):
     done = lab.balancer.run(program(lab.build, "lbdp"), "--nonsense", check=False)
     assert done.returncode == 2 and "--nonsense" in done.stderr
