@@ -28,11 +28,13 @@ inline constexpr std::uint64_t kSecondsPerFlowTick = 8;
 // What a packet means to its flow. The client's packets alone are seen: the backend answers past
 // us.
 enum class FlowEvent : std::uint8_t {
-    kOpen,      // TCP SYN without ACK
-    kData,      // TCP, none of the others
-    kClose,     // TCP FIN or RST
-    kDatagram,  // UDP
+    kOpen,         // TCP SYN without ACK
+    kData,         // TCP with content, none of the others; a SYN with ACK too
+    kClose,        // TCP FIN or RST
+    kDatagram,     // UDP
+    kAcknowledge,  // TCP without content, none of the others
 };
+inline constexpr std::size_t kFlowEventCount = 5;
 
 class FlowEntry {
   public:
@@ -97,13 +99,18 @@ static_assert(sizeof(FlowEntry) == 8);
 // Unproven is what a client needs to answer a SYN-ACK that was lost twice. Established TCP outlives
 // a lending officer's long telephone call; a longer silence needs keepalives, as it does for every
 // firewall on the way (RFC 5382, REQ-5 asks for 2 h 4 min of NATs, whose bindings cannot be
-// computed again; here the ring still knows most flows). Closing covers the last ACKs, and is kept
-// alive by the ACKs of a half-closed download. UDP as RFC 4787, REQ-5.
+// computed again; here the ring still knows most flows). Closing covers a server that takes two
+// minutes for its answer to a client that has closed its sending side, and a little more. UDP as
+// RFC 4787, REQ-5.
 inline constexpr std::uint32_t kUnprovenTicks = 64 / kSecondsPerFlowTick;
 inline constexpr std::uint32_t kEstablishedTicks = 3'600 / kSecondsPerFlowTick;
-inline constexpr std::uint32_t kClosingTicks = 32 / kSecondsPerFlowTick;
+inline constexpr std::uint32_t kClosingTicks = 136 / kSecondsPerFlowTick;
 inline constexpr std::uint32_t kDatagramTicks = 120 / kSecondsPerFlowTick;
 inline constexpr std::uint32_t kMaxIdleTicks = kEstablishedTicks;
+// What has been closing without a packet for so long gives way to new flows in a full table
+// (flow_table.h, F5): almost always the connection is over.
+inline constexpr std::uint32_t kClosingGraceTicks = 32 / kSecondsPerFlowTick;
+static_assert(kClosingGraceTicks < kClosingTicks);
 static_assert(kMaxIdleTicks + 60 < FlowEntry::kDeadlineMask);
 
 constexpr std::int32_t FlowEntry::ticks_left(FlowTick now) const noexcept {
@@ -115,13 +122,20 @@ constexpr std::int32_t FlowEntry::ticks_left(FlowTick now) const noexcept {
 }
 
 // The state of a flow after a packet. A close of an unproven flow leaves it unproven: two forged
-// packets buy no better place than one. The table may keep a datagram from proving its flow, by a
-// quota (flow_table.h, F4).
+// packets buy no better place than one. A close need not be the client's own: sequence numbers are
+// not followed here, and so anybody who knows the ports can send one. Only the backend can tell,
+// and what it would have refused must cost the flow nothing. So content makes a closing flow
+// established again, which a client that has closed sends no more (but for content that was lost on
+// the way and comes behind the FIN: such a flow idles for an hour). An acknowledgement leaves it
+// closing, since the last one of every connection comes behind its FIN. The table may keep a
+// datagram from proving its flow, by a quota (flow_table.h, F4).
 [[nodiscard]] constexpr FlowState next_state(FlowState state, FlowEvent event) noexcept {
     switch (event) {
         case FlowEvent::kOpen:
             return state == FlowState::kEstablished ? state : FlowState::kUnproven;
         case FlowEvent::kData:
+            return FlowState::kEstablished;
+        case FlowEvent::kAcknowledge:
             return state == FlowState::kClosing ? state : FlowState::kEstablished;
         case FlowEvent::kClose:
             return state == FlowState::kUnproven ? state : FlowState::kClosing;
@@ -164,7 +178,8 @@ class SettledEntries {
         : low_parts_{low_part(FlowState::kEstablished, FlowEvent::kOpen, now),
                      low_part(FlowState::kEstablished, FlowEvent::kData, now),
                      low_part(FlowState::kClosing, FlowEvent::kClose, now),
-                     low_part(FlowState::kDatagram, FlowEvent::kDatagram, now)} {}
+                     low_part(FlowState::kDatagram, FlowEvent::kDatagram, now),
+                     low_part(FlowState::kEstablished, FlowEvent::kAcknowledge, now)} {}
 
     // True: after_packet() would return the entry as it is. False: it may.
     [[nodiscard]] constexpr bool has(FlowEntry entry, FlowEvent event) const noexcept {
@@ -182,7 +197,7 @@ class SettledEntries {
             FlowEntry{}.with(state, idle_ticks(state, event), now).raw());
     }
 
-    std::array<std::uint16_t, 4> low_parts_;  // by event
+    std::array<std::uint16_t, kFlowEventCount> low_parts_;  // by event
 };
 
 }  // namespace fairlead

@@ -101,17 +101,17 @@ FlowPlace FlowTable::make_room(BucketPair pair,
     const bool may_evict = event != FlowEvent::kOpen;
     if (is_unproven && is_at_quota()) {
         count_refused_unproven();
-        return may_evict ? victim(pair, FlowState::kUnproven, now) : FlowPlace{};
+        return may_evict ? evict(nearest(pair, FlowState::kUnproven, now), now) : FlowPlace{};
     }
     FlowPlace place = free_place(pair);
     if (place.word == nullptr) [[unlikely]] {
         place = expired_place(pair, now);
     }
     if (place.word == nullptr && may_evict) {
-        place = victim(pair, FlowState::kUnproven, now);
+        place = evict(nearest(pair, FlowState::kUnproven, now), now);
     }
-    if (place.word == nullptr && !is_unproven) {
-        place = victim(pair, FlowState::kClosing, now);
+    if (place.word == nullptr && may_evict) {
+        place = closing_victim(pair, state, now);
     }
     return place;
 }
@@ -146,16 +146,25 @@ FlowPlace FlowTable::expired_place(BucketPair pair, FlowTick now) noexcept {
     return oldest;
 }
 
-FlowPlace FlowTable::victim(BucketPair pair, FlowState state, FlowTick now) noexcept {
+FlowPlace FlowTable::closing_victim(BucketPair pair, FlowState state, FlowTick now) noexcept {
+    constexpr auto kYoung = static_cast<std::int32_t>(kClosingTicks - kClosingGraceTicks);
+    const FlowPlace place = nearest(pair, FlowState::kClosing, now);
+    const bool may_go = state != FlowState::kUnproven || place.entry.ticks_left(now) < kYoung;
+    return may_go ? evict(place, now) : FlowPlace{};
+}
+
+FlowPlace FlowTable::nearest(BucketPair pair, FlowState state, FlowTick now) noexcept {
     const unsigned position =
         flow_detail::nearest_to_end(buckets_[pair.first], buckets_[pair.second], state, now);
-    if (position == flow_detail::kNoPosition) {
-        return {};
+    return position == flow_detail::kNoPosition ? FlowPlace{} : place_at(pair, position);
+}
+
+FlowPlace FlowTable::evict(const FlowPlace& place, FlowTick now) noexcept {
+    if (place.is_found()) {
+        const bool is_expired = place.entry.ticks_left(now) < 0;
+        count_expired(place.entry, is_expired);
+        worker_->flow_evictions[index_of(place.entry.state())].add(is_expired ? 0 : 1);
     }
-    const FlowPlace place = place_at(pair, position);
-    const bool is_expired = place.entry.ticks_left(now) < 0;
-    count_expired(place.entry, is_expired);
-    worker_->flow_evictions[index_of(state)].add(is_expired ? 0 : 1);
     return place;
 }
 

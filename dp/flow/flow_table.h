@@ -25,9 +25,10 @@
 //       quota stays unproven. So neither kind, however many come, takes the room of TCP
 //       connections.
 //   F5. When both buckets are full, a new entry takes the place of, in this order: one past its
-//       deadline; the unproven one nearest to its deadline, unless the packet is a SYN; if the new
-//       entry is proven itself (adopted from another worker), the closing one nearest to its
-//       deadline. No other entry ever goes before its time.
+//       deadline; unless the packet is a SYN, the unproven one nearest to its deadline; the closing
+//       one nearest to its deadline, if that has had no packet for kClosingGraceTicks, or if the
+//       new entry is proven itself (adopted from another worker). No other entry ever goes before
+//       its time.
 //   F6. Where nothing can go, insert() refuses: the caller falls back to the ring, and the refusal
 //       is counted.
 //
@@ -223,7 +224,11 @@ class FlowTable {
     [[nodiscard]] FlowPlace free_place(BucketPair pair) noexcept;
     [[nodiscard]] FlowPlace expired_place(BucketPair pair, FlowTick now) noexcept;
     // The entry in this state that is nearest to its end.
-    [[nodiscard]] FlowPlace victim(BucketPair pair, FlowState state, FlowTick now) noexcept;
+    [[nodiscard]] FlowPlace nearest(BucketPair pair, FlowState state, FlowTick now) noexcept;
+    // The same place, whose entry, if there is one, is counted as one that goes.
+    FlowPlace evict(const FlowPlace& place, FlowTick now) noexcept;
+    // The closing one, if it may go for a flow of this state.
+    [[nodiscard]] FlowPlace closing_victim(BucketPair pair, FlowState state, FlowTick now) noexcept;
     // 0 to 7: in the first bucket, 8 to 15: in the second.
     [[nodiscard]] FlowPlace place_at(BucketPair pair, unsigned position) noexcept {
         const std::size_t index = position < shm::kFlowsPerBucket ? pair.first : pair.second;

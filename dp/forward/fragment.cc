@@ -35,6 +35,9 @@ constexpr std::uint32_t kMaxDatagramBytes = 65'535;
     if (piece.protocol == kProtocolTcp) {
         const DropReason reason =
             check_transport(kProtocolTcp, piece.payload, piece.payload_bytes, key, event);
+        if (event == FlowEvent::kAcknowledge) {
+            event = FlowEvent::kData;  // there is content in the next piece
+        }
         return reason == DropReason::kTruncated ? DropReason::kTinyFragment : reason;
     }
     if (piece.protocol != kProtocolUdp) {

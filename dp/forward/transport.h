@@ -14,21 +14,24 @@
 namespace fairlead {
 
 // By a table: in a flood of SYNs among other packets every branch would be a coin toss.
-[[nodiscard]] inline FlowEvent event_of(std::uint8_t tcp_flags) noexcept {
+[[nodiscard]] inline FlowEvent event_of(std::uint8_t tcp_flags, bool has_content) noexcept {
     static constexpr std::uint8_t kKnownFlags = kTcpFin | kTcpSyn | kTcpRst | kTcpAck;
+    static constexpr unsigned kContent = kKnownFlags + 1U + 8U;
+    static_assert(kContent == 32);
     static constexpr auto kEvents = [] {
-        std::array<FlowEvent, 32> events{};
-        for (unsigned flags = 0; flags < events.size(); ++flags) {
-            const bool is_close = (flags & (kTcpFin | kTcpRst)) != 0;
-            const bool is_open = (flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
-            events[flags] = is_close  ? FlowEvent::kClose
+        std::array<FlowEvent, 2 * std::size_t{kContent}> events{};
+        for (unsigned facts = 0; facts < events.size(); ++facts) {
+            const bool is_close = (facts & (kTcpFin | kTcpRst)) != 0;
+            const bool is_open = (facts & (kTcpSyn | kTcpAck)) == kTcpSyn;
+            const bool is_data = (facts & (kTcpSyn | kContent)) != 0;
+            events[facts] = is_close  ? FlowEvent::kClose
                             : is_open ? FlowEvent::kOpen
-                                      : FlowEvent::kData;
+                            : is_data ? FlowEvent::kData
+                                      : FlowEvent::kAcknowledge;
         }
         return events;
     }();
-    static_assert(kKnownFlags < kEvents.size());
-    return kEvents[tcp_flags & kKnownFlags];
+    return kEvents[(tcp_flags & kKnownFlags) | (has_content ? kContent : 0U)];
 }
 
 // Requires `bytes` readable bytes at `transport`. Sets `key` and `event` where it returns kNone.
@@ -49,7 +52,7 @@ namespace fairlead {
             return DropReason::kTruncated;
         }
         key = {tcp.source_port.get(), tcp.destination_port.get(), kProtocolTcp};
-        event = event_of(tcp.flags);
+        event = event_of(tcp.flags, bytes != tcp.header_bytes());
         return DropReason::kNone;
     }
     if (protocol == kProtocolUdp) {

@@ -9,8 +9,12 @@
 namespace fairlead {
 namespace {
 
-constexpr std::array kAllEvents{
-    FlowEvent::kOpen, FlowEvent::kData, FlowEvent::kClose, FlowEvent::kDatagram};
+constexpr std::array kAllEvents{FlowEvent::kOpen,
+                                FlowEvent::kData,
+                                FlowEvent::kClose,
+                                FlowEvent::kDatagram,
+                                FlowEvent::kAcknowledge};
+static_assert(kAllEvents.size() == kFlowEventCount);
 
 TEST(FlowEntry, KeepsItsFieldsApart) {
     const FlowEntry entry =
@@ -42,6 +46,7 @@ TEST(FlowEntry, KnowsItsDeadlineAcrossTheWrapOfTheClock) {
 TEST(FlowState, ATcpFlowIsProvenByTheClientsAnswerOnly) {
     EXPECT_EQ(next_state(FlowState::kUnproven, FlowEvent::kOpen), FlowState::kUnproven);
     EXPECT_EQ(next_state(FlowState::kUnproven, FlowEvent::kData), FlowState::kEstablished);
+    EXPECT_EQ(next_state(FlowState::kUnproven, FlowEvent::kAcknowledge), FlowState::kEstablished);
     EXPECT_EQ(next_state(FlowState::kUnproven, FlowEvent::kClose), FlowState::kUnproven);
 }
 
@@ -52,8 +57,18 @@ TEST(FlowState, ASynDoesNotUnsettleAnEstablishedFlow) {
 
 TEST(FlowState, AClosingFlowStaysClosingWhileItsLastAcksCome) {
     EXPECT_EQ(next_state(FlowState::kEstablished, FlowEvent::kClose), FlowState::kClosing);
-    EXPECT_EQ(next_state(FlowState::kClosing, FlowEvent::kData), FlowState::kClosing);
+    EXPECT_EQ(next_state(FlowState::kClosing, FlowEvent::kAcknowledge), FlowState::kClosing);
     EXPECT_EQ(next_state(FlowState::kClosing, FlowEvent::kClose), FlowState::kClosing);
+}
+
+TEST(FlowState, ContentBehindAForgedCloseMakesTheFlowEstablishedAgain) {
+    EXPECT_EQ(next_state(FlowState::kClosing, FlowEvent::kData), FlowState::kEstablished);
+    const FlowEntry closing =
+        after_packet(FlowEntry::make(1, BackendIndex{1}, 1, FlowState::kEstablished),
+                     FlowEvent::kClose,
+                     FlowTick{7});
+    EXPECT_EQ(after_packet(closing, FlowEvent::kData, FlowTick{9}).ticks_left(FlowTick{9}),
+              static_cast<std::int32_t>(kEstablishedTicks));
 }
 
 TEST(FlowState, TheSecondDatagramProvesAUdpFlow) {
@@ -64,10 +79,13 @@ TEST(FlowState, TheSecondDatagramProvesAUdpFlow) {
 TEST(IdleTicks, FollowStateAndProtocolAndFitTheDeadline) {
     EXPECT_EQ(idle_ticks(FlowState::kUnproven, FlowEvent::kOpen) * kSecondsPerFlowTick, 64U);
     EXPECT_EQ(idle_ticks(FlowState::kUnproven, FlowEvent::kDatagram) * kSecondsPerFlowTick, 64U);
-    EXPECT_EQ(idle_ticks(FlowState::kUnproven, FlowEvent::kClose) * kSecondsPerFlowTick, 32U);
+    EXPECT_EQ(idle_ticks(FlowState::kUnproven, FlowEvent::kClose) * kSecondsPerFlowTick, 136U);
     EXPECT_EQ(idle_ticks(FlowState::kEstablished, FlowEvent::kData) * kSecondsPerFlowTick, 3'600U);
     EXPECT_EQ(idle_ticks(FlowState::kDatagram, FlowEvent::kDatagram) * kSecondsPerFlowTick, 120U);
-    EXPECT_EQ(idle_ticks(FlowState::kClosing, FlowEvent::kData) * kSecondsPerFlowTick, 32U);
+    for (const FlowEvent event : {FlowEvent::kClose, FlowEvent::kAcknowledge}) {
+        EXPECT_GE(idle_ticks(FlowState::kClosing, event) * kSecondsPerFlowTick, 120U)
+            << "a server that takes two minutes for its answer";
+    }
     for (const FlowState state : {FlowState::kUnproven,
                                   FlowState::kEstablished,
                                   FlowState::kClosing,

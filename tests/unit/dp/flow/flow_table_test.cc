@@ -286,7 +286,24 @@ TEST(FlowTable, AFullPairOfBucketsHasNoPlaceForASynBelowTheQuota) {
     EXPECT_EQ(table.evicted(FlowState::kUnproven), 1U);
 }
 
-TEST(FlowTable, ClosingEntriesGiveWayToProvenOnesAlone) {
+TEST(FlowTable, AClosingEntryThatHasBeenSilentGivesWayToANewFlowButNotToASyn) {
+    Table table(2);
+    for (std::uint64_t hash = 1; hash <= 16; ++hash) {
+        ASSERT_TRUE(table.insert(hash << 32U,
+                                 1,
+                                 hash <= 2 ? FlowState::kClosing : FlowState::kEstablished,
+                                 hash <= 2 ? hash : 0));
+    }
+    const std::uint64_t tick = 1 + kClosingGraceTicks;
+    EXPECT_FALSE(table.insert(17ULL << 32U, 2, FlowState::kUnproven, tick)) << "half a minute";
+    EXPECT_FALSE(table.insert(18ULL << 32U, 2, FlowState::kUnproven, tick + 1, FlowEvent::kOpen));
+    EXPECT_TRUE(table.insert(19ULL << 32U, 2, FlowState::kUnproven, tick + 1));
+    EXPECT_FALSE(table.flows.find(1ULL << 32U).is_found()) << "the longest without a packet";
+    EXPECT_TRUE(table.flows.find(2ULL << 32U).is_found());
+    EXPECT_EQ(table.evicted(FlowState::kClosing), 1U);
+}
+
+TEST(FlowTable, ClosingEntriesOfThisMomentGiveWayToProvenOnesAlone) {
     Table table(2);
     for (std::uint64_t hash = 1; hash <= 16; ++hash) {
         ASSERT_TRUE(table.insert(hash << 32U,
@@ -349,7 +366,7 @@ TEST(FlowTable, EachStateHasItsGaugeAndItsExpirations) {
     }
     EXPECT_EQ(table.counted(table.worker->flow_quota, FlowState::kUnproven), 128U);
     EXPECT_EQ(table.counted(table.worker->flow_quota, FlowState::kDatagram), 128U);
-    table.sweep_all(kDatagramTicks + 1);
+    table.sweep_all(kClosingTicks + 1);
     table.sweep_all(kEstablishedTicks + 1);
     for (const FlowState state : kStates) {
         EXPECT_EQ(table.expired(state), 3U + static_cast<unsigned>(state));
@@ -377,7 +394,7 @@ TEST(FlowTable, BehavesAsAMapThatForgetsTheIdle) {
     std::uint64_t tick = 0;
     for (int step = 0; step < 200'000; ++step) {
         const std::uint64_t hash = keys[random() % keys.size()];
-        const auto event = static_cast<FlowEvent>(random() % 4);
+        const auto event = static_cast<FlowEvent>(random() % kFlowEventCount);
         const FlowPlace place = table.flows.find(hash);
         const auto known = model.find(hash);
         ASSERT_EQ(place.is_found(), known != model.end());

@@ -275,10 +275,21 @@ TEST(Classify, TellsTheFlowAndItsEvent) {
     EXPECT_EQ(event_of(kTcpSyn), FlowEvent::kOpen);
     EXPECT_EQ(event_of(kTcpSyn | 0xC0), FlowEvent::kOpen) << "ECN";
     EXPECT_EQ(event_of(kTcpSyn | kTcpAck), FlowEvent::kData);
-    EXPECT_EQ(event_of(kTcpAck), FlowEvent::kData);
+    EXPECT_EQ(event_of(kTcpAck), FlowEvent::kAcknowledge);
+    EXPECT_EQ(event_of(0), FlowEvent::kAcknowledge);
     EXPECT_EQ(event_of(kTcpAck | kTcpFin), FlowEvent::kClose);
     EXPECT_EQ(event_of(kTcpRst), FlowEvent::kClose);
     EXPECT_EQ(event_of(kTcpSyn | kTcpFin), FlowEvent::kClose);
+    const auto event_of_content = [&facts_of](std::uint8_t flags) {
+        return facts_of(make_frame({.flags = flags, .payload_bytes = 1})).event;
+    };
+    EXPECT_EQ(event_of_content(kTcpAck), FlowEvent::kData);
+    EXPECT_EQ(event_of_content(kTcpAck | 0x28), FlowEvent::kData) << "push and urgent";
+    EXPECT_EQ(event_of_content(kTcpSyn), FlowEvent::kOpen) << "fast open";
+    EXPECT_EQ(event_of_content(kTcpAck | kTcpFin), FlowEvent::kClose);
+    Bytes padded = make_frame({.flags = kTcpAck});
+    padded.resize(60);
+    EXPECT_EQ(facts_of(padded).event, FlowEvent::kAcknowledge) << "Ethernet padding is no content";
 
     const PacketFacts facts = facts_of(make_frame({.payload_bytes = 3}));
     ASSERT_NE(facts.service, nullptr);

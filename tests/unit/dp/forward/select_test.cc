@@ -71,6 +71,33 @@ TEST(Select, ADrainingBackendKeepsItsFlowsAndGetsNoNewOnes) {
               0U);
 }
 
+TEST(Select, AForgedCloseCostsAConnectionNothing) {
+    for (const std::uint8_t flags : {kTcpRst, kTcpFin, std::uint8_t{kTcpFin | kTcpAck}}) {
+        Tracked t;
+        t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
+        EXPECT_EQ(backend_of(t.rig, packet_from(40'000, flags)), t.backend);
+        EXPECT_EQ(t.rig.flows->count_of(FlowState::kClosing), 1U);
+        const Bytes request = make_frame({.flags = kTcpAck, .payload_bytes = 9});
+        EXPECT_EQ(backend_of(t.rig, request), t.backend);
+        EXPECT_EQ(t.rig.flows->count_of(FlowState::kEstablished), 1U);
+        EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.backend) << "a forged SYN";
+    }
+}
+
+TEST(Select, AHalfClosedConnectionWaitsTwoMinutesForItsAnswer) {
+    constexpr std::uint64_t kTwoMinutes = 120 / kSecondsPerFlowTick;
+    Tracked t;
+    t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
+    (void)t.rig.forward(packet_from(40'000, kTcpFin | kTcpAck));
+    for (std::uint64_t pauses = 1; pauses <= 3; ++pauses) {
+        t.rig.context.now = FlowTick{pauses * kTwoMinutes};
+        (void)sweep_flows(t.rig.context, 64);
+        EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.backend) << "acknowledges the answer";
+    }
+    t.rig.context.now = FlowTick{5 * kTwoMinutes};
+    EXPECT_EQ(sweep_flows(t.rig.context, 64), 1U);
+}
+
 TEST(Select, APortUsedAgainBeginsANewFlowByTheRing) {
     Tracked t;
     EXPECT_EQ(t.rig.service(kPortal).new_flows.get(), 1U);
