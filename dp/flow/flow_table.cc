@@ -8,6 +8,9 @@ namespace {
     return static_cast<std::size_t>(state);
 }
 
+// At the quota a quarter of all slots is unproven: so many buckets without one are next to nowhere.
+constexpr std::size_t kBucketsAhead = 8;
+
 }  // namespace
 
 FlowTable::FlowTable(std::span<shm::FlowBucket> buckets,
@@ -101,7 +104,7 @@ FlowPlace FlowTable::make_room(BucketPair pair,
     const bool may_evict = event != FlowEvent::kOpen;
     if (is_unproven && is_at_quota()) {
         count_refused_unproven();
-        return may_evict ? evict(nearest(pair, FlowState::kUnproven, now), now) : FlowPlace{};
+        return may_evict ? room_at_quota(pair, now) : FlowPlace{};
     }
     FlowPlace place = free_place(pair);
     if (place.word == nullptr) [[unlikely]] {
@@ -114,6 +117,27 @@ FlowPlace FlowTable::make_room(BucketPair pair,
         place = closing_victim(pair, state, now);
     }
     return place;
+}
+
+FlowPlace FlowTable::room_at_quota(BucketPair pair, FlowTick now) noexcept {
+    const FlowPlace rival = nearest(pair, FlowState::kUnproven, now);
+    if (rival.is_found()) {
+        return evict(rival, now);
+    }
+    const FlowPlace place = free_place(pair);
+    if (place.word == nullptr) {
+        return {};
+    }
+    for (std::size_t ahead = 1; ahead <= kBucketsAhead; ++ahead) {
+        const std::size_t bucket = (pair.first + ahead) & mask_;
+        const FlowPlace other = nearest({bucket, bucket}, FlowState::kUnproven, now);
+        if (other.is_found()) {
+            evict(other, now);
+            store(*other.word, other.entry, FlowEntry{});
+            return place;
+        }
+    }
+    return {};
 }
 
 FlowPlace FlowTable::free_place(BucketPair pair) noexcept {

@@ -21,9 +21,10 @@
 //   F4. Quotas: there are at most half the capacity of unproven entries, and at most as many of
 //       proven datagram flows (a table taken over may hold more, and gets none until it does not).
 //       A SYN that meets the quota leaves no entry; its flow's next packet makes one. Any other
-//       first packet takes the place of another unproven entry. A datagram flow that meets its
-//       quota stays unproven. So neither kind, however many come, takes the room of TCP
-//       connections.
+//       first packet takes the place of another unproven entry; where its two buckets have none, it
+//       takes a free place, and an unproven entry of the buckets behind the first one goes. A
+//       datagram flow that meets its quota stays unproven. So neither kind, however many come,
+//       takes the room of TCP connections.
 //   F5. When both buckets are full, a new entry takes the place of, in this order: one past its
 //       deadline; unless the packet is a SYN, the unproven one nearest to its deadline; the closing
 //       one nearest to its deadline, if that has had no packet for kClosingGraceTicks, or if the
@@ -221,6 +222,8 @@ class FlowTable {
                                       FlowState state,
                                       FlowEvent event,
                                       FlowTick now) noexcept;
+    // The same for an unproven entry where there may not be more of them.
+    [[nodiscard]] FlowPlace room_at_quota(BucketPair pair, FlowTick now) noexcept;
     [[nodiscard]] FlowPlace free_place(BucketPair pair) noexcept;
     [[nodiscard]] FlowPlace expired_place(BucketPair pair, FlowTick now) noexcept;
     // The entry in this state that is nearest to its end.

@@ -286,6 +286,24 @@ TEST(FlowTable, AFullPairOfBucketsHasNoPlaceForASynBelowTheQuota) {
     EXPECT_EQ(table.evicted(FlowState::kUnproven), 1U);
 }
 
+TEST(FlowTable, AnAckAtTheQuotaHasAPlaceWhereNoUnprovenFlowStands) {
+    Table table(512);
+    std::mt19937_64 random(8);
+    while (!table.flows.is_at_quota()) {
+        ASSERT_TRUE(table.insert(random(), 1, FlowState::kUnproven, 0, FlowEvent::kOpen));
+    }
+    // Of this many clients some share no bucket with the flood.
+    for (int i = 0; i < 2'000; ++i) {
+        const std::uint64_t hash = random();
+        ASSERT_TRUE(table.insert(hash, 2, FlowState::kUnproven, 1, FlowEvent::kAcknowledge));
+        ASSERT_TRUE(table.flows.find(hash).is_found());
+        ASSERT_EQ(table.flows.count_of(FlowState::kUnproven), table.flows.quota());
+        ASSERT_EQ(table.flows.entry_count(), table.flows.quota());
+    }
+    EXPECT_EQ(table.evicted(FlowState::kUnproven), 2'000U) << "each for another one";
+    EXPECT_EQ(table.worker->flow_insert_failures.get(), 0U);
+}
+
 TEST(FlowTable, AClosingEntryThatHasBeenSilentGivesWayToANewFlowButNotToASyn) {
     Table table(2);
     for (std::uint64_t hash = 1; hash <= 16; ++hash) {
