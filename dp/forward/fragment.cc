@@ -1,12 +1,12 @@
 #include "dp/forward/fragment.h"
 
-#include "dp/base/read_once.h"
 #include "dp/forward/echo_pieces.h"
 #include "dp/forward/fragment_piece.h"
 #include "dp/forward/fragment_table.h"
 #include "dp/forward/icmp.h"
 #include "dp/forward/limit.h"
 #include "dp/forward/resume.h"
+#include "dp/forward/tracked.h"
 #include "dp/forward/transport.h"
 #include "dp/net/parse.h"
 
@@ -87,26 +87,6 @@ void hold(Verdict& verdict) noexcept {
     }
     entry.refusal = DropReason::kFragmentOverlap;
     return entry.refusal;
-}
-
-// The backend that the first fragment went to, if it is still the service's.
-[[nodiscard]] bool find_backend(const ForwardContext& context,
-                                const FragmentEntry& entry,
-                                const PacketFacts& facts,
-                                Selection& selection) noexcept {
-    const shm::BackendRecord* const record = context.tables->backend(entry.backend);
-    if (record == nullptr) {
-        return false;
-    }
-    // Pairs with the release store of the daemon (tables.h, T3).
-    const shm::BackendWord word(record->word.load(std::memory_order_acquire));
-    constexpr std::uint64_t kWanted = shm::BackendWord::kPublished | shm::BackendWord::kKeepsFlows;
-    if ((word.raw() & kWanted) != kWanted || word.incarnation() != entry.incarnation ||
-        read_once(record->service) != read_once(facts.service->id)) {
-        return false;
-    }
-    selection = {record, word};
-    return true;
 }
 
 // Remembers where a first fragment goes, or says that it may not go.
@@ -260,7 +240,8 @@ void forward_later(ForwardContext& context,
         }
         verdict.reason = admit(*entry, piece);
         if (verdict.reason == DropReason::kNone &&
-            !find_backend(context, *entry, facts, selection)) {
+            !find_tracked(
+                *context.tables, entry->backend, entry->incarnation, *facts.service, selection)) {
             verdict.reason = DropReason::kNoBackend;
         }
         if (verdict.reason != DropReason::kNone) {

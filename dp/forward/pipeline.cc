@@ -9,6 +9,7 @@
 #include "dp/forward/limit.h"
 #include "dp/forward/rewrite.h"
 #include "dp/forward/select.h"
+#include "dp/forward/tracked.h"
 #include "dp/forward/vlan.h"
 
 namespace fairlead {
@@ -78,14 +79,7 @@ std::size_t sweep_flows(ForwardContext& context, std::size_t buckets) noexcept {
     return context.flows->sweep(
         buckets, context.now, [&context](BackendIndex index, std::uint32_t incarnation) {
             const shm::BackendRecord* const record = context.tables->backend(index);
-            if (record == nullptr) {
-                return false;
-            }
-            // Pairs with the daemon's release store (tables.h, T4).
-            const shm::BackendWord word(record->word.load(std::memory_order_acquire));
-            constexpr std::uint64_t kWanted =
-                shm::BackendWord::kPublished | shm::BackendWord::kKeepsFlows;
-            return (word.raw() & kWanted) == kWanted && word.incarnation() == incarnation;
+            return record != nullptr && keeps_flows(word_of(*record), incarnation);
         });
 }
 

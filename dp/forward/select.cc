@@ -7,16 +7,11 @@
 #include "dp/flow/flow_hash.h"
 #include "dp/forward/limit.h"
 #include "dp/forward/ring_hash.h"
+#include "dp/forward/tracked.h"
 
 namespace fairlead {
 
 namespace {
-
-[[nodiscard]] shm::BackendWord word_of(const shm::BackendRecord& record) noexcept {
-    // Pairs with the release store of the daemon (tables.h, T3): with kPublished, the fields are
-    // valid.
-    return shm::BackendWord(record.word.load(std::memory_order_acquire));
-}
 
 // One packet at a time, with the tables and counters of the burst.
 class Selector {
@@ -100,13 +95,7 @@ class Selector {
                                                   const FlowPlace& place,
                                                   Selection& selection,
                                                   Verdict& verdict) noexcept {
-        // A client's port that is used again after its connection has closed begins another one, by
-        // the ring: a client that reuses its ports for ever must see added backends and new
-        // weights. Its price: a forged SYN of the same addresses and ports moves a half-closed
-        // connection.
-        const bool is_used_again =
-            facts.event == FlowEvent::kOpen && place.entry.state() == FlowState::kClosing;
-        if (is_used_again || !accept(facts, place.entry, selection)) {
+        if (!accept(facts, place.entry, selection)) {
             return false;
         }
         if (!settled_.has(place.entry, facts.event)) {
@@ -156,26 +145,39 @@ class Selector {
         return reason;
     }
 
-    // Whether a flow entry's backend may have this packet. The service is compared, so that a
-    // collision of hashes cannot cross from one service to another.
-    [[nodiscard]] bool accept(const PacketFacts& facts,
-                              FlowEntry entry,
-                              Selection& selection) const noexcept {
-        const shm::BackendRecord* const record = tables_.backend(entry.backend());
-        if (record == nullptr) {
+    // Whether a flow entry's backend may have this packet.
+    [[nodiscard, gnu::always_inline]] bool accept(const PacketFacts& facts,
+                                                  FlowEntry entry,
+                                                  Selection& selection) const noexcept {
+        if (!find_tracked(
+                tables_, entry.backend(), entry.incarnation(), *facts.service, selection)) {
             return false;
         }
-        using Word = shm::BackendWord;
-        const Word word = word_of(*record);
-        const std::uint64_t wanted =
-            Word::kPublished | Word::kKeepsFlows |
-            (facts.event == FlowEvent::kOpen ? std::uint64_t{Word::kAdmitsNew} : 0);
-        if ((word.raw() & wanted) != wanted || word.incarnation() != entry.incarnation() ||
-            read_once(record->service) != read_once(facts.service->id)) {
-            return false;
+        return facts.event != FlowEvent::kOpen || is_open_to_syn(entry.state(), selection.word);
+    }
+
+    // Whether a SYN follows its flow's entry. An established one it does, also to a backend that
+    // drains: anybody can forge a SYN, and it must move nothing. Where it is the client's own, who
+    // uses the port again while the server knows the connection, the server answers by a challenge
+    // ACK (RFC 9293, 3.10.7.4), the client resets what it does not know, and that ends the flow
+    // here: the SYN that it sends next goes by the ring. A dead server would not answer, so what
+    // checks have taken out gets no SYN.
+    [[nodiscard]] static bool is_open_to_syn(FlowState state, shm::BackendWord word) noexcept {
+        switch (state) {
+            case FlowState::kEstablished:
+                return !word.has(shm::BackendWord::kTakenOut);
+            // A client's port that is used again after its connection has closed begins another
+            // one, by the ring: a client that reuses its ports for ever must see added backends and
+            // new weights. Its price: a forged SYN of the same addresses and ports moves a
+            // half-closed connection.
+            case FlowState::kClosing:
+                return false;
+            case FlowState::kEmpty:
+            case FlowState::kUnproven:
+            case FlowState::kDatagram:
+                return word.has(shm::BackendWord::kAdmitsNew);
         }
-        selection = {record, word};
-        return true;
+        return false;
     }
 
     // Whether the other workers' tables may be looked into once more.

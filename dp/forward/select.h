@@ -2,8 +2,9 @@
 //
 // In this order:
 //
-//     1. the own flow table, if the backend found there still keeps its flows and is of the
-//        packet's service; a SYN only if it also takes new connections and the flow has not closed
+//     1. the own flow table, if the backend found there still is that flow's (tracked.h); for a
+//        SYN, if the flow is established and checks have not taken the backend out, or if it is
+//        unproven and the backend takes new flows
 //     2. for anything but a SYN, the other workers' tables by the same rule; what is found is
 //        adopted into the own table (RSS has moved the flow, or workers are more or fewer)
 //     3. if the flow would begin with this packet, what its source may begin (limit.h)

@@ -91,6 +91,7 @@ class BackendWord {
         kLinked = 1ULL << 59U,      // MAC and port are known
         kKeepsFlows = 1ULL << 60U,  // tracked flows still go here (ready, drain; not maint)
         kAdmitsNew = 1ULL << 61U,   // new flows may come here (in the ring by intent)
+        kTakenOut = 1ULL << 62U,    // checks have taken it out, and others take what is new
     };
 
     constexpr BackendWord() = default;
@@ -110,6 +111,12 @@ class BackendWord {
 
     [[nodiscard]] constexpr std::uint64_t raw() const noexcept { return raw_; }
     [[nodiscard]] constexpr bool has(Flag flag) const noexcept { return (raw_ & flag) != 0; }
+    // Whether it has all of `flags`, and its index is still of this incarnation.
+    [[nodiscard]] constexpr bool has_all(std::uint64_t flags,
+                                         std::uint32_t incarnation) const noexcept {
+        constexpr std::uint64_t kIncarnation = std::uint64_t{kIncarnationMask} << 52U;
+        return (raw_ & (flags | kIncarnation)) == (flags | std::uint64_t{incarnation} << 52U);
+    }
     [[nodiscard]] constexpr PortIndex port() const noexcept {
         return PortIndex{static_cast<std::uint8_t>((raw_ >> 48U) & 0xFU)};
     }

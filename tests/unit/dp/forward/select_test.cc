@@ -64,11 +64,34 @@ TEST(Select, ADrainingBackendKeepsItsFlowsAndGetsNoNewOnes) {
     t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
     t.rig.set_word(t.backend, kDraining);
     EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.backend);
-    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.other)
-        << "the client's port begins a new connection";
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'001, kTcpSyn)), t.other) << "another connection";
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.backend) << "a forged SYN";
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.backend);
+    // A client that uses its port again hears a challenge ACK, resets what it does not know, and
+    // tries again.
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpRst)), t.backend);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.other);
     EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.other);
     EXPECT_EQ(t.rig.backend(BackendIndex{static_cast<std::uint16_t>(t.backend)}).active_flows.get(),
               0U);
+}
+
+TEST(Select, ASynThatIsSentAgainLeavesABackendThatHasBegunToDrain) {
+    LendingRig rig;
+    const unsigned first = backend_of(rig, packet_from(40'000, kTcpSyn));
+    rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(1 - first));
+    EXPECT_EQ(backend_of(rig, packet_from(40'000, kTcpSyn)), first) << "the ring alone has changed";
+    rig.set_word(first, kDraining);
+    EXPECT_EQ(backend_of(rig, packet_from(40'000, kTcpSyn)), 1 - first);
+}
+
+TEST(Select, WhatChecksHaveTakenOutKeepsItsConnectionsAndGetsNoSyn) {
+    Tracked t;
+    t.rig.give_ring_to(kPortal, kPortalKey, static_cast<std::uint16_t>(t.other));
+    t.rig.set_word(t.backend, kDraining | shm::BackendWord::kTakenOut);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000)), t.backend);
+    EXPECT_EQ(backend_of(t.rig, packet_from(40'000, kTcpSyn)), t.other)
+        << "the client's port begins a new connection, and the old server may be dead";
 }
 
 TEST(Select, AForgedCloseCostsAConnectionNothing) {

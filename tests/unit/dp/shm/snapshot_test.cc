@@ -133,6 +133,10 @@ TEST(BackendWord, GivesBackWhatWasPutIn) {
     EXPECT_EQ(word.incarnation(), 63U);
     EXPECT_TRUE(word.has(BackendWord::kPublished) && word.has(BackendWord::kAdmitsNew));
     EXPECT_FALSE(word.has(BackendWord::kLinked) || word.has(BackendWord::kKeepsFlows));
+    EXPECT_TRUE(word.has_all(BackendWord::kPublished | BackendWord::kAdmitsNew, 63));
+    EXPECT_TRUE(word.has_all(BackendWord::kPublished, 63));
+    EXPECT_FALSE(word.has_all(BackendWord::kPublished, 62));
+    EXPECT_FALSE(word.has_all(BackendWord::kPublished | BackendWord::kLinked, 63));
     EXPECT_EQ(BackendWord::make(mac, PortIndex{0}, 64, 0).incarnation(), 0U) << "it wraps";
 }
 
