@@ -49,6 +49,10 @@ enum class Unmatched : std::uint8_t {
     kDrop,
     kReject
 };
+enum class OnDown : std::uint8_t {
+    kKeep,
+    kMove
+};
 enum class HugePages : std::uint8_t {
     kAuto,
     kRequired,
@@ -109,12 +113,19 @@ struct ServiceConfig {
     std::optional<std::uint8_t> source_prefix;  // bits; default: source_prefix_bits()
     IcmpEcho icmp_echo = IcmpEcho::kWhenUp;
     Unmatched unmatched = Unmatched::kDrop;
-    SourceList allow;  // source prefixes; with any, others are denied
+    std::optional<OnDown> on_down;  // default: on_down_of()
+    SourceList allow;               // source prefixes; with any, others are denied
     SourceList deny;
     LimitsConfig limits;
     HealthConfig health;
     std::vector<BackendConfig> backends;
 };
+
+// What becomes of the flows of a backend that checks took out.
+[[nodiscard]] inline OnDown on_down_of(const ServiceConfig& service) noexcept {
+    return service.on_down.value_or(service.protocol == Protocol::kUdp ? OnDown::kMove
+                                                                       : OnDown::kKeep);
+}
 
 // What stands behind a port: a kernel interface by AF_XDP, or any DPDK virtual device.
 struct PortConfig {

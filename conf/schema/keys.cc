@@ -15,6 +15,7 @@ constexpr std::array<std::string_view, 2> kProtocolWords{"tcp", "udp"};
 constexpr std::array<std::string_view, 2> kHashWords{"5tuple", "source"};
 constexpr std::array<std::string_view, 3> kIcmpEchoWords{"when-up", "always", "never"};
 constexpr std::array<std::string_view, 2> kUnmatchedWords{"drop", "reject"};
+constexpr std::array<std::string_view, 2> kOnDownWords{"keep", "move"};
 constexpr std::array<std::string_view, 3> kCheckWords{"none", "tcp", "http"};
 
 constexpr std::uint64_t kHourMs = 3'600'000;
@@ -369,6 +370,15 @@ constexpr std::array kServiceKeys{
                                 "\"reject\" is enough."},
                        [](ServiceConfig& service, const Value& value) {
                            service.unmatched = as_choice<Unmatched>(value);
+                       }},
+    Key<ServiceConfig>{{.name = "on_down",
+                        .kind = ValueKind::kChoice,
+                        .choices = kOnDownWords,
+                        .help = "What becomes of the flows of a backend that checks took out, "
+                                "while another one serves: they stay (\"keep\", the default for "
+                                "tcp), or go to the others (\"move\", the default for udp)."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.on_down = as_choice<OnDown>(value);
                        }},
     Key<ServiceConfig>{{.name = "allow",
                         .kind = ValueKind::kSources,

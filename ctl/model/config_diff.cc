@@ -143,6 +143,9 @@ class Comparison {
         if (was.unmatched != is.unmatched) {
             say("changed unmatched of service " + is.name);
         }
+        if (conf::on_down_of(was) != conf::on_down_of(is)) {
+            say("changed on_down of service " + is.name);
+        }
         compare_sources("allow", was.allow, is.allow, is.name);
         compare_sources("deny", was.deny, is.deny, is.name);
         if (was.limits != is.limits) {

@@ -330,12 +330,17 @@ std::vector<publish::DesiredService> desired_services(const std::vector<Service>
         out.packets_per_second = service.config.limits.packets;
         out.new_flows_per_second = service.config.limits.new_flows_per_source;
         out.backends.reserve(service.backends.size());
+        // Where nobody serves there is nowhere to go, and the fault may be the checks' own.
+        const bool is_up = service.is_up();
+        const bool moves = conf::on_down_of(service.config) == conf::OnDown::kMove;
         for (const Backend& backend : service.backends) {
+            const bool is_taken_out = is_up && backend.is_taken_out();
             out.backends.push_back({backend.name,
                                     backend.address,
                                     backend.ring_weight(),
                                     backend.ring_weight() > 0,
-                                    backend.keeps_flows(),
+                                    backend.keeps_flows() && !(is_taken_out && moves),
+                                    is_taken_out,
                                     backend.link,
                                     static_cast<std::uint32_t>(backend.health),
                                     backend.health_since.time_since_epoch().count()});

@@ -58,6 +58,8 @@ struct Backend {
         return effective == Effective::kServing ? weight : 0;
     }
     [[nodiscard]] bool keeps_flows() const { return is_removing || admin != Admin::kMaint; }
+    // By checks alone. Not one that rises again: it may have been unknown before, and never down.
+    [[nodiscard]] bool is_taken_out() const { return is_checked() && health == Health::kDown; }
     [[nodiscard]] bool is_checked() const { return !is_removing && admin != Admin::kMaint; }
 };
 

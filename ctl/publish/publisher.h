@@ -39,8 +39,9 @@ struct DesiredBackend {
     std::uint32_t ring_weight = 0;  // share of the ring; 0: no new flows
     bool admits_new = false;
     bool keeps_flows = false;
-    std::optional<Link> link;  // nullopt: not known; what was published last stays
-    std::uint32_t health = 0;  // kept for the next daemon, not looked at
+    bool is_taken_out = false;  // by checks, and another one takes new flows
+    std::optional<Link> link;   // nullopt: not known; what was published last stays
+    std::uint32_t health = 0;   // kept for the next daemon, not looked at
     std::int64_t health_since_ns = 0;
     std::uint32_t path_mtu_bytes = shm::kNoPathMtu;
 };

@@ -136,6 +136,9 @@ shm::BackendWord PublisherState::word_of(const DesiredBackend& backend,
     if (backend.admits_new) {
         flags |= shm::BackendWord::kAdmitsNew;
     }
+    if (backend.is_taken_out) {
+        flags |= shm::BackendWord::kTakenOut;
+    }
     if (backend.link) {
         return shm::BackendWord::make(backend.link->mac,
                                       port_numbers.at(to_number(backend.link->port)),

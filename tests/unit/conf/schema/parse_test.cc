@@ -57,6 +57,7 @@ protocol = "tcp"
 forwarding = "ipip"
 icmp_echo = "never"
 unmatched = "reject"
+on_down = "move"
   [[service.health]]
   type = "http"
   timeout = "250ms"
@@ -99,6 +100,7 @@ unmatched = "reject"
     EXPECT_EQ(service.forwarding, Forwarding::kIpip);
     EXPECT_EQ(service.icmp_echo, IcmpEcho::kNever);
     EXPECT_EQ(service.unmatched, Unmatched::kReject);
+    EXPECT_EQ(service.on_down, OnDown::kMove);
     EXPECT_EQ(service.health.type, CheckType::kHttp);
     EXPECT_EQ(service.health.interval, milliseconds(2000)) << "from [defaults.health]";
     EXPECT_EQ(service.health.timeout, milliseconds(250));
@@ -136,6 +138,13 @@ TEST(Parse, FillsInTheDefaults) {
     EXPECT_EQ(service.forwarding, Forwarding::kL2);
     EXPECT_EQ(service.icmp_echo, IcmpEcho::kWhenUp);
     EXPECT_EQ(service.unmatched, Unmatched::kDrop);
+    EXPECT_EQ(service.on_down, std::nullopt);
+    EXPECT_EQ(on_down_of(service), OnDown::kKeep);
+    ServiceConfig udp = service;
+    udp.protocol = Protocol::kUdp;
+    EXPECT_EQ(on_down_of(udp), OnDown::kMove);
+    udp.on_down = OnDown::kKeep;
+    EXPECT_EQ(on_down_of(udp), OnDown::kKeep);
     EXPECT_EQ(service.health.type, CheckType::kTcp);
     EXPECT_EQ(service.health.interval, milliseconds(1000));
     EXPECT_EQ(service.health.timeout, milliseconds(500));

@@ -37,12 +37,15 @@ TEST(ConfigDiff, NamesChangedPortsAndHashes) {
     after.services[0].last_port = 444;
     after.services[0].hash = conf::Hash::kSource;
     after.services[1].port = 0;
+    after.services[0].on_down = conf::OnDown::kMove;
     EXPECT_THAT(compare(example_config(), after).changes,
                 ElementsAre("changed vip of service portal",
                             "changed hash of service portal from 5tuple to source/32",
+                            "changed on_down of service portal",
                             "changed vip of service payments"));
     conf::Config again = after;
     again.services[0].source_prefix = 32;
+    again.services[1].on_down = conf::OnDown::kKeep;
     EXPECT_THAT(compare(after, again).changes, IsEmpty()) << "the default, said aloud";
     again.services[0].source_prefix = 24;
     EXPECT_THAT(compare(after, again).changes,

@@ -75,6 +75,49 @@ TEST(Model, TheRingHoldsWhatIsReadyAndHealthyAndHasWeight) {
     }
 }
 
+TEST(Model, FlowsLeaveWhatChecksTookOutIfTheServiceSaysSoAndAnotherServes) {
+    const auto first_of = [](conf::Protocol protocol,
+                             std::optional<conf::OnDown> on_down,
+                             Admin admin,
+                             Health health,
+                             Health other = Health::kUp) {
+        Service service;
+        service.config.protocol = protocol;
+        service.config.on_down = on_down;
+        service.backends.resize(2);
+        service.backends[0].admin = admin;
+        service.backends[0].health = health;
+        service.backends[1].health = other;
+        for (Backend& backend : service.backends) {
+            judge(backend, at(1));
+        }
+        return desired(desired_services({service}), 0, 0);
+    };
+    using conf::OnDown;
+    using conf::Protocol;
+    const auto moves = [&first_of](auto... with) {
+        const publish::DesiredBackend backend = first_of(with...);
+        EXPECT_TRUE(backend.is_taken_out);
+        return !backend.keeps_flows;
+    };
+    EXPECT_TRUE(moves(Protocol::kUdp, std::nullopt, Admin::kReady, Health::kDown));
+    EXPECT_TRUE(moves(Protocol::kUdp, std::nullopt, Admin::kDrain, Health::kDown));
+    EXPECT_FALSE(moves(Protocol::kUdp, OnDown::kKeep, Admin::kReady, Health::kDown));
+    EXPECT_FALSE(moves(Protocol::kTcp, std::nullopt, Admin::kReady, Health::kDown));
+    EXPECT_TRUE(moves(Protocol::kTcp, OnDown::kMove, Admin::kReady, Health::kDown));
+
+    const auto stays = [&first_of](auto... with) {
+        const publish::DesiredBackend backend = first_of(with...);
+        return backend.keeps_flows && !backend.is_taken_out;
+    };
+    EXPECT_TRUE(stays(Protocol::kUdp, std::nullopt, Admin::kDrain, Health::kUp)) << "a drain";
+    EXPECT_TRUE(stays(Protocol::kUdp, std::nullopt, Admin::kReady, Health::kFalling));
+    EXPECT_TRUE(stays(Protocol::kUdp, std::nullopt, Admin::kReady, Health::kRising));
+    EXPECT_TRUE(stays(Protocol::kUdp, std::nullopt, Admin::kReady, Health::kUnknown));
+    EXPECT_TRUE(stays(Protocol::kUdp, std::nullopt, Admin::kReady, Health::kDown, Health::kDown))
+        << "nobody serves: there is nowhere to go";
+}
+
 TEST(Model, AChangeOfStateIsDatedAndCounted) {
     Model model = healthy_model();
     EXPECT_EQ(backend_of(model, "portal", "app-1").since, at(1));

@@ -115,11 +115,14 @@ TEST_F(PublisherTest, AChangedFlagChangesTheWordInPlaceAndNoGeneration) {
     DesiredTables tables = make_tables(2);
     ASSERT_TRUE(publisher.publish(tables));
     tables.services[0].backends[0].keeps_flows = false;
+    tables.services[0].backends[1].is_taken_out = true;
     tables.services[0].backends[1].link->mac.bytes[5] = 77;
     EXPECT_EQ(*publisher.publish(tables), 1U);
     const auto first = publisher.placement("portal", "app-1", make_backend(1).address);
     const auto second = publisher.placement("portal", "app-2", make_backend(2).address);
     EXPECT_FALSE(word(to_number(first->index)).has(shm::BackendWord::kKeepsFlows));
+    EXPECT_FALSE(word(to_number(first->index)).has(shm::BackendWord::kTakenOut));
+    EXPECT_TRUE(word(to_number(second->index)).has(shm::BackendWord::kTakenOut));
     EXPECT_EQ(word(to_number(second->index)).mac().bytes[5], 77);
 }
 
