@@ -1,6 +1,7 @@
 #include "dp/forward/echo.h"
 
 #include "dp/base/read_once.h"
+#include "dp/forward/icmp.h"
 #include "dp/forward/reply.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
@@ -55,6 +56,10 @@ void answer_echo(ForwardContext& context,
     if (!answers_echo(context.snapshot, view.destination) ||
         !has_room(packet, message.data(), 0, view.is_v6) ||
         !may_reply(context, packet, ReplyKind::kEcho, verdict)) {
+        return;
+    }
+    if (!has_right_icmp_checksum(packet.data + sizeof(EthernetHeader), message, view.is_v6)) {
+        verdict.reason = DropReason::kBadIcmpChecksum;
         return;
     }
     const EthernetHeader ethernet = header_at<EthernetHeader>(packet.data);

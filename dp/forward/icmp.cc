@@ -50,17 +50,6 @@ enum class IcmpKind : std::uint8_t {
     }
 }
 
-[[nodiscard]] bool has_right_icmp_checksum(const std::uint8_t* ip,
-                                           std::span<const std::uint8_t> message,
-                                           bool is_v6) noexcept {
-    std::uint64_t sum = sum_bytes(message);
-    if (is_v6) {
-        sum += sum_pseudo_header(
-            header_at<Ipv6Header>(ip), static_cast<std::uint32_t>(message.size()), kProtocolIcmpv6);
-    }
-    return fold_checksum(sum) == 0xFFFFU;
-}
-
 // Finds client, service and hash of the flow that `quote` is a packet of.
 [[nodiscard]] DropReason read_quote(const shm::Snapshot& snapshot,
                                     std::span<const std::uint8_t> quote,
@@ -112,6 +101,17 @@ void forward_error(ForwardContext& context,
 
 }  // namespace
 
+bool has_right_icmp_checksum(const std::uint8_t* ip,
+                             std::span<const std::uint8_t> message,
+                             bool is_v6) noexcept {
+    std::uint64_t sum = sum_bytes(message);
+    if (is_v6) {
+        sum += sum_pseudo_header(
+            header_at<Ipv6Header>(ip), static_cast<std::uint32_t>(message.size()), kProtocolIcmpv6);
+    }
+    return fold_checksum(sum) == 0xFFFFU;
+}
+
 void handle_icmp(ForwardContext& context,
                  Packet& packet,
                  PacketFacts& facts,
@@ -127,12 +127,17 @@ void handle_icmp(ForwardContext& context,
         verdict.reason = DropReason::kTruncated;
         return;
     }
+    facts.ip_bytes = static_cast<std::uint16_t>(ip.size());
+    const IcmpKind kind = kind_of(header_at<IcmpHeader>(message.data()), facts.is_v6);
+    if (kind == IcmpKind::kEchoRequest) {  // which may be long: its limit comes before its checksum
+        answer_echo(context, packet, *view, message, verdict);
+        return;
+    }
     if (!has_right_icmp_checksum(ip.data(), message, facts.is_v6)) {
         verdict.reason = DropReason::kBadIcmpChecksum;
         return;
     }
-    facts.ip_bytes = static_cast<std::uint16_t>(ip.size());
-    switch (kind_of(header_at<IcmpHeader>(message.data()), facts.is_v6)) {
+    switch (kind) {
         case IcmpKind::kError:
             forward_error(context,
                           packet,
@@ -141,13 +146,11 @@ void handle_icmp(ForwardContext& context,
                           facts,
                           verdict);
             return;
-        case IcmpKind::kEchoRequest:
-            answer_echo(context, packet, *view, message, verdict);
-            return;
         case IcmpKind::kSolicitation:
             verdict.reason = DropReason::kBadNeighborQuestion;
             answer_neighbor(context, packet, verdict);
             return;
+        case IcmpKind::kEchoRequest:
         case IcmpKind::kOther:
             verdict.reason = DropReason::kIcmpType;
             return;

@@ -12,15 +12,21 @@
 // quoted transport header eight bytes are enough, all that RFC 792 promises; of the quoted packet's
 // lengths and checksums nothing is believed, since what forwarded it may have changed them.
 //
-// In this order a message is refused: shorter than its header (truncated); checksum; type; for an
-// error the quote, then its service, then what limit, select and rewrite refuse. No answer is ever
-// given to an error (RFC 1122, 3.2.2; RFC 4443, 2.4 (e)).
+// In this order a message is refused: shorter than its header (truncated); an echo request where
+// pings are not answered, or are answered too often; checksum; type; for an error the quote, then
+// its service, then what limit, select and rewrite refuse. No answer is ever given to an error (RFC
+// 1122, 3.2.2; RFC 4443, 2.4 (e)).
 #pragma once
 
 #include "dp/forward/classify.h"
 #include "dp/forward/pipeline.h"
 
 namespace fairlead {
+
+// Requires a whole IP header of the message at `ip`.
+[[nodiscard]] bool has_right_icmp_checksum(const std::uint8_t* ip,
+                                           std::span<const std::uint8_t> message,
+                                           bool is_v6) noexcept;
 
 // For a packet that was refused as unsupported_protocol; one that is not ICMP stays so. ICMPv6 may
 // stand behind extension headers that extension.h has walked, and in an atomic fragment (RFC 6946).

@@ -57,6 +57,22 @@ TEST(Reply, WhatTheLimitHoldsBackIsDroppedUnchangedAndCounted) {
     EXPECT_EQ(rig.forward(frame).verdict.reply, ReplyKind::kTimeExceeded);
 }
 
+TEST(Reply, ALongPingCostsItsLimitBeforeItsChecksum) {
+    LendingRig rig;
+    rig.tables.vip_mark(testing::address("203.0.113.10")).vip_policy = shm::kAnswersEcho;
+    rig.start();
+    Bytes frame = testing::make_icmp_frame({.type = 8, .code = 0, .rest = 1}, Bytes(1'000, 7));
+    const Bytes good = frame;
+    frame.back() ^= 1U;
+    for (std::uint64_t i = 0; i < ReplyLimit::kBurst; ++i) {
+        ASSERT_EQ(rig.forward(frame).verdict.reason, DropReason::kBadIcmpChecksum);
+    }
+    EXPECT_EQ(rig.forward(frame).verdict.reason, DropReason::kReplyRateLimited);
+    EXPECT_EQ(rig.forward(good).verdict.reason, DropReason::kReplyRateLimited);
+    rig.context.now_ms += 1;
+    EXPECT_EQ(rig.forward(good).verdict.reply, ReplyKind::kEcho);
+}
+
 TEST(Reply, LeavesByTheReceivingPortAndCountsForNoBackend) {
     LendingRig rig;
     rig.tables.snapshot().port_count = 2;
