@@ -5,9 +5,10 @@
  * queue on which it came, and so does a question for a VIP's MAC address; everything else goes to
  * the kernel untouched: other ARP and neighbor discovery, SSH, BGP, frames that are cut short.
  * Where the port has a VLAN, this is so for the frames with its tag, and all others are the
- * kernel's; where it has none, tagged frames are. While no engine polls the queue, packets for
- * a VIP are dropped and counted, and the senders try again; the kernel never sees them, since it
- * would answer them with a reset. A socket leaves `xsks_map` by itself when its process dies.
+ * kernel's; where it has none, frames with a VLAN's tag are. While no engine polls the queue,
+ * packets for a VIP are dropped and counted, and the senders try again; the kernel never sees them,
+ * since it would answer them with a reset. A socket leaves `xsks_map` by itself when its process
+ * dies.
  *
  * The engine's control thread alone writes the maps, through bpf/loader.
  *
@@ -80,7 +81,9 @@ static __always_inline void count(__u32 outcome) {
     }
 }
 
-/* What stands behind the Ethernet header, and behind the port's tag if it has a VLAN. */
+/* What stands behind the Ethernet header, and behind the port's tag if it has a VLAN. One of VLAN 0
+ * holds a priority and names no VLAN (IEEE 802.1Q, 6.9): where the port has none, such a frame is
+ * as if it had no tag. */
 struct content {
     const __u8* start;
     __be16 type;
@@ -96,7 +99,7 @@ static __always_inline int read_content(const __u8* data,
         return 0;
     }
     content->type = ethernet->h_proto;
-    if (self->vlan == 0) {
+    if (self->vlan == 0 && content->type != bpf_htons(ETH_P_8021Q)) {
         return 1;
     }
     const __be16* tag = (const __be16*)content->start; /* the 16 bits, then the type behind them */

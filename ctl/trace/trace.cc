@@ -11,6 +11,7 @@
 #include "dp/forward/pipeline.h"
 #include "dp/forward/ring_hash.h"
 #include "dp/forward/vlan.h"
+#include "dp/net/parse.h"
 
 namespace fairlead::trace {
 namespace {
@@ -114,11 +115,22 @@ Answer trace(const shm::TablesReader& tables,
     Answer answer;
     Buffer buffer(make_frame(question));
     const shm::Snapshot snapshot = tables.snapshot();
+    // The packet comes as the first port's traffic does.
+    constexpr PortIndex kPort{0};
+    if (snapshot.port_count > to_number(kPort)) {
+        header_at<EthernetHeader>(buffer.packet.data).destination =
+            snapshot.header->ports[to_number(kPort)].mac;
+    }
     PacketFacts facts;
     if (!snapshot.is_empty()) {  // what the first stage learns of the packet is not in the verdict
         ScratchWorker nobody(0, FlowEntry{});
         Verdict verdict;
-        classify_burst(snapshot, nobody.flows(), {&buffer.packet, 1}, {&facts, 1}, {&verdict, 1});
+        classify_burst(snapshot,
+                       nobody.flows(),
+                       Ingress{OwnMac(snapshot, kPort)},
+                       {&buffer.packet, 1},
+                       {&facts, 1},
+                       {&verdict, 1});
     }
     if (facts.service != nullptr) {
         answer.hash = facts.hash;
@@ -138,7 +150,7 @@ Answer trace(const shm::TablesReader& tables,
     context.other_flows = flows;
     context.counters.worker = &worker.counters();
     context.now = now;
-    // The packet comes as the first port's traffic does.
+    context.receiving_port = kPort;
     if (const std::uint16_t vlan = vlan_of(snapshot, context.receiving_port); vlan != 0) {
         (void)put_tag(buffer.packet, vlan);
     }

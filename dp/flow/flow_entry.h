@@ -28,8 +28,8 @@ inline constexpr std::uint64_t kSecondsPerFlowTick = 8;
 // What a packet means to its flow. The client's packets alone are seen: the backend answers past
 // us.
 enum class FlowEvent : std::uint8_t {
+    kData,         // TCP with content, none of the others
     kOpen,         // TCP SYN without ACK
-    kData,         // TCP with content, none of the others; a SYN with ACK too
     kClose,        // TCP FIN or RST
     kDatagram,     // UDP
     kAcknowledge,  // TCP without content, none of the others
@@ -175,8 +175,8 @@ constexpr std::int32_t FlowEntry::ticks_left(FlowTick now) const noexcept {
 class SettledEntries {
   public:
     explicit constexpr SettledEntries(FlowTick now) noexcept
-        : low_parts_{low_part(FlowState::kEstablished, FlowEvent::kOpen, now),
-                     low_part(FlowState::kEstablished, FlowEvent::kData, now),
+        : low_parts_{low_part(FlowState::kEstablished, FlowEvent::kData, now),
+                     low_part(FlowState::kEstablished, FlowEvent::kOpen, now),
                      low_part(FlowState::kClosing, FlowEvent::kClose, now),
                      low_part(FlowState::kDatagram, FlowEvent::kDatagram, now),
                      low_part(FlowState::kEstablished, FlowEvent::kAcknowledge, now)} {}

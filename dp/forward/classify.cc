@@ -5,6 +5,7 @@
 #include "dp/forward/neighbor.h"
 #include "dp/forward/options.h"
 #include "dp/forward/transport.h"
+#include "dp/forward/vlan.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
 
@@ -101,13 +102,19 @@ struct IpFacts {
 // One packet at a time, with the tables of the burst.
 class Classifier {
   public:
-    Classifier(const shm::Snapshot& snapshot, const FlowTable& flows) noexcept
-        : snapshot_(snapshot), flows_(flows), seed_(snapshot.flow_hash_seed) {}
+    Classifier(const shm::Snapshot& snapshot,
+               const FlowTable& flows,
+               const Ingress& ingress) noexcept
+        : snapshot_(snapshot), flows_(flows), ingress_(ingress), seed_(snapshot.flow_hash_seed) {}
 
     void classify(const Packet& packet, PacketFacts& facts, Verdict& verdict) const noexcept {
-        facts.frame_bytes = packet.length;
-        if (packet.length < sizeof(EthernetHeader)) {
-            verdict.reason = DropReason::kTruncated;
+        facts.frame_bytes = static_cast<std::uint16_t>(packet.length);
+        if (packet.length < sizeof(EthernetHeader) + sizeof(Ipv4Header)) [[unlikely]] {
+            classify_short(packet, verdict);
+            return;
+        }
+        if (!ingress_.own_mac.is_destination_of(packet.data)) [[unlikely]] {
+            leave_alone(packet, verdict);
             return;
         }
         const Be16 type = header_at<EthernetHeader>(packet.data).type.get();
@@ -128,29 +135,47 @@ class Classifier {
     }
 
   private:
-    // Not for a VIP by its destination; but it may ask for the VIP's MAC address.
-    void leave_alone(const Packet& packet, Verdict& verdict) const noexcept {
-        if (asks_for_vip(snapshot_, packet)) [[unlikely]] {
+    // For a frame that is too short for an IP header.
+    [[gnu::noinline]] void classify_short(const Packet& packet, Verdict& verdict) const noexcept {
+        if (packet.length < sizeof(EthernetHeader)) {
+            verdict.reason = DropReason::kTruncated;
+            return;
+        }
+        const Be16 type = header_at<EthernetHeader>(packet.data).type.get();
+        const bool is_ip = type == kEtherTypeIpv4 || type == kEtherTypeIpv6;
+        if (is_ip && ingress_.own_mac.is_destination_of(packet.data)) {
+            verdict.reason = DropReason::kTruncated;
+        } else {
+            leave_alone(packet, verdict);
+        }
+    }
+    // Not for a VIP by its destination; but it may ask for the VIP's MAC address, and behind a
+    // priority tag it may be anything.
+    [[gnu::noinline]] void leave_alone(const Packet& packet, Verdict& verdict) const noexcept {
+        if (ingress_.takes_priority_tags && has_priority_tag(packet)) [[unlikely]] {
+            verdict.action = Action::kHold;
+        } else if (asks_for_vip(snapshot_, packet)) [[unlikely]] {
             verdict.reason = DropReason::kBadNeighborQuestion;
         } else {
             verdict.action = Action::kKernel;
         }
     }
-    // kNone without a service: the packet is not for a VIP.
+    // kNone without a service: the packet is not for a VIP. Requires a header without options.
     [[nodiscard]] DropReason classify_v4(const std::uint8_t* bytes,
                                          std::uint32_t available,
                                          PacketFacts& facts) const noexcept {
-        if (available < sizeof(Ipv4Header)) {
-            return DropReason::kTruncated;
-        }
         const auto& ip = header_at<Ipv4Header>(bytes);
         IpFacts ip_facts;
         ip_facts.destination = IpAddress::from_v4(ip.destination.get());
         TransportKey key{};
         DropReason reason = check_v4(ip, available, ip_facts);
         if (reason == DropReason::kNone) {
-            reason = check_transport(
-                ip_facts.protocol, ip_facts.transport, ip_facts.transport_bytes, key, facts.event);
+            reason = check_transport(ip_facts.protocol,
+                                     ip_facts.transport,
+                                     ip_facts.transport_bytes,
+                                     key,
+                                     facts.event,
+                                     facts.content_bytes);
         }
         if (reason != DropReason::kNone) {
             return if_for_vip(ip_facts.destination, reason);
@@ -174,8 +199,12 @@ class Classifier {
         TransportKey key{};
         DropReason reason = check_v6(ip, available, ip_facts);
         if (reason == DropReason::kNone) {
-            reason = check_transport(
-                ip_facts.protocol, ip_facts.transport, ip_facts.transport_bytes, key, facts.event);
+            reason = check_transport(ip_facts.protocol,
+                                     ip_facts.transport,
+                                     ip_facts.transport_bytes,
+                                     key,
+                                     facts.event,
+                                     facts.content_bytes);
         }
         if (reason != DropReason::kNone) {
             return if_for_vip(ip_facts.destination, reason);
@@ -214,6 +243,7 @@ class Classifier {
 
     const shm::Snapshot& snapshot_;
     const FlowTable& flows_;
+    Ingress ingress_;
     std::uint64_t seed_;
 };
 
@@ -221,10 +251,11 @@ class Classifier {
 
 void classify_burst(const shm::Snapshot& snapshot,
                     const FlowTable& flows,
+                    const Ingress& ingress,
                     std::span<const Packet> packets,
                     std::span<PacketFacts> facts,
                     std::span<Verdict> verdicts) noexcept {
-    const Classifier classifier(snapshot, flows);
+    const Classifier classifier(snapshot, flows, ingress);
     for (std::size_t i = 0; i < packets.size(); ++i) {
         facts[i] = {};
         verdicts[i] = {};

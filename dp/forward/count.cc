@@ -36,9 +36,9 @@ void count_forwarded(WorkerCounters& counters,
     counters.worker->packets.add(verdicts.size());
 }
 
-void count_burst(WorkerCounters& counters,
-                 std::span<const PacketFacts> facts,
-                 std::span<const Verdict> verdicts) noexcept {
+std::size_t count_burst(WorkerCounters& counters,
+                        std::span<const PacketFacts> facts,
+                        std::span<const Verdict> verdicts) noexcept {
     shm::WorkerBlock& worker = *counters.worker;
     std::size_t held = 0;  // counted when they leave, as whatever they are by then
     for (std::size_t i = 0; i < verdicts.size(); ++i) {
@@ -69,6 +69,7 @@ void count_burst(WorkerCounters& counters,
         }
     }
     worker.packets.add(verdicts.size() - held);
+    return held;
 }
 
 }  // namespace fairlead

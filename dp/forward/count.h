@@ -15,9 +15,10 @@ void count_forwarded(WorkerCounters& counters,
                      std::span<const PacketFacts> facts,
                      std::span<const Verdict> verdicts) noexcept;
 
-// Requires final verdicts, and facts of the same packets.
-void count_burst(WorkerCounters& counters,
-                 std::span<const PacketFacts> facts,
-                 std::span<const Verdict> verdicts) noexcept;
+// Requires final verdicts, and facts of the same packets. Returns how many are held, and so not
+// counted yet.
+std::size_t count_burst(WorkerCounters& counters,
+                        std::span<const PacketFacts> facts,
+                        std::span<const Verdict> verdicts) noexcept;
 
 }  // namespace fairlead

@@ -108,8 +108,12 @@ void forward_past_extensions(ForwardContext& context,
         return;
     }
     TransportKey key;
-    verdict.reason =
-        check_transport(chain.protocol, bytes + chain.end, ip_bytes - chain.end, key, facts.event);
+    verdict.reason = check_transport(chain.protocol,
+                                     bytes + chain.end,
+                                     ip_bytes - chain.end,
+                                     key,
+                                     facts.event,
+                                     facts.content_bytes);
     if (verdict.reason != DropReason::kNone) {
         if (chain.protocol == kProtocolIcmpv6) {
             handle_icmp(context, packet, facts, verdict);

@@ -1,5 +1,7 @@
 #include "dp/forward/fragment.h"
 
+#include <algorithm>
+
 #include "dp/forward/echo_pieces.h"
 #include "dp/forward/fragment_piece.h"
 #include "dp/forward/fragment_table.h"
@@ -28,16 +30,17 @@ constexpr std::uint32_t kMaxDatagramBytes = 65'535;
 // judged where the whole is here: an atomic fragment (RFC 6946).
 [[nodiscard]] DropReason read_first(const Piece& piece,
                                     TransportKey& key,
-                                    FlowEvent& event) noexcept {
+                                    FlowEvent& event,
+                                    std::uint16_t& content_bytes) noexcept {
     if (!piece.has_more) {
-        return check_transport(piece.protocol, piece.payload, piece.payload_bytes, key, event);
+        return check_transport(
+            piece.protocol, piece.payload, piece.payload_bytes, key, event, content_bytes);
     }
     if (piece.protocol == kProtocolTcp) {
-        const DropReason reason =
-            check_transport(kProtocolTcp, piece.payload, piece.payload_bytes, key, event);
-        if (event == FlowEvent::kAcknowledge) {
-            event = FlowEvent::kData;  // there is content in the next piece
-        }
+        const DropReason reason = check_transport(
+            kProtocolTcp, piece.payload, piece.payload_bytes, key, event, content_bytes);
+        content_bytes =
+            std::max<std::uint16_t>(content_bytes, 1);  // there is some in the next piece
         return reason == DropReason::kTruncated ? DropReason::kTinyFragment : reason;
     }
     if (piece.protocol != kProtocolUdp) {
@@ -174,7 +177,7 @@ void forward_first(ForwardContext& context,
         return;
     }
     const TransportKey& key = piece.ports;
-    verdict.reason = read_first(piece, piece.ports, facts.event);
+    verdict.reason = read_first(piece, piece.ports, facts.event, facts.content_bytes);
     if (verdict.reason != DropReason::kNone ||
         !find_service_late(context, piece.key.destination, key, facts, verdict) ||
         !limit_one(context, piece.key.source, facts, verdict)) {

@@ -1,6 +1,7 @@
 #include "dp/forward/neighbor.h"
 
 #include "dp/forward/advertisement.h"
+#include "dp/forward/ingress.h"
 #include "dp/forward/reply.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
@@ -165,8 +166,10 @@ void answer_neighbor(ForwardContext& context, Packet& packet, Verdict& verdict) 
         return;
     }
     const MacAddress own = context.snapshot.header->ports[port].mac;
+    const OwnMac own_mac(own);
     const auto& ethernet = header_at<EthernetHeader>(packet.data);
-    if ((ethernet.destination != own && !is_group(ethernet.destination)) ||
+    if (!own_mac.is_known() ||
+        (!own_mac.is_destination_of(packet.data) && !is_group(ethernet.destination)) ||
         is_group(ethernet.source)) {
         return;
     }

@@ -1,6 +1,7 @@
 #include "dp/forward/pipeline.h"
 
 #include <algorithm>
+#include <array>
 
 #include "dp/base/uninitialized.h"
 #include "dp/forward/classify.h"
@@ -16,35 +17,66 @@ namespace fairlead {
 
 namespace {
 
+[[gnu::noinline]] void forward_held_tags(ForwardContext& context,
+                                         std::span<Packet> packets,
+                                         std::span<Verdict> verdicts) noexcept;
+
 void forward_stage_burst(ForwardContext& context,
+                         const Ingress& ingress,
                          std::span<Packet> packets,
                          std::span<Verdict> verdicts) noexcept {
     Uninitialized<PacketFacts, kStageBurst> facts_of_burst;
     Uninitialized<Selection, kStageBurst> selections_of_burst;
     const std::span<PacketFacts> facts = facts_of_burst.first(packets.size());
     const std::span<Selection> selections = selections_of_burst.first(packets.size());
-    classify_burst(context.snapshot, *context.flows, packets, facts, verdicts);
+    classify_burst(context.snapshot, *context.flows, ingress, packets, facts, verdicts);
     if (context.snapshot.has_limits) [[unlikely]] {
         limit_burst(context, packets, facts, verdicts);
     }
     select_burst(context, packets, facts, selections, verdicts);
-    const std::size_t leaving =
-        rewrite_burst(context.snapshot, packets, facts, selections, verdicts);
+    const std::size_t leaving = rewrite_burst(context.snapshot, packets, facts, selections, verdicts);
     if (leaving == packets.size()) [[likely]] {
         count_forwarded(context.counters, facts, verdicts);
         return;
     }
     handle_exceptions(context, packets, facts, verdicts);
-    count_burst(context.counters, facts, verdicts);
+    const std::size_t held = count_burst(context.counters, facts, verdicts);
+    if (held != 0 && ingress.takes_priority_tags) [[unlikely]] {
+        forward_held_tags(context, packets, verdicts);
+    }
 }
 
 // The same for ports with VLANs.
 [[gnu::noinline]] void forward_vlan_burst(ForwardContext& context,
                                           std::span<Packet> packets,
                                           std::span<Verdict> verdicts) noexcept {
+    const Ingress ingress{OwnMac(context.snapshot, context.receiving_port), false};
     VlanBurst burst(context, packets, verdicts);
-    forward_stage_burst(context, burst.inner_packets(), burst.inner_verdicts());
+    forward_stage_burst(context, ingress, burst.inner_packets(), burst.inner_verdicts());
     burst.finish();
+}
+
+// Of a burst that has been through the stages, what they have held for its priority tag.
+void forward_held_tags(ForwardContext& context,
+                       std::span<Packet> packets,
+                       std::span<Verdict> verdicts) noexcept {
+    std::array<Packet, kStageBurst> tagged;
+    std::array<Verdict, kStageBurst> verdicts_of_tagged;
+    std::array<std::uint8_t, kStageBurst> places{};
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < packets.size(); ++i) {
+        if (verdicts[i].action == Action::kHold && has_priority_tag(packets[i])) {
+            tagged[count] = packets[i];
+            places[count] = static_cast<std::uint8_t>(i);
+            ++count;
+        }
+    }
+    forward_vlan_burst(
+        context, std::span(tagged).first(count), std::span(verdicts_of_tagged).first(count));
+    for (std::size_t i = 0; i < count; ++i) {
+        packets[places[i]] = tagged[i];
+        verdicts[places[i]] = verdicts_of_tagged[i];
+    }
 }
 
 }  // namespace
@@ -61,6 +93,7 @@ void forward_burst(ForwardContext& context,
         context.counters.worker->kernel_packets.add(verdicts.size());
         return;
     }
+    const Ingress ingress{OwnMac(context.snapshot, context.receiving_port), true};
     for (std::size_t first = 0; first < packets.size(); first += kStageBurst) {
         const std::size_t count = std::min(kStageBurst, packets.size() - first);
         if (context.snapshot.has_vlans) [[unlikely]] {
@@ -68,7 +101,8 @@ void forward_burst(ForwardContext& context,
                 context, packets.subspan(first, count), verdicts.subspan(first, count));
             continue;
         }
-        forward_stage_burst(context, packets.subspan(first, count), verdicts.subspan(first, count));
+        forward_stage_burst(
+            context, ingress, packets.subspan(first, count), verdicts.subspan(first, count));
     }
 }
 

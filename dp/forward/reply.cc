@@ -1,5 +1,6 @@
 #include "dp/forward/reply.h"
 
+#include "dp/forward/ingress.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
 
@@ -57,10 +58,8 @@ bool has_room(const Packet& packet,
 }
 
 bool is_addressed_to_port(const ForwardContext& context, const Packet& packet) noexcept {
-    const std::uint32_t port = to_number(context.receiving_port);
-    return port < context.snapshot.port_count &&
-           header_at<EthernetHeader>(packet.data).destination ==
-               context.snapshot.header->ports[port].mac;
+    const OwnMac own(context.snapshot, context.receiving_port);
+    return own.is_known() && own.is_destination_of(packet.data);
 }
 
 bool may_reply(ForwardContext& context,

@@ -24,6 +24,7 @@ void select_one(ForwardContext& context,
                 PacketFacts& facts,
                 Selection& selection,
                 Verdict& verdict) noexcept {
+    verdict.reason = DropReason::kNone;
     select_burst(context, {&packet, 1}, {&facts, 1}, {&selection, 1}, {&verdict, 1});
 }
 
@@ -32,6 +33,7 @@ void rewrite_one(const ForwardContext& context,
                  const PacketFacts& facts,
                  const Selection& selection,
                  Verdict& verdict) noexcept {
+    verdict.reason = DropReason::kNone;
     rewrite_burst(context.snapshot, {&packet, 1}, {&facts, 1}, {&selection, 1}, {&verdict, 1});
 }
 

@@ -99,7 +99,7 @@ class Selector {
             return false;
         }
         if (!settled_.has(place.entry, facts.event)) {
-            flows_.touch(place, facts.event, context_.now);
+            flows_.touch(place, event_of(facts), context_.now);
         }
         ++hits_;
         verdict.backend = place.entry.backend();
@@ -210,8 +210,8 @@ class Selector {
             const NewFlow flow{facts.hash,
                                entry.backend(),
                                entry.incarnation(),
-                               next_state(entry.state(), facts.event)};
-            remember(place, flow, facts.event);
+                               next_state(entry.state(), event_of(facts))};
+            remember(place, flow, event_of(facts));
             worker_.flow_adopted.add(1);
             verdict.backend = entry.backend();
             return true;
@@ -314,8 +314,8 @@ struct Burst {
     std::span<Verdict> verdicts;
 
     void decide(std::size_t i, DropReason reason) const noexcept {
-        verdicts[i].reason = reason;
         if (reason != DropReason::kNone) {
+            verdicts[i].reason = reason;
             facts[i].service = nullptr;
         }
     }

@@ -27,9 +27,9 @@ struct Selection {
     shm::BackendWord word;  // as it was when the backend was chosen
 };
 
-// Writes selections[i] and verdicts[i].backend for each packet that has a service, and leaves the
-// others' alone; where no backend is to be had, facts[i].service becomes nullptr and
-// verdicts[i].reason says why. All spans have one size, at most kStageBurst.
+// Writes selections[i] and verdicts[i].backend for each packet that has a service, whose verdict
+// has no reason yet, and leaves the others' alone; where no backend is to be had, facts[i].service
+// becomes nullptr and verdicts[i].reason says why. All spans have one size, at most kStageBurst.
 void select_burst(ForwardContext& context,
                   std::span<const Packet> packets,
                   std::span<PacketFacts> facts,

@@ -1,5 +1,5 @@
-// Whether the backend that an entry names still is that flow's: the one check for entries of the flow
-// table, of the fragment table, and for the sweep.
+// Whether the backend that an entry names still is that flow's: the one check for entries of the
+// flow table, of the fragment table, and for the sweep.
 //
 // An entry counts while its backend is published, keeps its flows, has the incarnation that it had
 // when the entry was made, and belongs to the service of the packet.

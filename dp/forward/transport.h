@@ -14,32 +14,31 @@
 namespace fairlead {
 
 // By a table: in a flood of SYNs among other packets every branch would be a coin toss.
-[[nodiscard]] inline FlowEvent event_of(std::uint8_t tcp_flags, bool has_content) noexcept {
+[[nodiscard]] inline FlowEvent event_of(std::uint8_t tcp_flags) noexcept {
     static constexpr std::uint8_t kKnownFlags = kTcpFin | kTcpSyn | kTcpRst | kTcpAck;
-    static constexpr unsigned kContent = kKnownFlags + 1U + 8U;
-    static_assert(kContent == 32);
     static constexpr auto kEvents = [] {
-        std::array<FlowEvent, 2 * std::size_t{kContent}> events{};
-        for (unsigned facts = 0; facts < events.size(); ++facts) {
-            const bool is_close = (facts & (kTcpFin | kTcpRst)) != 0;
-            const bool is_open = (facts & (kTcpSyn | kTcpAck)) == kTcpSyn;
-            const bool is_data = (facts & (kTcpSyn | kContent)) != 0;
-            events[facts] = is_close  ? FlowEvent::kClose
+        std::array<FlowEvent, 32> events{};
+        for (unsigned flags = 0; flags < events.size(); ++flags) {
+            const bool is_close = (flags & (kTcpFin | kTcpRst)) != 0;
+            const bool is_open = (flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
+            events[flags] = is_close  ? FlowEvent::kClose
                             : is_open ? FlowEvent::kOpen
-                            : is_data ? FlowEvent::kData
-                                      : FlowEvent::kAcknowledge;
+                                      : FlowEvent::kData;
         }
         return events;
     }();
-    return kEvents[(tcp_flags & kKnownFlags) | (has_content ? kContent : 0U)];
+    static_assert(kKnownFlags < kEvents.size());
+    return kEvents[tcp_flags & kKnownFlags];
 }
 
-// Requires `bytes` readable bytes at `transport`. Sets `key` and `event` where it returns kNone.
+// Requires `bytes` readable bytes at `transport`. Sets `key`, `event` and, of TCP,
+// `content_bytes` where it returns kNone.
 [[nodiscard]] inline DropReason check_transport(std::uint8_t protocol,
                                                 const std::uint8_t* transport,
                                                 std::uint32_t bytes,
                                                 TransportKey& key,
-                                                FlowEvent& event) noexcept {
+                                                FlowEvent& event,
+                                                std::uint16_t& content_bytes) noexcept {
     if (protocol == kProtocolTcp) {
         if (bytes < sizeof(TcpHeader)) {
             return DropReason::kTruncated;
@@ -52,7 +51,8 @@ namespace fairlead {
             return DropReason::kTruncated;
         }
         key = {tcp.source_port.get(), tcp.destination_port.get(), kProtocolTcp};
-        event = event_of(tcp.flags, bytes != tcp.header_bytes());
+        event = event_of(tcp.flags);
+        content_bytes = static_cast<std::uint16_t>(bytes - tcp.header_bytes());
         return DropReason::kNone;
     }
     if (protocol == kProtocolUdp) {

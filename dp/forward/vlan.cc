@@ -32,6 +32,10 @@ void write_tag(std::uint8_t* frame, std::uint16_t control) noexcept {
 
 }  // namespace
 
+bool has_priority_tag(const Packet& packet) noexcept {
+    return has_tag_of(packet, 0);
+}
+
 bool put_tag(Packet& packet, std::uint16_t control) noexcept {
     if (packet.headroom < kTagBytes) {
         return false;
@@ -55,20 +59,19 @@ VlanBurst::VlanBurst(ForwardContext& context,
     for (std::size_t i = 0; i < packets.size(); ++i) {
         Packet packet = packets[i];
         Came came{.place = static_cast<std::uint8_t>(i)};
-        if (vlan != 0 && packet.length >= sizeof(EthernetHeader)) {
-            if (!has_tag_of(packet, vlan)) {
-                verdicts[i] = {};
-                verdicts[i].action = Action::kKernel;
-                worker.packets.add(1);
-                worker.kernel_packets.add(1);
-                continue;
-            }
+        if (has_tag_of(packet, vlan)) {
             came.was_tagged = true;
             came.control = header_at<VlanTag>(packet.data + kMacBytes).control.get().host();
             std::memmove(packet.data + kTagBytes, packet.data, kMacBytes);
             // The tag's bytes are no headroom: what leaves may need them for its own tag.
             packet.data += kTagBytes;
             packet.length -= kTagBytes;
+        } else if (vlan != 0 && packet.length >= sizeof(EthernetHeader)) {
+            verdicts[i] = {};
+            verdicts[i].action = Action::kKernel;
+            worker.packets.add(1);
+            worker.kernel_packets.add(1);
+            continue;
         }
         inner_[count_] = packet;
         came_[count_] = came;

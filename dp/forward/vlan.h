@@ -1,16 +1,21 @@
-// One VLAN tag (IEEE 802.1Q), where the port is configured for it.
+// One VLAN tag (IEEE 802.1Q), where the port is configured for it, or a priority tag, which names
+// no VLAN (VLAN 0) and is as good as none (802.1Q, 6.9).
 //
 // Theory of operation: the stages know nothing of tags. Where any port has a VLAN, a burst goes
 // through a VlanBurst, which takes the tag off before the stages and puts one on behind them:
 //
 //     the port that received has     the frame                   then
-//     no VLAN                        any                         to the stages as it is; a tagged
+//     no VLAN                        tagged 0                    to the stages without its tag
+//                                    any other                   to the stages as it is; a tagged
 //                                                                one is the kernel's there
 //     VLAN 7                         tagged 7                    to the stages without its tag
-//                                    untagged, priority-tagged   the kernel's, untouched
-//                                    (VLAN 0), another VLAN,
-//                                    another tag (802.1ad)
+//                                    untagged, tagged 0,         the kernel's, untouched
+//                                    another VLAN, another tag
+//                                    (802.1ad)
 //                                    too short for Ethernet      to the stages, which drop it
+//
+// Where no port has a VLAN, the stages go first, hold what has a priority tag, and that alone goes
+// through a VlanBurst then (pipeline.cc): no other frame pays for it.
 //
 // What leaves gets the tag of the port by which it leaves, if that has a VLAN, with the priority
 // and drop eligibility that the frame came with (0 if it came untagged): forwarded packets, pieces
@@ -38,6 +43,9 @@ namespace fairlead {
                ? read_once(snapshot.header->ports[to_number(port)].vlan) & kVlanBits
                : std::uint16_t{0};
 }
+
+// Whether behind the MAC addresses there is a tag that names no VLAN.
+[[nodiscard]] bool has_priority_tag(const Packet& packet) noexcept;
 
 // Puts a tag between MAC addresses and type. `control`: priority, drop eligibility and VLAN as the
 // tag has them. false: there is no headroom for it, and nothing is changed. Requires a whole

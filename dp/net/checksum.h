@@ -62,7 +62,9 @@ namespace fairlead {
         std::memcpy(&word, bytes + offset, sizeof word);
         sum += word;
     }
-    return fold_checksum(sum) == 0xFFFFU;
+    // Folding keeps a sum's remainder by 0xFFFF, and makes 0 of 0 alone: so this is
+    // fold_checksum(sum) == 0xFFFF by one multiplication.
+    return (sum - 1) % 0xFFFFU == 0xFFFEU;
 }
 
 // The checksum after one 16-bit word that it covers changed from `before` to `after`: equation 3 of

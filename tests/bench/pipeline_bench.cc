@@ -158,8 +158,12 @@ void rte_hash_pipeline(benchmark::State& state) {
     std::array<std::uint64_t, kBurst> values{};
     const auto read_keys = [&] {
         facts.fill({});
-        classify_burst(
-            worker.context.snapshot, *worker.context.flows, worker.packets, facts, worker.verdicts);
+        classify_burst(worker.context.snapshot,
+                       *worker.context.flows,
+                       Ingress{OwnMac(worker.context.snapshot, worker.context.receiving_port)},
+                       worker.packets,
+                       facts,
+                       worker.verdicts);
         for (std::size_t i = 0; i < kBurst; ++i) {
             const std::uint8_t* const ip = worker.packets[i].data + kIp;
             std::array<std::uint8_t, sizeof(FiveTuple)> key{};
@@ -198,8 +202,7 @@ void rte_hash_pipeline(benchmark::State& state) {
                                  shm::BackendWord(record->word.load(std::memory_order_acquire))};
                 worker.verdicts[i].backend = index;
             }
-            rewrite_burst(
-                worker.context.snapshot, worker.packets, facts, selections, worker.verdicts);
+            rewrite_burst(worker.context.snapshot, worker.packets, facts, selections, worker.verdicts);
             count_burst(worker.context.counters, facts, worker.verdicts);
             worker.next_burst();
         });

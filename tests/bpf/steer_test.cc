@@ -174,6 +174,28 @@ std::vector<Case> cases() {
          cut(ethernet(kOurMac, kIpv6, ipv6_to("2001:db8::10")), 54),
          STEER_NO_SOCKET},
         {"some other protocol", ethernet(kOurMac, 0x88CC, Bytes(46)), STEER_KERNEL},
+        {"IPv4 to a VIP with a priority",
+         ethernet(kOurMac, 0x8100, tagged(kIpv4, ipv4_to("203.0.113.10"), 0xA000)),
+         STEER_NO_SOCKET},
+        {"IPv6 to a VIP, drop eligible, VLAN 0",
+         ethernet(kOurMac, 0x8100, tagged(kIpv6, ipv6_to("2001:db8::10"), 0x1000)),
+         STEER_NO_SOCKET},
+        {"ARP for a VIP with a priority",
+         ethernet(kBroadcast, 0x8100, tagged(0x0806, arp_for("203.0.113.10"), 0xE000)),
+         STEER_NO_SOCKET},
+        {"IPv4 to our own address with a priority",
+         ethernet(kOurMac, 0x8100, tagged(kIpv4, ipv4_to("10.0.0.2"), 0xA000)),
+         STEER_KERNEL},
+        {"to a VIP with a priority, frame to another host",
+         ethernet(kOtherMac, 0x8100, tagged(kIpv4, ipv4_to("203.0.113.10"), 0xA000)),
+         STEER_KERNEL},
+        {"two priority tags",
+         ethernet(
+             kOurMac, 0x8100, tagged(0x8100, tagged(kIpv4, ipv4_to("203.0.113.10"), 0), 0xA000)),
+         STEER_KERNEL},
+        {"half a priority tag",
+         cut(ethernet(kOurMac, 0x8100, tagged(kIpv4, ipv4_to("203.0.113.10"), 0)), 17),
+         STEER_KERNEL},
     };
 }
 

@@ -24,7 +24,7 @@ OUR_MAC = bytes.fromhex(scene.EDGE.mac.replace(":", ""))
 
 
 def steered(frames, vlan):
-    """The outcome of each frame on a port with this VLAN; None: without one."""
+    """The outcome of each frame on a port with this VLAN; None or 0: without one."""
     if os.geteuid() != 0:
         pytest.skip("loading a BPF program needs root")
     assert RUNNER.exists(), f"no {RUNNER}: build first, with tools/test --only build"
@@ -52,11 +52,11 @@ def has_destination(frame, vlan):
     return len(frame) >= start + {b"\x08\x00": 20, b"\x86\xdd": 40}.get(frame[start - 2:start], 0)
 
 
-@pytest.mark.parametrize("vlan", [None, vlan_rows.VLAN], ids=["untagged", "tagged"])
+@pytest.mark.parametrize("vlan", [None, 0, vlan_rows.VLAN], ids=["untagged", "priority-tagged", "tagged"])
 def test_the_engine_gets_what_it_does_not_leave_to_the_kernel(vlan):
     rows = ROWS + pieces()
     if vlan is not None:
-        rows = vlan_rows.tagged(rows) + vlan_rows.rows()
+        rows = vlan_rows.tagged(rows, vlan) + (vlan_rows.rows() if vlan else vlan_rows.priority_rows())
     rows = [row for row in rows if len(row.frame) >= ETHERNET]
     wrong = []
     for row, outcome in zip(rows, steered([row.frame for row in rows], vlan)):

@@ -46,10 +46,8 @@ def add_too_big(rows):
         padded = bytes(frame) + b"\xee" * 8
         output = too_big_reply(service, padded)
         answered(rows, f"{service.name}: over the MTU, with padding", "too_big", padded, output)
-        elsewhere = {"another host": OTHER_MAC, "everybody": "ff:ff:ff:ff:ff:ff", "a group": "01:00:5e:00:00:01"}
-        for name, mac in elsewhere.items():
-            flooded = _without(frame, dst=mac)
-            rows.dropped(f"{service.name}: over the MTU, addressed to {name}", "too_big", flooded)
+        for name, mac in scene.ELSEWHERE.items():
+            rows.left_alone(f"{service.name}: over the MTU, addressed to {name}", _without(frame, dst=mac))
         if scene.is_v6(service):
             behind = scene.transport_to(service) / Raw(b"m" * (fits - 7))
             longer = scene.ether() / scene.ip_to(service) / IPv6ExtHdrHopByHop() / behind
@@ -81,7 +79,7 @@ def add_ttl(rows):
         output = replies.icmp_error(bytes(big), 3 if v6 else 11, 0, source=own)
         answered(rows, f"{service.name}: {field} 1 and too big", "time_exceeded", big, output)
         flooded = _without(scene.frame_to(service, ip={field: 1}), dst=OTHER_MAC)
-        rows.dropped(f"{service.name}: {field} 1, addressed to another host", "ttl_expired", flooded)
+        rows.left_alone(f"{service.name}: {field} 1, addressed to another host", flooded)
 
 
 # ---- ping -----------------------------------------------------------------------------------------
@@ -120,7 +118,7 @@ def add_echo(rows):
             bad[offset] ^= 0x10
             rows.dropped(f"ping {vip}, a bit of byte {offset} flipped", "bad_icmp_checksum", bytes(bad))
         flooded = _without(ping(vip), dst=OTHER_MAC)
-        rows.dropped(f"ping {vip}, addressed to another host", "echo_refused", flooded)
+        rows.left_alone(f"ping {vip}, addressed to another host", flooded)
         martian = ping(vip, ip={"src": "ff02::5" if v6 else "224.0.0.5"})
         rows.dropped(f"ping {vip} from a group", "martian_source", martian)
     add_echo_corners(rows)
@@ -218,7 +216,7 @@ def add_reject(rows):
             frame = scene.ether() / scene.ip_to(service) / segment / b"wrong"
             rows.dropped(f"{service.name}: wrong {name} checksum, unanswered", "no_service", frame)
         flooded = _without(scene.ether() / scene.ip_to(service) / TCP(dport=81), dst=OTHER_MAC)
-        rows.dropped(f"{service.name}: closed port, addressed to another host", "no_service", flooded)
+        rows.left_alone(f"{service.name}: closed port, addressed to another host", flooded)
         none = bytes(scene.ether() / scene.ip_to(service) / UDP(sport=40000, dport=81, chksum=0) / b"none")
         if v6:
             rows.dropped(f"{service.name}: no UDP checksum", "no_service", none)

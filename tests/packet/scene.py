@@ -54,6 +54,17 @@ class Port:
 
 EDGE = Port("02:00:00:00:00:01", 1500, "10.0.0.2", "fd00::2")
 ROUTER_MAC = "02:00:00:00:00:fe"
+# MAC addresses that are not the port's.
+ELSEWHERE = {
+    "another host": "02:00:00:00:00:55",
+    "almost the port": "02:00:00:00:00:03",
+    "another host of the same last bytes": "00:00:00:00:00:01",
+    "nobody": "00:00:00:00:00:00",
+    "everybody": "ff:ff:ff:ff:ff:ff",
+    "an IPv4 group": "01:00:5e:00:00:01",
+    "an IPv6 group": "33:33:ff:00:00:10",
+    "the port's address as a group's": "03:00:00:00:00:01",
+}
 CLIENT, CLIENT6 = "198.51.100.7", "2001:db8:c::7"
 
 

@@ -22,6 +22,7 @@ from scene import (
     CLIENT,
     CLIENT6,
     EDGE,
+    ELSEWHERE,
     ROUTER_MAC,
     SEED,
     SINGLE,
@@ -309,6 +310,27 @@ def add_left_alone(table):
     table.left_alone("IPv6 fragment, not for a VIP", ether() / fragment)
 
 
+def add_addressed_elsewhere(table):
+    """Whatever is in a frame that is not addressed to the port, sound or broken."""
+    for service in SINGLE:
+        for name, mac in ELSEWHERE.items():
+            frame = ether(dst=mac) / packet_to(service, b"not for this balancer")
+            table.left_alone(f"{service.name}: addressed to {name}", frame)
+    service, service6 = BY_NAME["portal"], BY_NAME["portal6"]
+    other = {"dst": ELSEWHERE["another host"]}
+    for packet, text in ((packet_to(service), ""), (packet_to(service6), "IPv6, ")):
+        frame = bytes(ether(**other) / packet)
+        table.left_alone(f"{text}addressed to another host, a byte is missing", frame[:-1])
+        table.left_alone(f"{text}addressed to another host, cut in the IP header", frame[:30])
+        table.dropped(f"{text}addressed to another host, cut in the Ethernet header", "truncated", frame[:13])
+    table.left_alone("addressed to another host, wrong checksum", patched(ether(**other) / packet_to(service), _25=1))
+    table.left_alone("addressed to another host, no such port",
+                     ether(**other) / packet_to(service, transport={"dport": service.port + 1}))
+    table.left_alone("addressed to another host, fragment", ether(**other) / packet_to(service, ip={"flags": "MF"}))
+    for sender in ("02:00:00:00:00:01", "ff:ff:ff:ff:ff:ff"):
+        table.forwarded(f"addressed to the port, from {sender}", service, ether(src=sender) / packet_to(service))
+
+
 def rows():
     import extensions  # its rows are made with this module's functions
 
@@ -325,6 +347,7 @@ def rows():
         extensions.add_ip_options,
         add_no_service,
         add_left_alone,
+        add_addressed_elsewhere,
     ):
         add(table)
     return table.rows

@@ -19,6 +19,8 @@ WAYS = {
     "translated": (VLAN, OTHER),
     "untagged-to-tagged": (None, VLAN),
     "tagged-to-untagged": (VLAN, None),
+    "priority-to-untagged": (0, None),
+    "priority-to-tagged": (0, VLAN),
 }
 
 
@@ -36,7 +38,7 @@ def rows_of(way):
     """Replies leave by the port on which the packet came, whatever the other one's VLAN is."""
     vlan_in, vlan_out = WAYS[way]
     forwarded = vlan_rows.tagged(ROWS, vlan_in, vlan_out)
-    answered = vlan_rows.tagged(ROWS, vlan_in, vlan_in)
+    answered = vlan_rows.tagged(ROWS, vlan_in, vlan_in or None)
     return [b if a.verdict.startswith("reply:") else a for a, b in zip(forwarded, answered)]
 
 
@@ -59,6 +61,15 @@ def test_the_whole_table(way):
 def test_other_tags_and_none(row):
     config = tables(port={"vlan": VLAN})
     [answer], counters = run(config, [row.frame])
+    assert verdict_of(answer) == row.verdict
+    assert answer["frame"] == row.frame.hex()
+    assert counters["packets"] == 1 and counters["kernel"] == (row.verdict == "kernel")
+
+
+@pytest.mark.parametrize("row", vlan_rows.priority_rows(), ids=lambda row: row.description)
+@pytest.mark.parametrize("other_vlan", [0, OTHER], ids=["no-vlan-anywhere", "another-port-has-one"])
+def test_priority_tags_on_a_port_without_a_vlan(row, other_vlan):
+    [answer], counters = run(two_ports(0, other_vlan), [row.frame])
     assert verdict_of(answer) == row.verdict
     assert answer["frame"] == row.frame.hex()
     assert counters["packets"] == 1 and counters["kernel"] == (row.verdict == "kernel")

@@ -1,7 +1,8 @@
 """Rows of the packet table for ports with a VLAN.
 
-    tagged(rows)    the rows of other files, as they are on a port with VLAN 7
-    rows()          tags that are not the port's, and frames without one
+    tagged(rows)        the rows of other files, as they are on a port with VLAN 7
+    rows()              tags that are not the port's, and frames without one
+    priority_rows()     a port without a VLAN: tags that name none, beside and within others
 """
 
 import dataclasses
@@ -21,7 +22,9 @@ def priority_of(number):
 
 
 def tagged(rows, vlan=VLAN, out=VLAN):
-    """Each row with VLAN `vlan` where it comes and VLAN `out` where it leaves; None: no tag there."""
+    """Each row with VLAN `vlan` where it comes and VLAN `out` where it leaves.
+
+    None: no tag there, 0: one that names no VLAN."""
     result = []
     for number, row in enumerate(rows):
         if len(row.frame) < ETHERNET:
@@ -61,4 +64,22 @@ def rows():
         result.dropped(f"{size} bytes of a tagged frame", "truncated", whole[:size])
     result.left_alone("a tag and another Ethernet type, nothing more",
                       with_tag(bytes(scene.ether(src=ROUTER_MAC, type=0x9000)), VLAN))
+    return result.rows
+
+
+def priority_rows():
+    """For a port without a VLAN. What a tag of VLAN 0 is taken off from is in test_vlan.py: the whole table."""
+    result = table.Table()
+    frame = bytes(scene.frame_to(BY_NAME["portal"], b"left to the kernel"))
+    result.left_alone("a second priority tag behind the first", with_tag(with_tag(frame, 0), 0, priority=5))
+    result.left_alone("a VLAN's tag behind a priority tag", with_tag(with_tag(frame, VLAN), 0))
+    result.left_alone("a priority tag behind a VLAN's", with_tag(with_tag(frame, 0), VLAN))
+    result.left_alone("a service tag of VLAN 0", with_tag(frame, 0, kind=SERVICE_TAG))
+    result.left_alone("VLAN 4095", with_tag(frame, 4095))
+    result.left_alone("VLAN 1", with_tag(frame, 1, priority=7, drop_eligible=True))
+    whole = with_tag(frame, 0, priority=1)
+    for size in (14, 15, 16, 17):
+        result.left_alone(f"a priority tag cut off after {size} bytes of the frame", whole[:size])
+    for size in (18, 37):
+        result.dropped(f"{size} bytes of a priority-tagged frame", "truncated", whole[:size])
     return result.rows

@@ -265,23 +265,27 @@ TEST(Classify, TellsTheFlowAndItsEvent) {
         const Packet packet{bytes.data(), static_cast<std::uint32_t>(bytes.size()), 0};
         PacketFacts facts;
         Verdict verdict;
-        classify_burst(
-            rig.context.snapshot, *rig.context.flows, {&packet, 1}, {&facts, 1}, {&verdict, 1});
+        classify_burst(rig.context.snapshot,
+                       *rig.context.flows,
+                       Ingress{OwnMac(rig.context.snapshot, PortIndex{0})},
+                       {&packet, 1},
+                       {&facts, 1},
+                       {&verdict, 1});
         return facts;
     };
     const auto event_of = [&facts_of](std::uint8_t flags) {
-        return facts_of(make_frame({.flags = flags})).event;
+        return fairlead::event_of(facts_of(make_frame({.flags = flags})));
     };
     EXPECT_EQ(event_of(kTcpSyn), FlowEvent::kOpen);
     EXPECT_EQ(event_of(kTcpSyn | 0xC0), FlowEvent::kOpen) << "ECN";
-    EXPECT_EQ(event_of(kTcpSyn | kTcpAck), FlowEvent::kData);
+    EXPECT_EQ(event_of(kTcpSyn | kTcpAck), FlowEvent::kAcknowledge);
     EXPECT_EQ(event_of(kTcpAck), FlowEvent::kAcknowledge);
     EXPECT_EQ(event_of(0), FlowEvent::kAcknowledge);
     EXPECT_EQ(event_of(kTcpAck | kTcpFin), FlowEvent::kClose);
     EXPECT_EQ(event_of(kTcpRst), FlowEvent::kClose);
     EXPECT_EQ(event_of(kTcpSyn | kTcpFin), FlowEvent::kClose);
     const auto event_of_content = [&facts_of](std::uint8_t flags) {
-        return facts_of(make_frame({.flags = flags, .payload_bytes = 1})).event;
+        return fairlead::event_of(facts_of(make_frame({.flags = flags, .payload_bytes = 1})));
     };
     EXPECT_EQ(event_of_content(kTcpAck), FlowEvent::kData);
     EXPECT_EQ(event_of_content(kTcpAck | 0x28), FlowEvent::kData) << "push and urgent";
@@ -289,7 +293,8 @@ TEST(Classify, TellsTheFlowAndItsEvent) {
     EXPECT_EQ(event_of_content(kTcpAck | kTcpFin), FlowEvent::kClose);
     Bytes padded = make_frame({.flags = kTcpAck});
     padded.resize(60);
-    EXPECT_EQ(facts_of(padded).event, FlowEvent::kAcknowledge) << "Ethernet padding is no content";
+    EXPECT_EQ(fairlead::event_of(facts_of(padded)), FlowEvent::kAcknowledge)
+        << "Ethernet padding is no content";
 
     const PacketFacts facts = facts_of(make_frame({.payload_bytes = 3}));
     ASSERT_NE(facts.service, nullptr);
@@ -308,6 +313,32 @@ TEST(Classify, TellsTheFlowAndItsEvent) {
                            testing::address("2001:db8:1::7").bytes(),
                            testing::address("2001:db8::11").bytes(),
                            {Be16::from_host(40'000), Be16::from_host(514), 17}));
+}
+
+TEST(Classify, WhereThePortsAddressIsNotKnownWhatIsToNoGroupIsAddressedToIt) {
+    LendingRig rig;
+    rig.tables.port(0).mac = {};
+    rig.start();
+    Bytes frame = make_frame({});
+    EXPECT_EQ(rig.forward(frame).verdict.action, Action::kTransmit);
+    frame[5] = 0x77;
+    EXPECT_EQ(rig.forward(frame).verdict.action, Action::kTransmit);
+    frame[0] = 0x33;
+    EXPECT_EQ(rig.forward(frame).verdict.action, Action::kKernel);
+    std::fill_n(frame.begin(), 6, 0xFF);
+    EXPECT_EQ(rig.forward(frame).verdict.action, Action::kKernel);
+}
+
+TEST(Classify, TheReceivingPortsAddressIsTheOneThatCounts) {
+    LendingRig rig;
+    rig.tables.snapshot().port_count = 2;
+    rig.tables.port(1).mac = testing::mac("02:00:00:00:00:02");
+    rig.start();
+    Bytes frame = make_frame({});
+    frame[5] = 2;
+    EXPECT_EQ(rig.forward(frame).verdict.action, Action::kKernel);
+    rig.context.receiving_port = PortIndex{1};
+    EXPECT_EQ(rig.forward(frame).verdict.action, Action::kTransmit);
 }
 
 }  // namespace

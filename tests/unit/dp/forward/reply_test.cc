@@ -79,7 +79,8 @@ TEST(Reply, LeavesByTheReceivingPortAndCountsForNoBackend) {
     rig.tables.port(1).mac = testing::mac("02:00:00:00:00:02");
     rig.start();
     rig.context.receiving_port = PortIndex{1};
-    EXPECT_EQ(rig.forward(expiring()).verdict.action, Action::kDrop) << "sent to port 0's address";
+    EXPECT_EQ(rig.forward(expiring()).verdict.action, Action::kKernel)
+        << "sent to port 0's address";
     Bytes frame = expiring();
     frame[5] = 2;
     const auto verdict = rig.forward(frame).verdict;
@@ -90,7 +91,8 @@ TEST(Reply, LeavesByTheReceivingPortAndCountsForNoBackend) {
         EXPECT_EQ(rig.backend(BackendIndex{i}).forwarded_packets.get(), 0U);
     }
     rig.context.receiving_port = PortIndex{2};
-    EXPECT_EQ(rig.forward(frame).verdict.reason, DropReason::kTtlExpired) << "no such port";
+    EXPECT_EQ(rig.forward(frame).verdict.reason, DropReason::kTtlExpired)
+        << "no such port, whose address nobody knows";
 }
 
 TEST(Reply, NeedsRoomForItsHeaders) {

@@ -128,5 +128,45 @@ TEST_F(Vlan, NothingIsTakenOffWhereNoPortHasOne) {
     EXPECT_EQ(left.bytes, frame);
 }
 
+TEST_F(Vlan, PriorityTagsAreTakenOffAmongOtherFramesOfABurst) {
+    give_vlan(0);
+    LendingRig untagged;
+    constexpr std::size_t kBurst = 64;
+    std::vector<Bytes> came;
+    std::vector<Bytes> blocks;
+    std::vector<Packet> packets;
+    std::vector<Verdict> verdicts(kBurst);
+    const auto frame_of = [](std::size_t i) {
+        return testing::make_frame({.source_port = static_cast<std::uint16_t>(40'000 + i)});
+    };
+    for (std::size_t i = 0; i < kBurst; ++i) {
+        const auto control = static_cast<std::uint16_t>(i % 8 << 13U | (i % 3 == 1 ? 0U : 9U));
+        came.push_back(i % 3 == 0 ? frame_of(i) : tagged(frame_of(i), control));
+    }
+    for (const Bytes& frame : came) {
+        blocks.push_back(frame);
+        packets.push_back({blocks.back().data(), static_cast<std::uint32_t>(frame.size()), 0});
+    }
+    forward_burst(rig_.context, packets, verdicts);
+    std::size_t forwarded = 0;
+    for (std::size_t i = 0; i < kBurst; ++i) {
+        SCOPED_TRACE(i);
+        const Bytes left(packets[i].data, packets[i].data + packets[i].length);
+        if (i % 3 == 2) {
+            EXPECT_EQ(verdicts[i].action, Action::kKernel);
+            EXPECT_EQ(left, came[i]);
+            continue;
+        }
+        const Forwarded alone = untagged.forward(frame_of(i));
+        EXPECT_EQ(verdicts[i].action, Action::kTransmit);
+        EXPECT_EQ(verdicts[i].backend, alone.verdict.backend);
+        EXPECT_EQ(left, alone.bytes);
+        ++forwarded;
+    }
+    EXPECT_EQ(rig_.worker().packets.get(), kBurst);
+    EXPECT_EQ(rig_.worker().kernel_packets.get(), kBurst - forwarded);
+    EXPECT_EQ(rig_.service(testing::kPortal).received_packets.get(), forwarded);
+}
+
 }  // namespace
 }  // namespace fairlead
