@@ -60,6 +60,7 @@ Worker::Worker(WorkerSetup setup)
     context_.now = FlowTick{setup_.first_tick};
     context_.fragments = setup_.fragments;
     context_.limits = setup_.limits;
+    context_.has_padding_room = true;  // every pool's buffers hold 2 KiB and more
     setup_.counters.worker->cpu.set(setup_.cpu);
     setup_.counters.worker->flow_capacity.set(flows_.capacity());
 }

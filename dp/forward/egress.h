@@ -31,8 +31,8 @@ inline void write_macs(std::uint8_t* frame,
     return std::min({read_once(port.mtu_bytes), path, kMaxIpBytes});
 }
 
-[[nodiscard]] inline bool fits(std::uint32_t ip_bytes, const shm::PortRecord& port) noexcept {
-    return ip_bytes <= std::min(read_once(port.mtu_bytes), kMaxIpBytes);
+[[nodiscard]] inline bool fits(std::uint16_t ip_bytes, const shm::PortRecord& port) noexcept {
+    return ip_bytes <= read_once(port.mtu_bytes);
 }
 
 }  // namespace fairlead

@@ -96,7 +96,7 @@ void forward_error(ForwardContext& context,
     if (verdict.reason != DropReason::kNone) {
         return;
     }
-    rewrite_burst(context.snapshot, {&packet, 1}, {&facts, 1}, {&selection, 1}, {&verdict, 1});
+    rewrite_burst(context, {&packet, 1}, {&facts, 1}, {&selection, 1}, {&verdict, 1});
 }
 
 }  // namespace

@@ -34,7 +34,7 @@ void forward_stage_burst(ForwardContext& context,
         limit_burst(context, packets, facts, verdicts);
     }
     select_burst(context, packets, facts, selections, verdicts);
-    const std::size_t leaving = rewrite_burst(context.snapshot, packets, facts, selections, verdicts);
+    const std::size_t leaving = rewrite_burst(context, packets, facts, selections, verdicts);
     if (leaving == packets.size()) [[likely]] {
         count_forwarded(context.counters, facts, verdicts);
         return;

@@ -26,6 +26,11 @@ namespace fairlead {
 class FragmentTable;
 
 inline constexpr std::size_t kMaxBurst = 64;
+// No Ethernet frame is shorter (IEEE 802.3, 4.2.3.3), without its FCS. What was shorter on a
+// virtual link is padded before it leaves for a backend on the segment, where its buffer has the
+// room, and that of a tag which is taken off before.
+inline constexpr std::uint32_t kMinFrameBytes = 60;
+inline constexpr std::uint32_t kPaddingRoomBytes = kMinFrameBytes + 4;
 // Outer headers are written in front of a packet, and a VLAN tag: 56 bytes at most, rounded up.
 inline constexpr std::uint32_t kNeededHeadroomBytes = 64;
 
@@ -65,6 +70,9 @@ struct ForwardContext {
     std::uint64_t now_ms = 0;            // finer, of a clock that all workers share
     FragmentTable* fragments = nullptr;  // of all workers; nullptr: fragments are dropped
     PortIndex receiving_port{};          // on which the burst came
+    // Whether every buffer, spare ones too, has at least kPaddingRoomBytes writable bytes from its
+    // frame's start on.
+    bool has_padding_room = false;
     ReplyLimit reply_limit;
     SearchLimit search_limit;
     RateLimits limits;

@@ -34,7 +34,7 @@ void rewrite_one(const ForwardContext& context,
                  const Selection& selection,
                  Verdict& verdict) noexcept {
     verdict.reason = DropReason::kNone;
-    rewrite_burst(context.snapshot, {&packet, 1}, {&facts, 1}, {&selection, 1}, {&verdict, 1});
+    rewrite_burst(context, {&packet, 1}, {&facts, 1}, {&selection, 1}, {&verdict, 1});
 }
 
 void resume(ForwardContext& context,

@@ -1,5 +1,8 @@
 #include "dp/forward/rewrite.h"
 
+#include <algorithm>
+#include <cstring>
+
 #include "dp/base/read_once.h"
 #include "dp/forward/egress.h"
 #include "dp/forward/tunnel.h"
@@ -10,7 +13,17 @@ namespace fairlead {
 
 namespace {
 
-[[nodiscard]] DropReason send_l2(Packet& packet,
+// For a frame that came shorter than one may be, on a virtual link: it gets padding of zeros, which
+// tell nothing of what was in the buffer before, or stays as long as it came.
+[[gnu::noinline]] void pad(const ForwardContext& context, Packet& packet) noexcept {
+    if (context.has_padding_room) {
+        std::memset(packet.data + packet.length, 0, kMinFrameBytes - packet.length);
+        packet.length = kMinFrameBytes;
+    }
+}
+
+[[nodiscard]] DropReason send_l2(const ForwardContext& context,
+                                 Packet& packet,
                                  const PacketFacts& facts,
                                  shm::BackendWord word,
                                  const shm::PortRecord& port) noexcept {
@@ -18,7 +31,12 @@ namespace {
         return DropReason::kTooBig;
     }
     write_macs(packet.data, word, port);
-    packet.length = kEthernetBytes + facts.ip_bytes;
+    if (packet.length < kMinFrameBytes) [[unlikely]] {
+        pad(context, packet);
+        return DropReason::kNone;
+    }
+    // Of its padding as much as it needs.
+    packet.length = std::max<std::uint32_t>(kEthernetBytes + facts.ip_bytes, kMinFrameBytes);
     return DropReason::kNone;
 }
 
@@ -69,11 +87,12 @@ void grow(Packet& packet, const PacketFacts& facts, std::uint32_t outer_bytes) n
 
 }  // namespace
 
-std::size_t rewrite_burst(const shm::Snapshot& snapshot,
+std::size_t rewrite_burst(const ForwardContext& context,
                           std::span<Packet> packets,
                           std::span<const PacketFacts> facts,
                           std::span<const Selection> selections,
                           std::span<Verdict> verdicts) noexcept {
+    const shm::Snapshot& snapshot = context.snapshot;
     std::size_t leaving = 0;
     for (std::size_t i = 0; i < packets.size(); ++i) {
         if (facts[i].service == nullptr) {
@@ -90,24 +109,27 @@ std::size_t rewrite_burst(const shm::Snapshot& snapshot,
             continue;
         }
         const shm::PortRecord& port = snapshot.header->ports[to_number(word.port())];
+        DropReason reason = DropReason::kNone;
         switch (read_once(facts[i].service->mode)) {
             case shm::ForwardingMode::kL2:
-                verdict.reason = send_l2(packets[i], facts[i], word, port);
+                reason = send_l2(context, packets[i], facts[i], word, port);
                 break;
             case shm::ForwardingMode::kIpip:  // a source for each flow is the general way's
-                verdict.reason = (port.entropy_bits_v4 | port.entropy_bits_v6) == 0
-                                     ? send_ipip(packets[i], facts[i], selections[i], port)
-                                     : send_by_tunnel(packets[i], facts[i], selections[i], port);
+                reason = (port.entropy_bits_v4 | port.entropy_bits_v6) == 0
+                             ? send_ipip(packets[i], facts[i], selections[i], port)
+                             : send_by_tunnel(packets[i], facts[i], selections[i], port);
                 break;
             default:  // a scribbled segment holds any number, which is refused there
-                verdict.reason = send_by_tunnel(packets[i], facts[i], selections[i], port);
+                reason = send_by_tunnel(packets[i], facts[i], selections[i], port);
                 break;
         }
-        if (verdict.reason == DropReason::kNone) {
-            verdict.action = Action::kTransmit;
-            verdict.port = word.port();
-            ++leaving;
+        if (reason != DropReason::kNone) [[unlikely]] {
+            verdict.reason = reason;
+            continue;
         }
+        verdict.action = Action::kTransmit;
+        verdict.port = word.port();
+        ++leaving;
     }
     return leaving;
 }

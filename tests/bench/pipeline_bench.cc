@@ -202,7 +202,7 @@ void rte_hash_pipeline(benchmark::State& state) {
                                  shm::BackendWord(record->word.load(std::memory_order_acquire))};
                 worker.verdicts[i].backend = index;
             }
-            rewrite_burst(worker.context.snapshot, worker.packets, facts, selections, worker.verdicts);
+            rewrite_burst(worker.context, worker.packets, facts, selections, worker.verdicts);
             count_burst(worker.context.counters, facts, worker.verdicts);
             worker.next_burst();
         });

@@ -140,15 +140,20 @@ using Span = std::span<const std::uint8_t>;
 
 const char* what_is_wrong_with_ip(const Packet& packet) noexcept {
     const std::uint32_t ip_bytes = packet.length - static_cast<std::uint32_t>(kIp);
+    // A frame may have padding up to the least length; none in a tunnel is as short as that.
+    const bool may_be_padded = packet.length <= kMinFrameBytes;
+    const auto fits = [ip_bytes, may_be_padded](std::size_t bytes) {
+        return bytes == ip_bytes || (may_be_padded && bytes < ip_bytes);
+    };
     if (packet.data[12] == 0x08) {
         const auto& ip = header_at<Ipv4Header>(packet.data + kIp);
-        if (ip.total_length.get().host() != ip_bytes) {
+        if (!fits(ip.total_length.get().host())) {
             return "the total length is wrong";
         }
         return has_right_checksum(ip, ip.header_bytes()) ? nullptr : "the header checksum is wrong";
     }
     const auto& ip = header_at<Ipv6Header>(packet.data + kIp);
-    return ip.payload_length.get().host() + sizeof(Ipv6Header) == ip_bytes
+    return fits(ip.payload_length.get().host() + sizeof(Ipv6Header))
                ? nullptr
                : "the payload length is wrong";
 }

@@ -8,6 +8,7 @@ import ipaddress
 import struct
 
 ETHERNET = 14
+LEAST_FRAME = 60
 ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 OUTER_TTL = 64
 PROTOCOL_OF_INNER = {4: 4, 6: 41}
@@ -130,9 +131,14 @@ def gue_payload(inner_version, inner, source, destination, flow_hash):
 
 
 def forwarded_l2(frame, destination_mac, source_mac):
-    """Same segment: another pair of MAC addresses, the same packet."""
+    """Same segment: another pair of MAC addresses, the same packet.
+
+    A frame has at least 60 bytes before its FCS (IEEE 802.3, 4.2.3.3): so much of its padding stays, and where it had
+    less it gets zeros."""
     _, packet = ip_packet(frame)
-    return mac_bytes(destination_mac) + mac_bytes(source_mac) + frame[12:ETHERNET] + packet
+    end = max(ETHERNET + len(packet), min(len(frame), LEAST_FRAME))
+    left = mac_bytes(destination_mac) + mac_bytes(source_mac) + frame[12:end]
+    return left + b"\0" * (LEAST_FRAME - len(left))
 
 
 def source_of_flow(prefix, flow_hash):

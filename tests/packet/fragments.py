@@ -65,8 +65,8 @@ class Datagram:
         """The frame with these bytes of the datagram."""
         return self.raw(start, self.data[start:end], end < len(self.data), **options)
 
-    def forwarded(self, start, end, waits=False, **options):
-        frame = self.cut(start, end, **options)
+    def forwarded(self, start, end, waits=False, padding=b"", **options):
+        frame = self.cut(start, end, **options) + padding
         return Piece(frame, "transmit", expected(self.service, frame, flow=self.flow), waits)
 
     def dropped(self, reason, start, end, waits=False):
@@ -102,8 +102,7 @@ def small_ones():
                        (datagram.forwarded(0, header), datagram.forwarded(header, size)))
         datagram = Datagram(service, 84 - (20 if service.protocol == "tcp" else 8) + 5)
         size = len(datagram.data)
-        last = datagram.forwarded(size - size % 8, size)
-        padded = Piece(last.frame + b"\xee" * 5, last.verdict, last.output)
+        padded = datagram.forwarded(size - size % 8, size, padding=b"\xee" * 5)
         yield Scenario(f"{service.name}: a last piece of some bytes and Ethernet padding",
                        (datagram.forwarded(0, size - size % 8), padded))
 

@@ -197,6 +197,7 @@ class Runner {
         fill(rig_.tables, config);
         rig_.start();
         rig_.context.spares = spares_;
+        rig_.context.has_padding_room = true;
         for (SparePacket& spare : spares_) {
             Bytes& bytes = spare_bytes_.emplace_back(kNeededHeadroomBytes + kSpareBytes);
             spare.start = bytes.data() + kNeededHeadroomBytes;
@@ -207,10 +208,11 @@ class Runner {
 
     [[nodiscard]] Json forward(const Bytes& frame, std::uint32_t headroom, PortIndex port) {
         rig_.context.receiving_port = port;
-        // Exactly headroom and frame, so that a sanitizer sees every step outside.
+        // Exactly headroom and frame, or a short one's padding, so that a sanitizer sees every step
+        // outside.
         auto buffer = std::make_unique<Buffer>();
         buffer->number = next_number_++;
-        buffer->bytes.resize(headroom + frame.size());
+        buffer->bytes.resize(headroom + std::max<std::size_t>(frame.size(), kPaddingRoomBytes));
         std::copy(frame.begin(), frame.end(), buffer->bytes.begin() + headroom);
         Packet packet{
             buffer->bytes.data() + headroom, static_cast<std::uint32_t>(frame.size()), headroom};

@@ -91,8 +91,10 @@ def add_forwarded(table):
         table.forwarded("first packet", service, frame_to(service))
         table.forwarded("with payload", service, frame_to(service, b"lend me a fiver " * 20))
         table.forwarded("odd length", service, frame_to(service, b"x" * 101))
-        padded = bytes(frame_to(service, b"abc"))
-        table.forwarded("Ethernet padding is cut off", service, padded + b"\xee" * 17)
+        short = bytes(frame_to(service, b"abc"))
+        for padding in (1, 3, 17):
+            text = f"{padding} bytes of Ethernet padding are cut off, but for l2 down to 60 bytes"
+            table.forwarded(text, service, short + b"\xee" * padding)
         fits = EDGE.mtu - overhead(service) - header_bytes(service)
         table.forwarded("a byte less than the MTU", service, frame_to(service, b"m" * (fits - 1)))
         table.forwarded("exactly the MTU", service, frame_to(service, b"m" * fits))

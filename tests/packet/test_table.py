@@ -170,7 +170,8 @@ def test_scapy_finds_nothing_wrong_with_what_leaves(judged):
         assert ip.dst == target, row.description
         if "wrong TCP checksum" not in row.description:
             assert rebuilt(ip) == bytes.fromhex(answer["frame"])[14:], row.description
-        assert (ip.plen + 40 if isinstance(ip, IPv6) else ip.len) == len(bytes(ip)), row.description
+        padding = len(bytes(ip)) - (ip.plen + 40 if isinstance(ip, IPv6) else ip.len)
+        assert padding == 0 or padding > 0 and service.forwarding == "l2" and len(frame) == 60, row.description
         if service.forwarding != "l2":
             inner = inside(ip, service)
             assert type(inner) is (IPv6 if scene.is_v6(service) else IP), row.description

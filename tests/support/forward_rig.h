@@ -2,6 +2,7 @@
 // packets through dp/forward as the engine does.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -45,10 +46,13 @@ class ForwardRig {
         context.fragments = &fragments;
     }
 
-    // One packet through the pipeline, in a buffer that holds exactly headroom and packet.
+    // One packet through the pipeline, in a buffer that holds exactly headroom and packet, or a
+    // short one's padding where the context says so.
     [[nodiscard]] Forwarded forward(const Bytes& frame,
                                     std::uint32_t headroom = kNeededHeadroomBytes) {
-        Bytes buffer(headroom + frame.size());
+        Bytes buffer(
+            headroom +
+            std::max<std::size_t>(frame.size(), context.has_padding_room ? kPaddingRoomBytes : 0));
         std::copy(frame.begin(), frame.end(), buffer.begin() + headroom);
         Packet packet{buffer.data() + headroom, static_cast<std::uint32_t>(frame.size()), headroom};
         Verdict verdict;

@@ -90,13 +90,34 @@ TEST(Rewrite, IpipPutsAnIpv6HeaderInFront) {
 }
 
 TEST(Rewrite, EthernetPaddingGoesNoFurther) {
-    for (const FrameSpec& spec : {FrameSpec{}, kApiSpec, kNotifySpec}) {
+    for (const FrameSpec& spec : {FrameSpec{.payload_bytes = 6}, kApiSpec, kNotifySpec}) {
         LendingRig plain_rig;
         LendingRig padded_rig;
         const Bytes frame = make_frame(spec);
         Bytes padded = frame;
         padded.resize(frame.size() + 18, 0xEE);
         EXPECT_EQ(padded_rig.forward(padded).bytes, plain_rig.forward(frame).bytes);
+    }
+}
+
+TEST(Rewrite, AShortFrameOnTheSegmentKeepsItsPaddingUpToTheLeastLengthOrGetsZeros) {
+    for (const std::size_t payload : {0U, 1U, 5U, 6U, 7U}) {
+        for (const std::size_t padding : {0U, 1U, 6U, 50U}) {
+            SCOPED_TRACE(payload);
+            LendingRig rig;
+            Bytes frame = make_frame({.payload_bytes = payload});
+            const std::size_t bytes = frame.size();
+            frame.resize(bytes + padding, 0xEE);
+            const std::size_t kept =
+                std::max<std::size_t>(bytes, std::min<std::size_t>(frame.size(), 60));
+            EXPECT_EQ(rig.forward(frame).bytes.size(), kept) << "there is no room for more";
+            rig.context.has_padding_room = true;
+            const Bytes left = rig.forward(frame).bytes;
+            ASSERT_EQ(left.size(), std::max<std::size_t>(bytes, 60));
+            Bytes wanted(frame.begin() + 12, frame.begin() + static_cast<std::ptrdiff_t>(kept));
+            wanted.resize(left.size() - 12);
+            EXPECT_EQ(tail(left, 12), wanted);
+        }
     }
 }
 
