@@ -138,7 +138,7 @@ struct PortConfig {
         IpAddress address;
         std::uint8_t length = 0;  // bits, of the address's own family
     };
-    std::optional<IpAddress> tunnel_source;      // default: the port's address of the outer family
+    std::vector<IpAddress> tunnel_sources;  // at most one a family; default: the kernel's choice
     std::optional<Prefix> tunnel_source_prefix;  // an outer source for each flow, where it is set
     // What the kernel tells of an interface and cannot tell of a vdev:
     std::optional<MacAddress> mac;

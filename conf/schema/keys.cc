@@ -140,11 +140,14 @@ constexpr std::array kPortKeys{
                         port.vlan = static_cast<std::uint16_t>(as_u32(value));
                     }},
     Key<PortConfig>{{.name = "tunnel_source",
-                     .kind = ValueKind::kAddress,
-                     .help = "The outer source address of tunnelled packets; by default the port's "
-                             "address of the family needed."},
+                     .kind = ValueKind::kAddresses,
+                     .min = 1,
+                     .max = 2,
+                     .help = "The outer source address of tunnelled packets, one a family; by "
+                             "default what the kernel would send from to the backends, or the "
+                             "vdev port's first address."},
                     [](PortConfig& port, const Value& value) {
-                        port.tunnel_source = as<IpAddress>(value);
+                        port.tunnel_sources = as<std::vector<IpAddress>>(value);
                     }},
     Key<PortConfig>{{.name = "tunnel_source_prefix",
                      .kind = ValueKind::kPrefix,

@@ -1,3 +1,4 @@
+#include <array>
 #include <map>
 #include <set>
 
@@ -125,7 +126,7 @@ class NodeValidator {
 
     void check_addresses(const PortConfig& port, const Node& node) {
         if (reading_.accepted(node, "tunnel_source") != nullptr) {
-            refuse_no_host(node, "tunnel_source", *port.tunnel_source);
+            check_tunnel_sources(port, node);
         }
         if (reading_.accepted(node, "tunnel_source_prefix") != nullptr) {
             check_tunnel_prefix(*port.tunnel_source_prefix, node);
@@ -142,6 +143,25 @@ class NodeValidator {
                 "\"gateway\" and \"gateway_mac\" go together: a vdev has no neighbor table");
         } else if (reading_.accepted(node, "gateway") != nullptr) {
             refuse_no_host(node, "gateway", *port.gateway);
+        }
+    }
+
+    void check_tunnel_sources(const PortConfig& port, const Node& node) {
+        constexpr std::string_view kKey = "tunnel_source";
+        std::array<const IpAddress*, 2> of_family{};
+        for (const IpAddress& source : port.tunnel_sources) {
+            const IpAddress*& place = of_family.at(source.is_v4() ? 0 : 1);
+            if (place != nullptr) {
+                problems_.add(Reading::place_of(node, kKey),
+                              fmt::format("\"{}\" has two addresses of one family, {} and {}: the "
+                                          "tunnels of a port have one source a family",
+                                          kKey,
+                                          place->text().data(),
+                                          source.text().data()));
+                return;
+            }
+            place = &source;
+            refuse_no_host(node, kKey, source);
         }
     }
 

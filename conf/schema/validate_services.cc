@@ -124,7 +124,11 @@ class ServicesValidator {
         return ports.empty() ||
                std::any_of(ports.begin(), ports.end(), [is_v4](const PortConfig& port) {
                    return port.vdev.empty() ||
-                          (port.tunnel_source && port.tunnel_source->is_v4() == is_v4) ||
+                          std::any_of(port.tunnel_sources.begin(),
+                                      port.tunnel_sources.end(),
+                                      [is_v4](const IpAddress& source) {
+                                          return source.is_v4() == is_v4;
+                                      }) ||
                           (port.tunnel_source_prefix &&
                            port.tunnel_source_prefix->address.is_v4() == is_v4) ||
                           std::any_of(port.addresses.begin(),

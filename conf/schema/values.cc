@@ -51,6 +51,8 @@ class ValueReader {
                 return read_integer(node);
             case ValueKind::kSize:
                 return read_size(node);
+            case ValueKind::kAddresses:
+                return read_addresses(node);
             case ValueKind::kPrefix:
                 return lift(read_prefix(node));
             case ValueKind::kPrefixes:
@@ -263,6 +265,21 @@ class ValueReader {
     [[nodiscard]] std::optional<Value> read_items(
         const Node& node, std::optional<Item> (ValueReader::*read_item)(const Node&)) {
         return lift(read_each<Item>(node, read_item));
+    }
+
+    // One may stand without brackets.
+    [[nodiscard]] std::optional<Value> read_addresses(const Node& node) {
+        if (node.kind == NodeKind::kArray) {
+            return read_items<IpAddress>(node, &ValueReader::read_address);
+        }
+        const std::optional<IpAddress> one = read_address(node);
+        return one ? std::optional<Value>(std::vector<IpAddress>{*one}) : std::nullopt;
+    }
+
+    [[nodiscard]] std::optional<IpAddress> read_address(const Node& node) {
+        const std::optional<IpAddress> address =
+            node.kind == NodeKind::kString ? parse_address(node.text) : std::nullopt;
+        return address ? address : refuse(node, "IPv4 or IPv6 addresses, such as \"10.0.0.2\"");
     }
 
     [[nodiscard]] std::optional<PortConfig::Prefix> read_prefix(const Node& node) {

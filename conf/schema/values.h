@@ -31,6 +31,7 @@ enum class ValueKind : std::uint8_t {
     kSize,          // 65536, "64k", "8M", "1G", powers of 1024; min..max
     kCpuList,       // "2-7" or "0,2,4-5"
     kAddress,       // IPv4 or IPv6
+    kAddresses,     // the same, or ["10.0.0.2", "fd00::2"]; min..max of them
     kEndpoint,      // "203.0.113.10:443" or "[2001:db8::10]:443"
     kVip,           // the same, or "203.0.113.10:8000-8100", or "203.0.113.10:any"
     kMac,           // "02:00:00:00:04:01", of one station
@@ -46,6 +47,7 @@ using Value = std::variant<std::string,
                            std::chrono::milliseconds,
                            std::vector<std::uint32_t>,
                            IpAddress,
+                           std::vector<IpAddress>,
                            Endpoint,
                            VipEndpoint,
                            MacAddress,

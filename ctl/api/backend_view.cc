@@ -39,14 +39,18 @@ Json overrides_view(const model::Overrides& overrides, const model::BackendKey& 
     return list;
 }
 
-Json link_view(const daemon::Daemon& daemon, const std::optional<publish::Link>& link) {
-    if (!link) {
+Json link_view(const daemon::Daemon& daemon,
+               const model::Service& service,
+               const model::Backend& backend) {
+    if (!backend.link) {
         return nullptr;
     }
     const auto& ports = daemon.model().config().ports;
-    const std::size_t index = to_number(link->port);
+    const std::size_t index = to_number(backend.link->port);
+    const auto confirmed = daemon.link_confirmed_ago(service, backend);
     return {{"port", index < ports.size() ? ports[index].name : std::to_string(index)},
-            {"mac", link->mac.text().data()}};
+            {"mac", backend.link->mac.text().data()},
+            {"confirmed_seconds_ago", confirmed ? Json(confirmed->count()) : Json(nullptr)}};
 }
 
 }  // namespace
@@ -73,7 +77,7 @@ Json backend_view(daemon::Daemon& daemon,
                  {"effective", to_text(backend.effective)},
                  {"why", backend.why},
                  {"since", model::rfc3339(backend.since)},
-                 {"link", link_view(daemon, backend.link)},
+                 {"link", link_view(daemon, service, backend)},
                  {"link_problem", backend.link_problem},
                  {"forwarded_packets", counts.packets},
                  {"forwarded_bytes", counts.bytes},

@@ -61,6 +61,23 @@ Json port_view(const shm::PortTelemetry& port, const conf::Config& config) {
             {"transmit_invalid_packets", port.transmit_invalid.get()}};
 }
 
+Json tunnel_source(const IpAddress& source) {
+    return source == IpAddress{} ? Json(nullptr) : Json(source.text().data());
+}
+
+// Where the tunnels of each port come from.
+Json tunnel_sources_view(const daemon::Daemon& daemon) {
+    Json list = Json::array();
+    const auto& names = daemon.model().config().ports;
+    const std::vector<publish::DesiredPort>& ports = daemon.neighbors().ports();
+    for (std::size_t i = 0; i < std::min(names.size(), ports.size()); ++i) {
+        list.push_back({{"port", names[i].name},
+                        {"v4", tunnel_source(ports[i].tunnel_source_v4)},
+                        {"v6", tunnel_source(ports[i].tunnel_source_v6)}});
+    }
+    return list;
+}
+
 struct Totals {
     std::size_t services = 0;  // without those that the file has lost: they are meant to go
     std::size_t services_up = 0;
@@ -165,6 +182,7 @@ Json status_view(daemon::Daemon& daemon) {
               {"serving", totals.serving},
               {"draining", totals.draining},
               {"out", totals.out}}},
+            {"tunnel_sources", tunnel_sources_view(daemon)},
             {"overrides", model::count(model.overrides()).total()},
             {"problems", std::move(problems)},
             {"critical", std::move(critical)}};

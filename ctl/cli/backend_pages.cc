@@ -37,8 +37,14 @@ std::string link_of(const json& backend, const Look& look) {
         return look.paint(Tone::kBad, problem);
     }
     const json& link = object(backend, "link");
-    return link.empty() ? std::string("none")
-                        : fmt::format("{} by port {}", text(link, "mac"), text(link, "port"));
+    if (link.empty()) {
+        return "none";
+    }
+    const json& confirmed = field(link, "confirmed_seconds_ago");
+    return fmt::format("{} by port {}", text(link, "mac"), text(link, "port")) +
+           (confirmed.is_number()
+                ? fmt::format(", confirmed {} s ago", number(link, "confirmed_seconds_ago"))
+                : "");
 }
 
 std::string override_line(const json& change, Clock::time_point now) {

@@ -41,6 +41,7 @@ Result<std::uint64_t, model::Refusal> Daemon::commit(model::Model candidate) {
     telemetry_.refresh();
     const Result<std::uint64_t> published = publisher_->publish(desired(candidate));
     if (!published) {
+        observe_links(*neighbors_, *model_, model::now());  // its needs are what they were
         if (changes_overrides) {
             if (Status saved = model::save_overrides(options_.state_dir, model_->overrides());
                 !saved) {

@@ -103,6 +103,7 @@ Status Daemon::open_parts() {
         return Unexpected{neighbors.error()};
     }
     neighbors_ = std::move(*neighbors);
+    keep_tunnel_sources(publisher_->known(), *neighbors_);
     open_path_mtus();
     log_info("taken-over",
              {{"generation", publisher_->generation()},
@@ -135,6 +136,12 @@ std::optional<std::uint32_t> Daemon::path_mtu_to(const model::Service& service,
                                 model::mode_of(service.config.forwarding),
                                 service.config.vip,
                                 backend.address);
+}
+
+std::optional<std::chrono::seconds> Daemon::link_confirmed_ago(
+    const model::Service& service, const model::Backend& backend) const {
+    return neighbors_->confirmed_ago(
+        backend.address, backend.fixed_mac, service.config.forwarding == conf::Forwarding::kL2);
 }
 
 publish::DesiredTables Daemon::desired(const model::Model& model) const {
@@ -228,6 +235,7 @@ void Daemon::after_change() {
 
 void Daemon::look_for_departures() {
     if (departures_->look(*model_)) {
+        observe_links(*neighbors_, *model_, model::now());
         publish_soon();
     }
     is_departure_watched_ = model_->has_removing();

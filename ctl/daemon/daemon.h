@@ -102,6 +102,11 @@ class Daemon {
     // What routers have said of the way to a tunnel's backend; nullopt: nothing.
     [[nodiscard]] std::optional<std::uint32_t> path_mtu_to(const model::Service& service,
                                                            const model::Backend& backend) const;
+    // How long ago, at most, the kernel had word of the neighbor by which a backend is reached;
+    // nullopt: it needs none, or none is known.
+    [[nodiscard]] std::optional<std::chrono::seconds> link_confirmed_ago(
+        const model::Service& service, const model::Backend& backend) const;
+    [[nodiscard]] const neighbor::NeighborTable& neighbors() const { return *neighbors_; }
     [[nodiscard]] Waiters& waiters() { return waiters_; }
     [[nodiscard]] const Options& options() const { return options_; }
     [[nodiscard]] const ReloadState& reload_state() const { return reload_state_; }

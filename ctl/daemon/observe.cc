@@ -1,6 +1,7 @@
 #include "ctl/daemon/observe.h"
 
 #include <algorithm>
+#include <set>
 
 #include "ctl/neighbor/port_facts.h"
 #include "dp/forward/tunnel.h"
@@ -12,12 +13,38 @@ bool observe_links(neighbor::NeighborTable& neighbors, model::Model& model, mode
     for (model::Service& service : model.services()) {
         const bool same_segment = service.config.forwarding == conf::Forwarding::kL2;
         for (model::Backend& backend : service.backends) {
-            const neighbor::Resolution found =
+            const neighbor::Resolution& found =
                 neighbors.resolve(backend.address, backend.fixed_mac, same_segment);
-            is_changed |= model::Model::observe_link(backend, found.link, found.problem, now);
+            is_changed |=
+                model::Model::observe_link(backend, found.link, found.problem, found.is_lost, now);
         }
     }
+    neighbors.end_of_needs();
     return is_changed;
+}
+
+// An address that no tunnel came from was nobody's choice, and no backend knows it.
+void keep_tunnel_sources(const publish::Known& known, neighbor::NeighborTable& neighbors) {
+    std::set<std::string_view> tunnels;
+    for (const publish::KnownService& service : known.services) {
+        if (service.mode != shm::ForwardingMode::kL2) {
+            tunnels.insert(service.name);
+        }
+    }
+    for (const bool is_v4 : {true, false}) {
+        const bool is_used = std::any_of(known.backends.begin(),
+                                         known.backends.end(),
+                                         [&](const publish::KnownBackend& backend) {
+                                             return backend.address.is_v4() == is_v4 &&
+                                                    tunnels.contains(backend.service);
+                                         });
+        for (const publish::KnownPort& port : known.ports) {
+            const IpAddress& source = is_v4 ? port.tunnel_source_v4 : port.tunnel_source_v6;
+            if (is_used && source != IpAddress{} && source.is_v4() == is_v4) {
+                neighbors.keep_tunnel_source(port.name, source);
+            }
+        }
+    }
 }
 
 bool is_own_tunnel(const std::vector<publish::DesiredPort>& ports,

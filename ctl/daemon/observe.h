@@ -12,8 +12,12 @@
 
 namespace fairlead::daemon {
 
-// Asks for the link of every backend. Whether anything changed.
+// Asks for the link of every backend; what no backend needs any more is let go. Whether anything
+// changed.
 bool observe_links(neighbor::NeighborTable& neighbors, model::Model& model, model::Time now);
+
+// Has the tunnels come from where they came from under an earlier daemon.
+void keep_tunnel_sources(const publish::Known& known, neighbor::NeighborTable& neighbors);
 
 // Whether packets between these two are a tunnel that this balancer makes.
 [[nodiscard]] bool is_own_tunnel(const std::vector<publish::DesiredPort>& ports,

@@ -78,6 +78,29 @@ void write_path_mtus(TextWriter& out, const daemon::Daemon& daemon, const std::v
     out.sample("", label("result", "ignored"), listener == nullptr ? 0 : listener->ignored());
 }
 
+void write_links(TextWriter& out, const daemon::Daemon& daemon, const std::vector<Row>& rows) {
+    out.family("fairlead_backend_link_confirmed_age_seconds",
+               Type::kGauge,
+               "Since the kernel last had word of the neighbor that the backend is reached by, at "
+               "most; none where the MAC address is written in.");
+    for (const Row& row : rows) {
+        if (const auto age = daemon.link_confirmed_ago(*row.service, *row.backend)) {
+            out.sample(*row.labels, "", static_cast<std::uint64_t>(age->count()));
+        }
+    }
+    const neighbor::KernelTraffic traffic = daemon.neighbors().traffic();
+    out.family("fairlead_kernel_queries_total",
+               Type::kCounter,
+               "Questions to the kernel, by what they are about.");
+    out.sample("", label("about", "route"), traffic.route_queries);
+    out.sample("", label("about", "neighbor"), traffic.neighbor_queries);
+    out.family("fairlead_kernel_rereads_total",
+               Type::kCounter,
+               "Times that all links, addresses and neighbors were read anew, because the kernel "
+               "told more at once than its socket holds.");
+    out.sample("", "", traffic.rereads);
+}
+
 }  // namespace
 
 void write_backends(TextWriter& out,
@@ -97,6 +120,7 @@ void write_backends(TextWriter& out,
     }
     write_states(out, rows);
     write_path_mtus(out, daemon, rows);
+    write_links(out, daemon, rows);
     write_family(out,
                  rows,
                  "fairlead_backend_forwarded_packets_total",

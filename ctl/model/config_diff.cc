@@ -53,7 +53,7 @@ bool same_ports(const std::vector<conf::PortConfig>& one,
                         port.vdev,
                         port.mtu,
                         port.vlan,
-                        port.tunnel_source,
+                        port.tunnel_sources,
                         port.mac,
                         port.gateway,
                         port.gateway_mac);

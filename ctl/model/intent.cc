@@ -90,6 +90,7 @@ void observe(const Backend& former, const Service& service, Backend& backend) {
     }
     backend.link = former.link;
     backend.link_problem = former.link_problem;
+    backend.is_link_lost = former.is_link_lost;
     backend.effective = former.effective;
     backend.since = former.since;
     backend.drain_start = former.drain_start;
@@ -330,18 +331,22 @@ std::vector<publish::DesiredService> desired_services(const std::vector<Service>
         out.packets_per_second = service.config.limits.packets;
         out.new_flows_per_second = service.config.limits.new_flows_per_source;
         out.backends.reserve(service.backends.size());
-        // Where nobody serves there is nowhere to go, and the fault may be the checks' own.
+        // Where nobody serves there is nowhere to go, and the fault may be the checks' own. Where the
+        // links of all are lost, it is hardly the servers: the shares stay for their return.
         const bool is_up = service.is_up();
         const bool moves = conf::on_down_of(service.config) == conf::OnDown::kMove;
         for (const Backend& backend : service.backends) {
             const bool is_taken_out = is_up && backend.is_taken_out();
+            const std::uint32_t weight =
+                !is_up && backend.lacks_only_link ? backend.weight : backend.ring_weight();
             out.backends.push_back({backend.name,
                                     backend.address,
-                                    backend.ring_weight(),
-                                    backend.ring_weight() > 0,
+                                    weight,
+                                    weight > 0,
                                     backend.keeps_flows() && !(is_taken_out && moves),
                                     is_taken_out,
                                     backend.link,
+                                    backend.is_link_lost,
                                     static_cast<std::uint32_t>(backend.health),
                                     backend.health_since.time_since_epoch().count()});
         }

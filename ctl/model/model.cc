@@ -53,13 +53,16 @@ bool Model::observe_health(const BackendKey& key,
 bool Model::observe_link(Backend& backend,
                          const std::optional<publish::Link>& link,
                          std::string_view problem,
+                         bool is_lost,
                          Time now) {
-    if ((!link || backend.link == link) && backend.link_problem == problem) {
+    if ((!link || backend.link == link) && backend.link_problem == problem &&
+        backend.is_link_lost == is_lost) {
         return false;
     }
-    if (link) {
+    if (link || is_lost) {
         backend.link = link;
     }
+    backend.is_link_lost = is_lost;
     backend.link_problem = problem;
     judge(backend, now);
     return true;

@@ -58,10 +58,12 @@ class Model {
                         Health health,
                         std::string_view reason,
                         Time now);
-    // Nothing in `link` leaves the last known link, and `problem` says why there is no newer one.
+    // Nothing in `link` leaves the last known link, unless it is lost, and `problem` says why there
+    // is no newer one.
     static bool observe_link(Backend& backend,
                              const std::optional<publish::Link>& link,
                              std::string_view problem,
+                             bool is_lost,
                              Time now);
     // Forgets the removed backends that `is_gone` holds for, and then services that are left with
     // none.

@@ -11,6 +11,7 @@ namespace {
 struct Judgement {
     Effective effective;
     std::string why;
+    bool lacks_only_link = false;
 };
 
 std::string because(const Backend& backend) {
@@ -50,6 +51,9 @@ Judgement judgement_of(const Backend& backend) {
     if (judgement.effective == Effective::kServing && backend.weight == 0) {
         return {Effective::kDraining, "its weight is 0"};
     }
+    if (judgement.effective == Effective::kServing && backend.is_link_lost) {
+        return {Effective::kOut, backend.link_problem, true};
+    }
     if (judgement.effective == Effective::kServing && !backend.link) {
         judgement.why = backend.link_problem;
     }
@@ -87,6 +91,7 @@ void judge(Backend& backend, Time now) {
         backend.transitions += is_first ? 0U : 1U;
     }
     backend.effective = judgement.effective;
+    backend.lacks_only_link = judgement.lacks_only_link;
     backend.why = std::move(judgement.why);
     if (backend.effective != Effective::kDraining) {
         backend.drain_start.reset();

@@ -46,9 +46,11 @@ struct Backend {
     std::string health_reason;  // of the check that decided: "connection refused"
     std::optional<publish::Link> link;
     std::string link_problem;
+    bool is_link_lost = false;  // it has not answered for so long that no link of it holds
 
     // What follows (judge()).
     Effective effective = Effective::kOut;
+    bool lacks_only_link = false;  // it would serve
     std::string why;
     Time since{};                     // of `effective`
     std::optional<Time> drain_start;  // of the drain that goes on now

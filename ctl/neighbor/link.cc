@@ -42,6 +42,8 @@ Interface interface_of_link(rtnl_link* link) {
     }
     interface.mtu_bytes = rtnl_link_get_mtu(link);
     interface.is_up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
+    interface.has_carrier = (rtnl_link_get_flags(link) & IFF_RUNNING) != 0;
+    interface.master_index = rtnl_link_get_master(link);
     if (is_vlan_of_this_namespace(link)) {
         interface.parent_index = rtnl_link_get_link(link);
         interface.vlan = static_cast<std::uint16_t>(rtnl_link_vlan_get_id(link));

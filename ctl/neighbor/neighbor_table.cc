@@ -10,8 +10,9 @@ namespace {
 constexpr std::chrono::milliseconds kCoalesce{10};
 // The kernel did not tell, for want of memory as a rule.
 constexpr std::chrono::milliseconds kReadAgain{200};
-// A neighbor that does not answer is asked for again, but not with every change of another one.
-constexpr std::chrono::seconds kAskAgain{1};
+// Routes of one turn of the loop, so that a default route that changes holds up nobody else.
+constexpr std::size_t kRoutesATurn = 256;
+constexpr std::chrono::milliseconds kNextTurn{1};
 
 [[nodiscard]] std::string text_of(const IpAddress& address) {
     return address.text().data();
@@ -19,6 +20,10 @@ constexpr std::chrono::seconds kAskAgain{1};
 
 [[nodiscard]] bool has_kernel_interface(const conf::PortConfig& port) {
     return !port.interface.empty();
+}
+
+[[nodiscard]] bool can_carry(const Interface* interface) {
+    return interface != nullptr && interface->is_up && interface->has_carrier;
 }
 
 std::string no_vlan_interface(const conf::PortConfig& port) {
@@ -48,65 +53,209 @@ NeighborTable::NeighborTable(boost::asio::io_context& loop,
     : kernel_(std::move(kernel)),
       ports_(std::move(ports)),
       on_change_(std::move(on_change)),
-      notifications_(loop, kernel_->notification_fd(), [this] { on_notifications(); }),
-      soon_(loop) {
-    read_everything();
+      hops_(
+          loop,
+          *kernel_,
+          [this](int index) { return can_carry(interfaces_.find(index)); },
+          [this](const NextHop& hop) {
+              changed_hops_.insert(hop);
+              settle_in(kCoalesce);
+          }),
+      sources_(ports_.size()),
+      facing_(ports_.size()),
+      desired_(ports_.size()),
+      soon_(loop),
+      notifications_(loop, kernel_->notification_fd(), [this] { on_notifications(); }) {
+    hops_.find_former();
+    read_again();
+    refresh_ports();
 }
 
-void NeighborTable::read_everything() {
-    bool is_read = kernel_->read_neighbors();
-    if (more_than_neighbors_) {
-        std::optional<std::vector<Interface>> interfaces = kernel_->interfaces();
-        more_than_neighbors_ = !interfaces;
-        if (interfaces) {
-            interfaces_ = std::move(*interfaces);
-            routes_.clear();
-        }
-        is_read = is_read && interfaces;
-    }
-    if (!is_read) {
-        read_in(kReadAgain);
-    }
-}
+// ---- what the kernel tells ---------------------------------------------------------------------
 
 void NeighborTable::on_notifications() {
-    more_than_neighbors_ = kernel_->drain() || more_than_neighbors_;
-    read_in(kCoalesce);
+    if (!kernel_->read_events([this](const Event& event) { on_event(event); })) {
+        ++rereads_;
+        is_reading_due_ = true;
+    }
+    if (is_reading_due_ || is_interface_changed_ || routes_.has_outdated()) {
+        settle_in(kCoalesce);
+    }
 }
 
-void NeighborTable::read_in(std::chrono::milliseconds delay) {
-    if (is_reading_soon_) {
+void NeighborTable::on_event(const Event& event) {
+    if (const auto* link = std::get_if<LinkChanged>(&event)) {
+        const Interface* const known = interfaces_.find(link->link.index);
+        const std::optional<Interface> before =
+            known != nullptr ? std::optional(*known) : std::nullopt;
+        if (interfaces_.apply(*link)) {
+            on_link(before ? &*before : nullptr, interfaces_.find(link->link.index));
+        }
+    } else if (const auto* gone = std::get_if<LinkGone>(&event)) {
+        const Interface* const known = interfaces_.find(gone->index);
+        const std::optional<Interface> before =
+            known != nullptr ? std::optional(*known) : std::nullopt;
+        if (interfaces_.apply(*gone)) {
+            on_link(&*before, nullptr);
+        }
+    } else if (const auto* address = std::get_if<AddressChanged>(&event)) {
+        if (interfaces_.apply(*address)) {
+            is_interface_changed_ = true;
+            // Of routes that go with an address the kernel tells nothing.
+            routes_.outdate_source(address->address.ip);
+            if (address->is_gone) {
+                routes_.outdate_interface(address->interface_index);
+            }
+        }
+    } else if (const auto* neighbor = std::get_if<NeighborChanged>(&event)) {
+        hops_.apply(*neighbor);
+    } else if (const auto* route = std::get_if<RouteChanged>(&event)) {
+        routes_.outdate(route->prefix);
+    } else if (const auto* rules = std::get_if<RulesChanged>(&event)) {
+        routes_.outdate_family(rules->is_v4);
+    }
+}
+
+// Of routes that come and go with a link's state the kernel does not tell all.
+void NeighborTable::on_link(const Interface* before, const Interface* after) {
+    is_interface_changed_ = true;
+    const int index = after != nullptr ? after->index : before->index;
+    const bool is_same_way =
+        before != nullptr && after != nullptr && before->is_up == after->is_up &&
+        before->has_carrier == after->has_carrier && before->master_index == after->master_index;
+    if (is_same_way) {
         return;
     }
-    is_reading_soon_ = true;
+    routes_.outdate_interface(index);
+    const bool is_ports = std::any_of(facing_.begin(), facing_.end(), [&](const auto& interface) {
+        return interface && interface->index == index;
+    });
+    if (is_ports && can_carry(after)) {
+        routes_.outdate_family(std::nullopt);  // paths of several gateways that were dead
+    }
+    hops_.interface_changed(index);
+}
+
+void NeighborTable::read_again() {
+    InterfaceTable anew;
+    const bool is_whole = kernel_->read_interfaces([&](const Event& event) {
+        if (const auto* link = std::get_if<LinkChanged>(&event)) {
+            anew.apply(*link);
+        } else if (const auto* address = std::get_if<AddressChanged>(&event)) {
+            anew.apply(*address);
+        }
+    });
+    if (is_whole) {
+        interfaces_ = std::move(anew);
+        is_interface_changed_ = true;
+    }
+    routes_.outdate_family(std::nullopt);
+    is_reading_due_ = !(hops_.read_again() && is_whole);
+    for (const auto& [hop, users] : users_) {
+        hops_.interface_changed(hop.interface_index);
+    }
+    if (is_reading_due_) {
+        settle_in(kReadAgain);
+    }
+}
+
+void NeighborTable::settle_in(std::chrono::milliseconds delay) {
+    if (is_settling_soon_) {
+        return;
+    }
+    is_settling_soon_ = true;
     soon_.after(delay, [this] {
-        is_reading_soon_ = false;
-        read_everything();
-        on_change_();
+        is_settling_soon_ = false;
+        settle();
     });
 }
 
-std::optional<Interface> NeighborTable::interface_of(const conf::PortConfig& port) const {
-    return has_kernel_interface(port) ? facing_interface(port, interfaces_) : std::nullopt;
+void NeighborTable::settle() {
+    if (is_reading_due_) {
+        read_again();
+    }
+    refresh_ports();
+    for (const IpAddress& backend : routes_.take_outdated(kRoutesATurn)) {
+        routes_.store(backend, kernel_->route(backend));
+        for (auto next = places_.lower_bound(Need{backend, std::nullopt, false});
+             next != places_.end() && next->first.backend == backend;
+             ++next) {
+            replace(next->first, next->second);
+        }
+    }
+    for (const NextHop& hop : std::exchange(changed_hops_, {})) {
+        const auto users = users_.find(hop);
+        const std::set<Need> needs = users == users_.end() ? std::set<Need>{} : users->second;
+        for (const Need& need : needs) {
+            replace(need, places_.at(need));
+        }
+    }
+    refresh_ports();
+    if (routes_.has_outdated()) {
+        settle_in(kNextTurn);
+    }
+    if (std::exchange(is_changed_, false)) {
+        on_change_();
+    }
 }
 
-std::vector<publish::DesiredPort> NeighborTable::ports() const {
-    std::vector<publish::DesiredPort> result;
-    for (const conf::PortConfig& port : ports_) {
-        const std::optional<Interface> interface = interface_of(port);
-        result.push_back(desired_port(port, interface ? &*interface : nullptr));
+// ---- ports -------------------------------------------------------------------------------------
+
+std::optional<Interface> NeighborTable::interface_of(const conf::PortConfig& port) const {
+    return has_kernel_interface(port) ? facing_interface(port, interfaces_.all()) : std::nullopt;
+}
+
+const Interface* NeighborTable::facing(std::size_t port) const {
+    const std::optional<Interface>& interface = facing_.at(port);
+    return interface ? &*interface : nullptr;
+}
+
+void NeighborTable::refresh_ports() {
+    bool is_moved = false;
+    const auto is_ours = [this](const IpAddress& address) {
+        return interfaces_.has_address(address);
+    };
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        if (is_interface_changed_) {
+            std::optional<Interface> now = interface_of(ports_[i]);
+            is_moved = is_moved || (now ? now->index : 0) != (facing_[i] ? facing_[i]->index : 0);
+            facing_[i] = std::move(now);
+        }
+        publish::DesiredPort desired = desired_port(ports_[i], facing(i));
+        if (has_kernel_interface(ports_[i])) {
+            sources_.choose(i, ports_[i], desired, is_ours, Clock::now());
+        }
+        if (desired != desired_[i]) {
+            desired_[i] = desired;
+            is_changed_ = true;
+        }
     }
-    return result;
+    is_interface_changed_ = false;
+    if (is_moved) {
+        for (auto& [need, place] : places_) {
+            replace(need, place);
+        }
+    }
+}
+
+void NeighborTable::keep_tunnel_source(std::string_view port, const IpAddress& source) {
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        if (ports_[i].name == port && has_kernel_interface(ports_[i])) {
+            sources_.keep(i, source);
+        }
+    }
+    refresh_ports();
 }
 
 std::vector<std::string> NeighborTable::problems() const {
     std::vector<std::string> result;
-    for (const conf::PortConfig& port : ports_) {
+    for (std::size_t i = 0; i < ports_.size(); ++i) {
+        const conf::PortConfig& port = ports_[i];
         if (!has_kernel_interface(port)) {
             continue;
         }
-        const std::optional<Interface> interface = interface_of(port);
-        if (!interface) {
+        const Interface* const interface = facing(i);
+        if (interface == nullptr) {
             result.push_back("port " + port.name + ": there is no interface " + port.interface +
                              "; see `ip link`, or correct [[port]]");
         } else if (interface->index == 0) {
@@ -117,22 +266,166 @@ std::vector<std::string> NeighborTable::problems() const {
                              (is_vlan ? ", or " + port.interface + " below it," : "") +
                              " is down; `ip link set " + interface->name + " up`");
         }
+        const std::vector<std::string> of_tunnels = sources_.problems(i, port, Clock::now());
+        result.insert(result.end(), of_tunnels.begin(), of_tunnels.end());
     }
     return result;
 }
 
-Resolution NeighborTable::resolve(const IpAddress& backend,
-                                  const std::optional<MacAddress>& fixed_mac,
-                                  bool same_segment) {
-    if (std::optional<Resolution> found = resolve_on_vdev(backend, fixed_mac, same_segment)) {
-        return *std::move(found);
+// ---- backends ----------------------------------------------------------------------------------
+
+NeighborTable::Need NeighborTable::need_of(const IpAddress& backend,
+                                           const std::optional<MacAddress>& fixed_mac,
+                                           bool same_segment) {
+    Need need{backend, std::nullopt, same_segment};
+    if (fixed_mac) {
+        need.fixed_mac = fixed_mac->bytes;
     }
-    return resolve_by_kernel(backend, fixed_mac, same_segment);
+    return need;
 }
 
-std::optional<Resolution> NeighborTable::resolve_on_vdev(const IpAddress& backend,
-                                                         const std::optional<MacAddress>& fixed_mac,
-                                                         bool same_segment) const {
+const Resolution& NeighborTable::resolve(const IpAddress& backend,
+                                         const std::optional<MacAddress>& fixed_mac,
+                                         bool same_segment) {
+    const Need need = need_of(backend, fixed_mac, same_segment);
+    const auto [found, is_new] = places_.try_emplace(need);
+    found->second.round = round_;
+    if (is_new) {
+        replace(need, found->second);
+    }
+    return found->second.resolution;
+}
+
+void NeighborTable::end_of_needs() {
+    for (auto next = places_.begin(); next != places_.end();) {
+        if (next->second.round == round_) {
+            ++next;
+            continue;
+        }
+        drop(next->first, next->second);
+        const IpAddress backend = next->first.backend;
+        next = places_.erase(next);
+        const auto same = places_.lower_bound(Need{backend, std::nullopt, false});
+        if (same == places_.end() || same->first.backend != backend) {
+            routes_.forget(backend);
+        }
+    }
+    ++round_;
+    hops_.release_former();
+    refresh_ports();
+}
+
+// The new neighbor is needed before the old one is left, so that the same one is never let go.
+void NeighborTable::replace(const Need& need, Place& place) {
+    Place now = find_place(need);
+    now.round = place.round;
+    if (now.vote != place.vote) {
+        if (now.vote) {
+            sources_.add(*now.vote);
+        }
+        if (place.vote) {
+            sources_.remove(*place.vote);
+        }
+    }
+    if (now.hop != place.hop) {
+        if (now.hop) {
+            users_[*now.hop].insert(need);
+        }
+        if (place.hop) {
+            const auto users = users_.find(*place.hop);
+            users->second.erase(need);
+            if (users->second.empty()) {
+                users_.erase(users);
+            }
+        }
+    }
+    if (place.hop) {
+        hops_.leave(*place.hop);
+    }
+    is_changed_ = is_changed_ || now.resolution != place.resolution;
+    place = std::move(now);
+}
+
+void NeighborTable::drop(const Need& need, const Place& place) {
+    if (place.vote) {
+        sources_.remove(*place.vote);
+    }
+    if (place.hop) {
+        const auto users = users_.find(*place.hop);
+        users->second.erase(need);
+        if (users->second.empty()) {
+            users_.erase(users);
+        }
+        hops_.leave(*place.hop);
+    }
+}
+
+// What it says to be needed is: place.hop has been counted with hops_.
+NeighborTable::Place NeighborTable::find_place(const Need& need) {
+    Place place;
+    if (std::optional<Resolution> found = resolve_on_vdev(need)) {
+        place.resolution = *std::move(found);
+        return place;
+    }
+    const IpAddress& backend = need.backend;
+    const std::optional<Route>* route = routes_.find(backend);
+    if (route == nullptr) {
+        routes_.store(backend, kernel_->route(backend));
+        route = routes_.find(backend);
+    }
+    if (!*route || !(*route)->is_unicast) {
+        place.resolution.problem = "the kernel has no route to " + text_of(backend) +
+                                   " that leaves this host; see `ip route get " + text_of(backend) +
+                                   "`";
+        return place;
+    }
+    return find_by_route(need, **route);
+}
+
+NeighborTable::Place NeighborTable::find_by_route(const Need& need, const Route& route) {
+    const auto& [backend, fixed_mac, same_segment] = need;
+    Place place;
+    std::size_t port = 0;
+    while (port < ports_.size() && (facing(port) == nullptr || facing(port)->index == 0 ||
+                                    facing(port)->index != route.interface_index)) {
+        ++port;
+    }
+    if (port == ports_.size()) {
+        place.resolution.problem =
+            "the route to " + text_of(backend) + " leaves by an interface that is no [[port]]";
+        return place;
+    }
+    if (route.gateway && same_segment) {
+        place.resolution.problem =
+            text_of(backend) + " is behind the gateway " + text_of(*route.gateway) +
+            ", and l2 reaches only the port's own segment; use a tunnel (ipip, gue, gre)";
+        return place;
+    }
+    if (!same_segment && route.source) {
+        place.vote = {port, backend.is_v4(), {*route.source, names_source(backend, route)}};
+    }
+    const PortIndex index{static_cast<std::uint8_t>(port)};
+    if (fixed_mac) {
+        place.resolution.link = publish::Link{{*fixed_mac}, index};
+        return place;
+    }
+    place.hop = NextHop{route.interface_index, route.gateway.value_or(backend)};
+    hops_.need(*place.hop);
+    place.resolution = resolve_neighbor(index, *place.hop);
+    return place;
+}
+
+bool NeighborTable::names_source(const IpAddress& backend, const Route& route) {
+    if (!route.names_source) {
+        const std::optional<Route> as_set = kernel_->route_as_set(backend);
+        routes_.set_names_source(backend,
+                                 as_set && !as_set->is_of_kernel && as_set->source == route.source);
+    }
+    return *(*routes_.find(backend))->names_source;
+}
+
+std::optional<Resolution> NeighborTable::resolve_on_vdev(const Need& need) const {
+    const auto& [backend, fixed_mac, same_segment] = need;
     const bool any_interface = std::any_of(ports_.begin(), ports_.end(), has_kernel_interface);
     for (std::size_t i = 0; i < ports_.size(); ++i) {
         const conf::PortConfig& port = ports_[i];
@@ -143,9 +436,9 @@ std::optional<Resolution> NeighborTable::resolve_on_vdev(const IpAddress& backen
         const bool on_link = std::any_of(
             port.addresses.begin(),
             port.addresses.end(),
-            [&](const conf::PortConfig::Prefix& prefix) { return contains(prefix, backend); });
+            [&, address = backend](const auto& prefix) { return contains(prefix, address); });
         if (fixed_mac && (on_link || !any_interface)) {
-            return Resolution{publish::Link{*fixed_mac, index}, ""};
+            return Resolution{publish::Link{{*fixed_mac}, index}, ""};
         }
         if (on_link) {
             return Resolution{std::nullopt,
@@ -165,65 +458,40 @@ std::optional<Resolution> NeighborTable::resolve_on_vdev(const IpAddress& backen
                           (same_segment ? "" : ", or gateway and gateway_mac")};
 }
 
-Resolution NeighborTable::resolve_by_kernel(const IpAddress& backend,
-                                            const std::optional<MacAddress>& fixed_mac,
-                                            bool same_segment) {
-    auto known = routes_.find(backend);
-    if (known == routes_.end()) {
-        known = routes_.emplace(backend, kernel_->route(backend)).first;
-    }
-    const std::optional<Route>& route = known->second;
-    if (!route || !route->is_unicast) {
+Resolution NeighborTable::resolve_neighbor(PortIndex port, const NextHop& hop) const {
+    const NextHops::Known& known = *hops_.find(hop);
+    const Watched& watched = known.watched;
+    const std::string where =
+        text_of(hop.address) + " on " + facing(static_cast<std::size_t>(to_number(port)))->name;
+    if (known.is_lost) {
         return {std::nullopt,
-                "the kernel has no route to " + text_of(backend) +
-                    " that leaves this host; see `ip route get " + text_of(backend) + "`"};
+                "no answer from " + where + " for " + std::to_string(kLostAfter.count()) +
+                    " s; see `ip neigh show " + text_of(hop.address) + "`",
+                true};
     }
-    for (std::size_t i = 0; i < ports_.size(); ++i) {
-        const std::optional<Interface> interface = interface_of(ports_[i]);
-        if (!interface || interface->index == 0 || interface->index != route->interface_index) {
-            continue;
-        }
-        const PortIndex port{static_cast<std::uint8_t>(i)};
-        if (route->gateway && same_segment) {
-            return {
-                std::nullopt,
-                text_of(backend) + " is behind the gateway " + text_of(*route->gateway) +
-                    ", and l2 reaches only the port's own segment; use a tunnel (ipip, gue, gre)"};
-        }
-        if (fixed_mac) {
-            return {publish::Link{*fixed_mac, port}, ""};
-        }
-        return resolve_neighbor(port, *interface, route->gateway.value_or(backend));
+    if (watched.has_mac()) {
+        return {publish::Link{*watched.entry->mac, port}, ""};
     }
+    const bool is_failed = watched.entry && watched.entry->state == Reachability::kFailed;
     return {std::nullopt,
-            "the route to " + text_of(backend) + " leaves by an interface that is no [[port]]"};
+            (is_failed ? "no answer from " : "waiting for the MAC address of ") + where +
+                (known.refused.empty() ? "" : "; " + known.refused)};
 }
 
-Resolution NeighborTable::resolve_neighbor(PortIndex port,
-                                           const Interface& interface,
-                                           const IpAddress& next_hop) {
-    const std::optional<NeighborEntry> entry = kernel_->neighbor(interface.index, next_hop);
-    std::string refused;
-    auto& asked = solicited_[{interface.index, next_hop}];
-    const auto now = std::chrono::steady_clock::now();
-    // A managed neighbor is kept by the kernel once asked for; one that was lost is asked for
-    // again.
-    const bool never_asked = asked == std::chrono::steady_clock::time_point{};
-    const bool is_lost = (!entry || !entry->mac) && now - asked >= kAskAgain;
-    const bool is_permanent = entry && entry->is_permanent;
-    if ((never_asked || is_lost) && !is_permanent) {
-        asked = now;
-        const std::optional<MacAddress> known = entry ? entry->mac : std::nullopt;
-        if (const Status status = kernel_->solicit(interface.index, next_hop, known); !status) {
-            refused = "; " + status.error().message;
-        }
+std::optional<std::chrono::seconds> NeighborTable::confirmed_ago(
+    const IpAddress& backend, const std::optional<MacAddress>& fixed_mac, bool same_segment) const {
+    const auto found = places_.find(need_of(backend, fixed_mac, same_segment));
+    const NextHops::Known* const known =
+        found == places_.end() || !found->second.hop ? nullptr : hops_.find(*found->second.hop);
+    if (known == nullptr || !known->watched.has_mac() || known->watched.is_permanent()) {
+        return std::nullopt;
     }
-    if (entry && entry->mac) {
-        return {publish::Link{*entry->mac, port}, ""};
-    }
-    return {std::nullopt,
-            (entry && entry->is_failed ? "no answer from " : "waiting for the MAC address of ") +
-                text_of(next_hop) + " on " + interface.name + refused};
+    return std::chrono::duration_cast<std::chrono::seconds>(Clock::now() -
+                                                            known->watched.entry->confirmed);
+}
+
+KernelTraffic NeighborTable::traffic() const {
+    return {kernel_->route_queries(), kernel_->neighbor_queries(), rereads_};
 }
 
 }  // namespace fairlead::neighbor

@@ -79,9 +79,8 @@ publish::DesiredPort desired_port(const conf::PortConfig& port, const Interface*
     desired.vlan = port.vlan;
     desired.tunnel_source_v4 = first_of_family(addresses, true);
     desired.tunnel_source_v6 = first_of_family(addresses, false);
-    if (port.tunnel_source) {
-        (port.tunnel_source->is_v4() ? desired.tunnel_source_v4 : desired.tunnel_source_v6) =
-            *port.tunnel_source;
+    for (const IpAddress& source : port.tunnel_sources) {
+        (source.is_v4() ? desired.tunnel_source_v4 : desired.tunnel_source_v6) = source;
     }
     if (port.tunnel_source_prefix) {
         const conf::PortConfig::Prefix& prefix = *port.tunnel_source_prefix;

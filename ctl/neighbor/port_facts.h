@@ -15,6 +15,14 @@
 
 namespace fairlead::neighbor {
 
+// An address of this host, on one of its interfaces.
+struct LocalAddress {
+    IpAddress ip;
+    bool is_global = true;     // beyond the link and the host
+    bool is_preferred = true;  // neither deprecated nor still to be shown unique
+    friend bool operator==(const LocalAddress&, const LocalAddress&) = default;
+};
+
 // An interface as the kernel has it at this moment.
 struct Interface {
     int index = 0;
@@ -22,10 +30,13 @@ struct Interface {
     MacAddress mac;
     std::uint32_t mtu_bytes = 0;
     bool is_up = false;
+    bool has_carrier = false;
     // Of a VLAN interface (802.1Q): the one that it is on, and its VLAN. 0: it is none.
     int parent_index = 0;
     std::uint16_t vlan = 0;
-    std::vector<IpAddress> addresses;  // global scope, in the kernel's order
+    int master_index = 0;              // of a bridge's, bond's or VRF's port: that; 0: it is none
+    std::vector<IpAddress> addresses;  // global scope, in the kernel's order, deprecated ones last
+    friend bool operator==(const Interface&, const Interface&) = default;
 };
 
 // Whether `address` lies in the prefix. Both of one family.

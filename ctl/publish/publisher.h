@@ -40,7 +40,8 @@ struct DesiredBackend {
     bool admits_new = false;
     bool keeps_flows = false;
     bool is_taken_out = false;  // by checks, and another one takes new flows
-    std::optional<Link> link;   // nullopt: not known; what was published last stays
+    std::optional<Link> link;   // nullopt: not known; what was published last stays, unless:
+    bool is_link_lost = false;  // nothing is sent to it
     std::uint32_t health = 0;   // kept for the next daemon, not looked at
     std::int64_t health_since_ns = 0;
     std::uint32_t path_mtu_bytes = shm::kNoPathMtu;
@@ -146,9 +147,16 @@ struct KnownBackend {
     std::int64_t health_since_ns = 0;
 };
 
+struct KnownPort {
+    std::string name;
+    IpAddress tunnel_source_v4;  // :: where it had none
+    IpAddress tunnel_source_v6;
+};
+
 struct Known {
     std::vector<KnownService> services;
     std::vector<KnownBackend> backends;
+    std::vector<KnownPort> ports{};
 };
 
 // The place of a backend, and its counters since it got that place.

@@ -80,6 +80,13 @@ void PublisherState::recover_services(std::vector<bool>& ring_used, std::vector<
     if (snapshot.is_empty()) {
         return;
     }
+    for (std::size_t i = 0; i < shm::kMaxPorts; ++i) {
+        const std::string name = text_of(snapshot.header->port_names[i]);
+        const shm::PortRecord& port = snapshot.header->ports[i];
+        if (!name.empty()) {
+            known.ports.push_back({name, port.tunnel_source_v4, port.tunnel_source_v6});
+        }
+    }
     const auto recover = [&](const shm::ServiceRecord& record) {
         const std::uint32_t id = to_number(record.id);
         if (record.protocol == shm::kEmptyBucket || record.protocol == shm::kVipMark ||

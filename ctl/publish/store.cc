@@ -145,7 +145,7 @@ shm::BackendWord PublisherState::word_of(const DesiredBackend& backend,
                                       now.incarnation(),
                                       flags | shm::BackendWord::kLinked);
     }
-    if (now.has(shm::BackendWord::kLinked)) {
+    if (now.has(shm::BackendWord::kLinked) && !backend.is_link_lost) {
         flags |= shm::BackendWord::kLinked;
     }
     return shm::BackendWord::make(now.mac(), now.port(), now.incarnation(), flags);

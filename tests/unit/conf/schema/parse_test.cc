@@ -81,7 +81,7 @@ on_down = "move"
     ASSERT_EQ(config.ports.size(), 2U);
     EXPECT_EQ(config.ports[0].interface, "eth0");
     EXPECT_EQ(config.ports[0].mtu, 9000U);
-    EXPECT_EQ(config.ports[0].tunnel_source, IpAddress::parse("192.0.2.2"));
+    EXPECT_EQ(config.ports[0].tunnel_sources, std::vector{*IpAddress::parse("192.0.2.2")});
     EXPECT_EQ(config.ports[1].vdev, "net_pcap0,rx_pcap=in.pcap");
     EXPECT_EQ(config.ports[1].mac, MacAddress::parse("02:00:00:00:00:01"));
     ASSERT_EQ(config.ports[1].addresses.size(), 2U);

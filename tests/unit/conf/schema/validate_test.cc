@@ -256,6 +256,21 @@ TEST(ValidateServices, ATunnelNeedsASourceOfItsFamily) {
                 IsEmpty());
 }
 
+TEST(Validate, ATunnelSourceIsOneAddressAFamily) {
+    const auto errors_of = [](const std::string& value) {
+        return errors_of_ports(
+            "[[port]]\nname = \"p\"\ninterface = \"eth0\"\ntunnel_source = " + value + "\n");
+    };
+    EXPECT_THAT(errors_of("\"10.0.0.2\""), IsEmpty());
+    EXPECT_THAT(errors_of("[\"10.0.0.2\"]"), IsEmpty());
+    EXPECT_THAT(errors_of("[\"fd00::2\", \"10.0.0.2\"]"), IsEmpty());
+    EXPECT_EQ(errors_of("[\"10.0.0.2\", \"10.0.0.3\"]").size(), 1U);
+    EXPECT_EQ(errors_of("[]").size(), 1U);
+    EXPECT_EQ(errors_of("[\"10.0.0.2\", 7]").size(), 1U);
+    EXPECT_EQ(errors_of("7").size(), 1U);
+    EXPECT_EQ(errors_of("\"127.0.0.1\"").size(), 1U);
+}
+
 TEST(Validate, ATunnelSourcePrefixIsAPrefixOfSomeHostsWithRoomForEntropy) {
     const auto errors_of = [](const std::string& prefix) {
         return errors_of_ports(

@@ -393,11 +393,37 @@ TEST(Model, AnUnknownLinkNeverTakesAKnownOneAway) {
     Model model = healthy_model();
     Backend& backend = model.services()[0].backends[0];
     const publish::Link link{*MacAddress::parse("02:00:00:00:04:01"), PortIndex{0}};
-    EXPECT_TRUE(Model::observe_link(backend, link, "", at(2)));
-    EXPECT_FALSE(model.observe_link(backend, link, "", at(3)));
-    EXPECT_TRUE(model.observe_link(backend, {}, "no neighbor", at(4)));
+    EXPECT_TRUE(Model::observe_link(backend, link, "", false, at(2)));
+    EXPECT_FALSE(model.observe_link(backend, link, "", false, at(3)));
+    EXPECT_TRUE(model.observe_link(backend, {}, "no neighbor", false, at(4)));
     EXPECT_EQ(backend.link, link);
     EXPECT_EQ(backend.link_problem, "no neighbor");
+}
+
+TEST(Model, ALostLinkTakesABackendOutUnlessAllOfItsServiceAreLost) {
+    Model model = healthy_model();
+    std::vector<Backend>& backends = model.services()[0].backends;
+    ASSERT_GE(backends.size(), 2U);
+    const publish::Link link{*MacAddress::parse("02:00:00:00:04:01"), PortIndex{0}};
+    for (Backend& backend : backends) {
+        ASSERT_TRUE(Model::observe_link(backend, link, "", false, at(2)));
+    }
+    EXPECT_TRUE(Model::observe_link(backends[0], {}, "no answer", true, at(3)));
+    EXPECT_EQ(backends[0].effective, Effective::kOut);
+    EXPECT_EQ(backends[0].why, "no answer");
+    EXPECT_FALSE(backends[0].link);
+    const auto desired = desired_services(model.services())[0].backends;
+    EXPECT_EQ(desired[0].ring_weight, 0U);
+    EXPECT_TRUE(desired[0].is_link_lost);
+    EXPECT_GT(desired[1].ring_weight, 0U);
+    for (Backend& backend : backends) {
+        (void)Model::observe_link(backend, {}, "no answer", true, at(4));
+    }
+    for (const publish::DesiredBackend& backend : desired_services(model.services())[0].backends) {
+        EXPECT_GT(backend.ring_weight, 0U) << "the shares stay for their return";
+    }
+    EXPECT_TRUE(Model::observe_link(backends[0], link, "", false, at(5)));
+    EXPECT_EQ(backends[0].effective, Effective::kServing);
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ TEST(DesiredPort, AVdevHasWhatTheFileSays) {
     EXPECT_EQ(desired.tunnel_source_v4, ip("10.0.0.2"));
     EXPECT_EQ(desired.tunnel_source_v6, ip("2001:db8::2"));
     port.mtu = 9000;
-    port.tunnel_source = ip("10.0.0.99");
+    port.tunnel_sources = {ip("10.0.0.99")};
     desired = desired_port(port, nullptr);
     EXPECT_EQ(desired.mtu_bytes, 9000U);
     EXPECT_EQ(desired.tunnel_source_v4, ip("10.0.0.99"));

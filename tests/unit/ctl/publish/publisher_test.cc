@@ -137,7 +137,7 @@ TEST_F(PublisherTest, APathMtuChangesInPlaceAndNoGeneration) {
     EXPECT_EQ(reader().backend(BackendIndex{1})->path_mtu_bytes.load(), 1'400U);
 }
 
-TEST_F(PublisherTest, ALinkThatIsNotKnownAnyMoreStays) {
+TEST_F(PublisherTest, ALinkThatIsNotKnownAnyMoreStaysUnlessItIsLost) {
     Publisher& publisher = start();
     DesiredTables tables = make_tables(1);
     ASSERT_TRUE(publisher.publish(tables));
@@ -146,6 +146,9 @@ TEST_F(PublisherTest, ALinkThatIsNotKnownAnyMoreStays) {
     const auto place = publisher.placement("portal", "app-1", make_backend(1).address);
     EXPECT_TRUE(word(to_number(place->index)).has(shm::BackendWord::kLinked));
     EXPECT_EQ(word(to_number(place->index)).mac().bytes[5], 1);
+    tables.services[0].backends[0].is_link_lost = true;
+    ASSERT_TRUE(publisher.publish(tables));
+    EXPECT_FALSE(word(to_number(place->index)).has(shm::BackendWord::kLinked));
 }
 
 TEST_F(PublisherTest, AWorkerThatHangsBlocksReuseAndIsNamed) {
