@@ -5,10 +5,10 @@
  * queue on which it came, and so does a question for a VIP's MAC address; everything else goes to
  * the kernel untouched: other ARP and neighbor discovery, SSH, BGP, frames that are cut short.
  * Where the port has a VLAN, this is so for the frames with its tag, and all others are the
- * kernel's; where it has none, frames with a VLAN's tag are. While no engine polls the queue,
- * packets for a VIP are dropped and counted, and the senders try again; the kernel never sees them,
- * since it would answer them with a reset. A socket leaves `xsks_map` by itself when its process
- * dies.
+ * kernel's; where it has none, frames with a VLAN's tag are. A socket leaves `xsks_map` by itself
+ * when its process dies. While no engine polls the queue, what the ring alone decides rightly goes to its
+ * backend from here (bpf/abi/steer_away.h); all else for a VIP is dropped and counted, and the
+ * senders try again. The kernel never sees it, since it would answer with a reset.
  *
  * The engine's control thread alone writes the maps, through bpf/loader.
  *
@@ -24,6 +24,9 @@
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+
+#include "bpf/abi/steer_away.h"
+#include "bpf/include/steer_decide.h"
 
 enum {
     TAG_BYTES = 4, /* IEEE 802.1Q, 9.3: a type, and 16 bits of which the last 12 are the VLAN */
@@ -65,6 +68,38 @@ struct {
     __type(key, __u32);
     __type(value, struct steer_interface);
 } steer_self SEC(".maps");
+
+/* For the time without an engine, of all interfaces (bpf/abi/steer_away.h). */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, STEER_MAX_SERVICES);
+    __type(key, struct steer_service_key);
+    __type(value, struct steer_service);
+} steer_services SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, STEER_MAX_RINGS);
+    __type(key, __u32);
+    __type(value, struct steer_ring);
+} steer_rings SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, STEER_MAX_BACKENDS);
+    __type(key, __u32);
+    __type(value, struct steer_backend);
+} steer_backends SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, STEER_MAX_PORTS);
+    __type(key, __u32);
+    __type(value, struct steer_port);
+} steer_ports SEC(".maps");
 
 /* Packets by enum steer_outcome. */
 struct {
@@ -195,10 +230,111 @@ static __always_inline int read_question(const __u8* data,
     return 0;
 }
 
-static __always_inline int to_engine(struct xdp_md* context) {
-    const int action = (int)bpf_redirect_map(&xsks_map, context->rx_queue_index, XDP_DROP);
-    count(action == XDP_REDIRECT ? STEER_ENGINE : STEER_NO_SOCKET);
-    return action;
+/* Whether the packet went to its queue's socket. */
+static __always_inline int is_taken_by_engine(struct xdp_md* context) {
+    if (bpf_redirect_map(&xsks_map, context->rx_queue_index, XDP_DROP) != XDP_REDIRECT) {
+        return 0;
+    }
+    count(STEER_ENGINE);
+    return 1;
+}
+
+static __always_inline int drop(enum steer_outcome outcome) {
+    count(outcome);
+    return XDP_DROP;
+}
+
+/* The service of exactly this port, else that of any port. A VIP with ranges has none of any port
+ * here: a range would go before it. */
+static __always_inline const struct steer_service* find_service(const struct steer_address* vip,
+                                                                const struct steer_packet* packet) {
+    struct steer_service_key key = {.port = packet->destination_port, .protocol = packet->protocol};
+    __builtin_memcpy(key.vip, vip->bytes, sizeof key.vip);
+    const struct steer_service* service = bpf_map_lookup_elem(&steer_services, &key);
+    if (!service) {
+        key.port = 0;
+        service = bpf_map_lookup_elem(&steer_services, &key);
+    }
+    return service;
+}
+
+/* How the packet leaves by the ring of a service that is forwarded; 0: only the engine can tell. */
+static __always_inline int find_way(const struct steer_service* service,
+                                    const struct content* content,
+                                    const struct steer_packet* packet,
+                                    __u16 control,
+                                    struct steer_way* way) {
+    const __u64 hash = steer_flow_hash(service->seed, content->start, packet);
+    const __u32 slot = steer_slot(service, content->start, packet, hash);
+    const __u32 number = service->ring;
+    const struct steer_ring* ring = bpf_map_lookup_elem(&steer_rings, &number);
+    if (!ring || slot >= STEER_RING_SLOTS) {
+        return 0;
+    }
+    const __u16 owner = ring->slots[slot];
+    if (!steer_may_follow(owner, packet)) {
+        return 0;
+    }
+    const __u32 index = owner & STEER_SLOT_BACKEND;
+    const struct steer_backend* backend = bpf_map_lookup_elem(&steer_backends, &index);
+    if (!backend) {
+        return 0;
+    }
+    const __u32 leaving = (backend->word >> STEER_BACKEND_PORT_SHIFT) & STEER_BACKEND_PORT_MASK;
+    const struct steer_port* port = bpf_map_lookup_elem(&steer_ports, &leaving);
+    return port && steer_plan_way(packet, service, backend, port, hash, control, way);
+}
+
+/* The frame as it leaves: grown or shrunk at its front, padding cut off, headers written. By
+ * another interface it is redirected; XDP_TX is what every driver has for its own. */
+static __always_inline int send(struct xdp_md* context,
+                                __u32 header_bytes,
+                                __u16 type,
+                                const struct steer_way* way) {
+    const __u32 leaving_bytes =
+        STEER_ETHERNET_BYTES + (way->tag ? STEER_TAG_BYTES : 0) + way->outer_bytes;
+    const int growth = (int)leaving_bytes - (int)header_bytes;
+    if (growth != 0 && bpf_xdp_adjust_head(context, -growth) != 0) {
+        return drop(STEER_NO_SOCKET);
+    }
+    const long surplus = (long)context->data_end - (long)context->data - (long)way->frame_bytes;
+    if (surplus > 0 && bpf_xdp_adjust_tail(context, (int)-surplus) != 0) {
+        return drop(STEER_NO_SOCKET);
+    }
+    if (!steer_write_frame((__u8*)(long)context->data, (__u8*)(long)context->data_end, type, way)) {
+        return drop(STEER_NO_SOCKET);
+    }
+    count(STEER_AWAY);
+    return way->ifindex == context->ingress_ifindex ? XDP_TX : (int)bpf_redirect(way->ifindex, 0);
+}
+
+/* A VIP's packet without an engine. */
+static __always_inline int forward_away(struct xdp_md* context,
+                                        const struct content* content,
+                                        const struct steer_address* vip) {
+    __u8* data = (__u8*)(long)context->data;
+    const __u8* data_end = (const __u8*)(long)context->data_end;
+    const int is_v6 = content->type == bpf_htons(ETH_P_IPV6);
+    struct steer_packet packet;
+    struct steer_way way;
+    if (!steer_read_packet(content->start, data_end, is_v6, &packet)) {
+        return drop(STEER_NO_SOCKET);
+    }
+    const struct steer_service* service = find_service(vip, &packet);
+    if (!service || service->kind != STEER_SERVICE_FORWARDED) {
+        return drop(service && service->kind == STEER_SERVICE_NO_ROOM ? STEER_NO_ROOM
+                                                                      : STEER_NO_SOCKET);
+    }
+    const int is_tagged = content->start != data + ETH_HLEN;
+    const __u16 control = is_tagged ? steer_load16(data + ETH_HLEN) : 0;
+    if (!find_way(service, content, &packet, control, &way)) {
+        return drop(STEER_NO_SOCKET);
+    }
+    if (way.outer_bytes != 0) {
+        steer_pass_hop((__u8*)content->start, is_v6);
+    }
+    return send(
+        context, ETH_HLEN + (is_tagged ? TAG_BYTES : 0), is_v6 ? ETH_P_IPV6 : ETH_P_IP, &way);
 }
 
 SEC("xdp.frags")
@@ -212,11 +348,12 @@ int xsk_def_prog(struct xdp_md* context) {
     if (self && read_content(data, data_end, self, &content)) {
         if (read_destination(&content, data_end, &destination) &&
             bpf_map_lookup_elem(&steer_vips, &destination) && is_for_this_host(data, self)) {
-            return to_engine(context);
+            return is_taken_by_engine(context) ? XDP_REDIRECT
+                                               : forward_away(context, &content, &destination);
         }
         if (read_question(data, &content, data_end, self, &destination) &&
             bpf_map_lookup_elem(&steer_vips, &destination)) {
-            return to_engine(context);
+            return is_taken_by_engine(context) ? XDP_REDIRECT : drop(STEER_NO_SOCKET);
         }
     }
     count(STEER_KERNEL);

@@ -22,8 +22,10 @@ struct steer_interface {
 enum steer_outcome {
     STEER_KERNEL,    /* not for a VIP: to the kernel, untouched */
     STEER_ENGINE,    /* for a VIP: to the socket of the queue on which it came */
-    STEER_NO_SOCKET, /* for a VIP, and no engine polls that queue: dropped, the sender tries again
-                      */
+    STEER_NO_SOCKET, /* for a VIP, no engine polls that queue, and only an engine could decide:
+                      * dropped, the sender tries again */
+    STEER_AWAY,      /* for a VIP, no engine polls that queue: sent to its backend all the same */
+    STEER_NO_ROOM,   /* could have been sent so, but its service's ring had no room: dropped */
     STEER_OUTCOME_COUNT
 };
 

@@ -1,9 +1,11 @@
 #include "bpf/loader/steer_loader.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -26,15 +28,41 @@ struct SkeletonDeleter {
     void operator()(steer_bpf* skeleton) const { steer_bpf__destroy(skeleton); }
 };
 
+// The maps of bpf/loader/steer_away.h, in its order, each with the name of its pin.
+std::array<std::pair<bpf_map*, const char*>, 4> away_maps(const steer_bpf& skeleton) {
+    return {{{skeleton.maps.steer_services, "/services"},
+             {skeleton.maps.steer_rings, "/rings"},
+             {skeleton.maps.steer_backends, "/backends"},
+             {skeleton.maps.steer_ports, "/ports"}}};
+}
+
+// Pinned maps that are there are taken, others made and pinned. Without a directory: maps of its
+// own.
+int set_pins(const steer_bpf& skeleton,
+             const std::string& pin_directory,
+             const std::string& counters_pin) {
+    if (pin_directory.empty()) {
+        return 0;
+    }
+    int error = bpf_map__set_pin_path(skeleton.maps.steer_counters, counters_pin.c_str());
+    for (const auto& [map, pin] : away_maps(skeleton)) {
+        if (error == 0) {
+            error = bpf_map__set_pin_path(map, (pin_directory + pin).c_str());
+        }
+    }
+    return error;
+}
+
 Result<std::unique_ptr<steer_bpf, SkeletonDeleter>> open_and_load(const SteerVips& vips,
+                                                                  const std::string& pin_directory,
                                                                   const std::string& counters_pin) {
     std::unique_ptr<steer_bpf, SkeletonDeleter> skeleton(steer_bpf__open());
     if (!skeleton) {
         return fail(fmt::format("cannot open the BPF program steer: {}", error_text(errno)));
     }
     int error = bpf_map__reuse_fd(skeleton->maps.steer_vips, vips.fd());
-    if (error == 0 && !counters_pin.empty()) {
-        error = bpf_map__set_pin_path(skeleton->maps.steer_counters, counters_pin.c_str());
+    if (error == 0) {
+        error = set_pins(*skeleton, pin_directory, counters_pin);
     }
     if (error == 0) {
         error = steer_bpf__load(skeleton.get());
@@ -72,10 +100,10 @@ Result<SteerLoader> SteerLoader::load(const SteerVips& vips,
         state->link_pin = pin_directory + "/" + pin_name(kLinkPrefix, interface);
         counters_pin = pin_directory + "/" + pin_name(kCountersPrefix, interface);
     }
-    auto skeleton = open_and_load(vips, counters_pin);
+    auto skeleton = open_and_load(vips, pin_directory, counters_pin);
     if (!skeleton && !counters_pin.empty() && ::unlink(counters_pin.c_str()) == 0) {
         // Counters that another version left are no reason not to start.
-        skeleton = open_and_load(vips, counters_pin);
+        skeleton = open_and_load(vips, pin_directory, counters_pin);
     }
     if (!skeleton) {
         return Unexpected{skeleton.error()};
@@ -124,6 +152,18 @@ SteerLoader::Presence SteerLoader::presence(unsigned interface_index) const {
 
 int SteerLoader::sockets_fd() const {
     return bpf_map__fd(state_->skeleton->maps.xsks_map);
+}
+
+Result<SteerAway> SteerLoader::away() const {
+    std::array<Descriptor, 4> maps;
+    for (std::size_t i = 0; i < maps.size(); ++i) {
+        const bpf_map* const map = away_maps(*state_->skeleton).at(i).first;
+        maps.at(i) = Descriptor(::fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 0));
+        if (!maps.at(i).is_open()) {
+            return fail(fmt::format("cannot share a BPF map: {}", error_text(errno)));
+        }
+    }
+    return SteerAway::of(std::move(maps));
 }
 
 int SteerLoader::program_fd() const {

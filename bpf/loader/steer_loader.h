@@ -1,10 +1,10 @@
 // Loads bpf/steer.bpf.c, one instance an interface, and keeps it there beyond the process.
 //
-// What is pinned (pin_directory.h): the map of VIPs ("vips"), one for all interfaces; for each
-// interface its link ("link-IF") and its counters ("counters-IF"). So while no engine runs, packets
-// for a VIP are dropped and counted and never reach the kernel; the next engine replaces the
-// program through the same link, without a moment in which none is attached, and with all VIPs in
-// place.
+// What is pinned (pin_directory.h): for all interfaces the map of VIPs ("vips") and the maps by
+// which packets are forwarded without an engine (steer_away.h); for each interface its link
+// ("link-IF") and its counters ("counters-IF"). So while no engine runs, packets for a VIP never
+// reach the kernel; the next engine replaces the program through the same link, without a moment in
+// which none is attached, and with all VIPs in place.
 //
 // Requires CAP_BPF, CAP_NET_ADMIN and the network namespace of the interface. One thread at a time.
 #pragma once
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "bpf/abi/steer.h"
+#include "bpf/loader/steer_away.h"
 #include "bpf/loader/xdp_link.h"
 #include "dp/base/descriptor.h"
 #include "dp/base/result.h"
@@ -48,8 +49,8 @@ class SteerVips {
 
 class SteerLoader {
   public:
-    // Loads the program on the map `vips`; nothing is attached yet. `pin_directory` as above;
-    // `interface` names the pins and stands in messages.
+    // Loads the program on the map `vips` and on the pinned maps of steer_away.h; nothing is
+    // attached yet. `pin_directory` as above; `interface` names the pins and stands in messages.
     [[nodiscard]] static Result<SteerLoader> load(const SteerVips& vips,
                                                   const std::string& pin_directory,
                                                   const std::string& interface);
@@ -81,6 +82,9 @@ class SteerLoader {
 
     // The map of AF_XDP sockets, by receive queue. A socket leaves it by itself when it is closed.
     [[nodiscard]] int sockets_fd() const;
+
+    // The maps of this program by which it forwards without an engine.
+    [[nodiscard]] Result<SteerAway> away() const;
 
     // For BPF_PROG_TEST_RUN.
     [[nodiscard]] int program_fd() const;

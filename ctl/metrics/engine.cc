@@ -156,6 +156,15 @@ constexpr auto kPortFamilies = std::to_array<PortFamily>({
      Type::kCounter,
      "Packets for a VIP, dropped by the steering program because no engine polled.",
      &shm::PortTelemetry::no_socket_packets},
+    {"fairlead_port_away_packets_total",
+     Type::kCounter,
+     "Packets for a VIP, sent to their backends by the steering program while no engine polled.",
+     &shm::PortTelemetry::away_packets},
+    {"fairlead_port_no_room_packets_total",
+     Type::kCounter,
+     "Packets for a VIP, dropped by the steering program, which has room for 64 services, while "
+     "no engine polled.",
+     &shm::PortTelemetry::no_room_packets},
 });
 
 // 0 or 1 for each condition that a port may have (dp/shm/port_condition.h).

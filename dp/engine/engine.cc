@@ -46,6 +46,7 @@ Status Engine::State::run(const std::function<bool(milliseconds)>& wait) {
         }
         if (tables_ && !change_tables()) {
             follow_tables();
+            turn_away(now);
         }
         for (const std::unique_ptr<Port>& port : ports_) {
             port->turn(now);
@@ -121,6 +122,7 @@ void Engine::State::follow_tables() {
     said_stuck_ = false;
     // Pairs with the workers' acquire (follow.h).
     follow_.generation.store(generation, std::memory_order_release);
+    follow_away();
     tell_neighbors();
     if (followed == 0) {
         log_info("forwarding", {{"generation", generation}});
@@ -162,6 +164,7 @@ void Engine::State::report() {
             announcer_.repeat(Clock::now());
         }
     }
+    refresh_away();
     join_groups();  // an interface may have been made anew, with another index
     look_at_segments();
     const auto seconds =

@@ -11,9 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "bpf/loader/steer_away.h"
 #include "bpf/loader/steer_loader.h"
 #include "dp/base/result.h"
 #include "dp/engine/announcer.h"
+#include "dp/engine/away_mirror.h"
+#include "dp/engine/away_scan.h"
 #include "dp/engine/capture_server.h"
 #include "dp/engine/engine.h"
 #include "dp/engine/follow.h"
@@ -61,6 +64,14 @@ class Engine::State {
     // What the neighbors are to know of the VIPs of the generation that is followed.
     void tell_neighbors();
     void join_groups();
+    // What the steering programs are to know when this engine is gone: away.cc.
+    [[nodiscard]] Status open_away();
+    void follow_away();
+    void refresh_away();
+    void turn_away(std::chrono::steady_clock::time_point now);
+    // The kernel's numbers of our ports' interfaces, by the ports' numbers in the tables.
+    [[nodiscard]] std::vector<unsigned> interfaces_by_number(const shm::Snapshot& snapshot) const;
+    [[nodiscard]] AwayScan::Tables tables_to_scan() const;
     void report();
     void stop();
 
@@ -69,6 +80,9 @@ class Engine::State {
     std::optional<Telemetry> telemetry_;
     std::optional<Flows> flows_;
     std::optional<SteerVips> vips_;
+    std::optional<SteerAway> away_maps_;
+    std::optional<AwayMirror> away_;  // if any port is an interface
+    AwayScan away_scan_;
     PacketMemory memory_;
     std::vector<PacketPool> pools_;
     std::vector<std::unique_ptr<Port>> ports_;
@@ -95,6 +109,8 @@ class Engine::State {
     bool said_outside_ = false;
     bool said_replaced_ = false;
     bool said_damaged_ = false;
+    bool said_away_ = false;
+    std::size_t said_without_room_ = 0;
 };
 
 }  // namespace fairlead::engine

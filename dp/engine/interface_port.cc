@@ -397,6 +397,8 @@ void InterfacePort::describe(shm::PortTelemetry& block) const {
     if (const Result<SteerCounters> counters = steering_->counters(); counters) {
         block.kernel_packets.set(counters->at(STEER_KERNEL));
         block.no_socket_packets.set(counters->at(STEER_NO_SOCKET));
+        block.away_packets.set(counters->at(STEER_AWAY));
+        block.no_room_packets.set(counters->at(STEER_NO_ROOM));
     }
 }
 

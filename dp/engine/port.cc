@@ -36,6 +36,8 @@ void Port::introduce(shm::PortTelemetry& block) {
                                             &block.transmit_errors,
                                             &block.kernel_packets,
                                             &block.no_socket_packets,
+                                            &block.away_packets,
+                                            &block.no_room_packets,
                                             &block.receive_dropped,
                                             &block.receive_ring_full,
                                             &block.receive_invalid,

@@ -187,6 +187,9 @@ Status Engine::State::open_ports() {
             return Unexpected{vips.error()};
         }
         vips_ = std::move(*vips);
+        if (Status opened = open_away(); !opened) {
+            return opened;
+        }
         remove_other_steer_links(pin_directory_, interfaces);
         setup.vips = &*vips_;
         setup.pin_directory = pin_directory_;

@@ -89,6 +89,11 @@ class FlowTableView {
     // replaced.
     [[nodiscard]] FlowEntry find(std::uint64_t hash) const noexcept;
 
+    // For who looks at every entry. Empty where there is no table.
+    [[nodiscard]] std::span<const shm::FlowBucket> buckets() const noexcept {
+        return {buckets_, buckets_ == nullptr ? 0 : mask_ + 1};
+    }
+
   private:
     const shm::FlowBucket* buckets_ = nullptr;
     std::size_t mask_ = 0;

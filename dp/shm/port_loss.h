@@ -14,12 +14,17 @@ struct PortLoss {
     Counter PortTelemetry::*counter = nullptr;
 };
 
-inline constexpr std::array<PortLoss, 6> kPortLosses{{
+inline constexpr std::array<PortLoss, 7> kPortLosses{{
     {{"no_socket",
-      "A packet for a VIP arrived while no engine polled the interface: the steering program "
-      "dropped "
-      "it for the client to send again. See `lbctl status`; it counts on while lbdp restarts."},
+      "A packet for a VIP arrived while no engine polled the interface, and only an engine could "
+      "decide where it goes: the steering program dropped it for the client to send again. See "
+      "`lbctl status`; it counts on while lbdp restarts."},
      &PortTelemetry::no_socket_packets},
+    {{"no_socket_no_room",
+      "A packet arrived while no engine polled the interface, for a service that the steering "
+      "program could have forwarded, but it has room for 64 services: dropped for the client to "
+      "send again. See `lbctl status`."},
+     &PortTelemetry::no_room_packets},
     {{"receive_missed",
       "The NIC or its socket had no room: the workers did not take packets in time. Give [engine] "
       "cpus more CPUs, and the interface as many queues. Of a kernel interface, the next three say "

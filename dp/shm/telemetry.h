@@ -117,7 +117,7 @@ struct alignas(kCacheLineBytes) PortTelemetry {
     Counter transmit_errors;
     // Of a kernel interface, by its steering program; they count on while no engine runs.
     Counter kernel_packets;     // not for a VIP, left to the kernel
-    Counter no_socket_packets;  // for a VIP, dropped because no engine polled
+    Counter no_socket_packets;  // for a VIP, dropped: no engine polled, and only one could decide
     // Bits by PortCondition (port_condition.h).
     Counter conditions;
     std::array<char, 16> interface;  // the kernel's name of it; empty: none stands behind the port
@@ -133,7 +133,10 @@ struct alignas(kCacheLineBytes) PortTelemetry {
     Counter receive_ring_full;  // the worker had not taken what came before
     Counter receive_invalid;    // buffers that the kernel refused: a fault of the engine
     Counter transmit_invalid;   // likewise, on the way out
-    std::array<Counter, 8> reserved;
+    // By the steering program, while no engine polled (bpf/abi/steer_away.h).
+    Counter away_packets;     // sent to their backends
+    Counter no_room_packets;  // dropped: their service's ring had no room in its maps
+    std::array<Counter, 6> reserved;
 };
 static_assert(sizeof(PortTelemetry) == 5 * kCacheLineBytes);
 

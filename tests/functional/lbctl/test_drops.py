@@ -54,7 +54,7 @@ def test_without_an_engine_the_steering_program_counts_and_lbctl_says_whose_coun
     before = drop(platform, "no_socket")["packets"]
     assert platform.balancer.lbdp.stop() == 0
     try:
-        knock(platform, f"http://{PORTAL}/")
+        knock(platform, f"http://{PORTAL}:81/")  # what it could decide by itself it would forward
         assert "No engine runs" in platform.balancer.lbctl("drops").err
     finally:
         platform.balancer.start_lbdp()
