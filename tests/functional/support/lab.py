@@ -142,6 +142,17 @@ class Lab:
         self.router.plain_checksums(host.name)
         host.plain_checksums("eth0")
 
+    def let_steering_send(self):
+        """From now on what the balancer's steering program sends by itself arrives, as it would at a switch: a veth
+        drops it unless the other end has a program of its own. Requires a running engine, for its bpffs."""
+        program = self.build / "tests" / "bpf" / "pass.bpf.o"
+        if not program.exists():
+            raise LabError(f"no {program}: build first, with tools/test --only build")
+        pin = self.balancer.run_dir / "bpf" / "pass"
+        self.router.run("bpftool", "prog", "load", program, pin, "type", "xdp")
+        self.router.run("bpftool", "net", "attach", "xdpdrv", "pinned", pin, "dev", self.balancer.name)
+        pin.unlink()
+
     def logs(self):
         """The end of every program's log, for a failure's report."""
         hosts = [self.client, self.router, self.balancer, *self.backends]

@@ -1,0 +1,136 @@
+"""The engine is killed and stays away for ten seconds: the steering program forwards meanwhile what the rings alone
+decide, so that new connections work, and what it cannot decide is late and not broken."""
+
+import json
+import struct
+import time
+
+import pytest
+from support import api
+from support.host import wait_until
+from support.lending import HTTP_SERVICES, NOTIFICATIONS, URLS
+from support.lab import http_url
+
+LAB = {"file_bytes": 24 << 20}  # 12 s at the 2 MiB/s of /slow/
+AWAY_S = 10
+SLOW_MS = 1000  # when a client sends its SYN again
+
+
+@pytest.fixture(scope="module", autouse=True)
+def peer(platform):
+    platform.let_steering_send()
+
+
+@pytest.fixture
+def engine_away(platform):
+    """Kills the engine; it is back after the test."""
+    def kill():
+        platform.balancer.lbdp.kill()
+        platform.balancer.lbdp.wait()
+    yield kill
+    if not platform.balancer.lbdp.is_running():
+        platform.balancer.start_lbdp()
+    wait_until("every backend serves", lambda: api.all_serve(platform.balancer), timeout_s=20)
+
+
+def share_of_settled_slots(platform):
+    """Over the rings of all services that are forwarded without an engine (bpf/abi/steer_away.h)."""
+    def bpftool(name, *words):
+        pin = platform.balancer.run_dir / "bpf" / name
+        return json.loads(platform.balancer.run("bpftool", "-j", "map", words[0], "pinned", pin, *words[1:]).stdout)
+
+    settled = slots = 0
+    for service in bpftool("services", "dump"):
+        value = bytes(int(byte, 16) for byte in service["value"])
+        _, ring, entries, kind = struct.unpack_from("<QIIB", value)
+        assert kind == 1, service
+        found = bpftool("rings", "lookup", "key", *ring.to_bytes(4, "little"))["value"]
+        settled += sum(int(byte, 16) >= 0x80 for byte in found[1:2 * entries:2])
+        slots += entries
+    return settled / slots if slots else 0
+
+
+def wait_for_settled_slots(platform, share=1.0):
+    wait_until("the slots are settled", lambda: share_of_settled_slots(platform) >= share, interval_s=0.5)
+
+
+def start_downloads(platform, prefix, services=HTTP_SERVICES):
+    return {name: platform.client.start(
+        f"{prefix}-{name}", "bash", "-o", "pipefail", "-c",
+        'curl -sS --globoff --fail --max-time 90 "$0" | sha256sum', http_url(vip, "/slow/large"))
+            for name, vip, _, _, _ in services}
+
+
+def expect_whole(platform, downloads):
+    for name, download in downloads.items():
+        assert download.wait(90) == 0, f"{name}: {download.tail()}"
+        assert platform.large_sha256 in download.log.read_text(), name
+
+
+def test_new_connections_work_all_the_time(platform, loads, engine_away):
+    wait_for_settled_slots(platform)
+    started = loads()
+    for load in started.values():
+        load.wait_for_more(20)
+    engine_away()
+    began = time.monotonic()
+    echoes = [platform.client.udp(*NOTIFICATIONS, "anybody there") for _ in range(5)]
+    wait_until("the time is over", lambda: time.monotonic() > began + AWAY_S, timeout_s=AWAY_S + 5)
+    ended = time.monotonic()
+    platform.balancer.start_lbdp()
+    for name, load in started.items():
+        load.wait_for_more(20)
+        results = load.stop()
+        away = [r for r in results if began <= r["at"] < ended]
+        slow = [r for r in away if r["ms"] > SLOW_MS]
+        assert [r for r in results if r["error"]] == [], name
+        assert len(away) > 100 and len(slow) * 100 < len(away), f"{name}: {len(slow)} of {len(away)} were slow"
+        assert {r["backend"] for r in away} == {"b1", "b2", "b3"}, name
+    assert all(echo and echo.endswith("anybody there") for echo in echoes), echoes
+    wait_until("the port tells it",
+               lambda: platform.balancer.metric("fairlead_port_away_packets_total", port="edge") > 500)
+
+
+def test_what_begins_without_an_engine_goes_on_with_the_next(platform, engine_away):
+    wait_for_settled_slots(platform)
+    engine_away()
+    downloads = start_downloads(platform, "begun-away")
+    wait_until("each has a connection", lambda: all(
+        any(connections_to(backend, vip) for backend in platform.backends) for _, vip, _, _, _ in HTTP_SERVICES))
+    platform.balancer.start_lbdp()
+    assert all(download.is_running() for download in downloads.values()), "too late to test anything"
+    expect_whole(platform, downloads)
+
+
+def connections_to(backend, vip):
+    source = f"[{vip}]" if ":" in vip else vip
+    return backend.run("ss", "-Htn", "state", "established", f"src {source} and sport = :80").stdout.splitlines()
+
+
+def test_connections_whose_slot_has_moved_are_late_and_not_broken(platform, engine_away):
+    """Only the flow table knows where they are. Connections in slots that stayed go on without the engine."""
+    downloads = start_downloads(platform, "moved")
+    wait_until("each download is tracked", lambda: all(
+        any(b["active_flows"] for b in api.get(platform.balancer, f"/api/v1/services/{name}")["backends"])
+        for name in downloads))
+    try:
+        # Each service's slots go to one backend, most of them from another.
+        for name in downloads:
+            for backend, weight in (("b2", 256), ("b1", 0), ("b3", 0)):
+                platform.balancer.lbctl("backend", "weight", f"{name}/{backend}", weight, "--wait")
+        wait_for_settled_slots(platform, share=0.999)
+        assert share_of_settled_slots(platform) < 1, "no download's slot has moved"
+        engine_away()
+        began = time.monotonic()
+        for url in URLS.values():
+            assert platform.client.get(url) == "b2"
+        wait_until("three seconds have passed", lambda: time.monotonic() > began + 3)
+        assert all(download.is_running() for download in downloads.values()), "too late to test anything, or broken"
+        platform.balancer.start_lbdp()
+        expect_whole(platform, downloads)
+    finally:
+        if not platform.balancer.lbdp.is_running():
+            platform.balancer.start_lbdp()
+        for name in downloads:
+            for backend in ("b1", "b2", "b3"):
+                platform.balancer.lbctl("backend", "weight", f"{name}/{backend}", 10, "--wait")
