@@ -154,10 +154,10 @@ TEST_F(Trace, AnEstablishedFlowStaysWithADrainedBackendAndANewOneGoesElsewhere) 
     EXPECT_EQ(established.flows.front().seconds_left, 3'600);
     EXPECT_EQ(established.ring->backend, BackendIndex{other});
 
-    const Answer reopened = ask(portal(40'000));
-    EXPECT_EQ(reopened.verdict.backend, BackendIndex{other});
-    EXPECT_EQ(reopened.decider, Decider::kRing);
-    EXPECT_EQ(send(40'000).backend, BackendIndex{other});
+    const Answer begun = ask(portal(40'001));
+    EXPECT_EQ(begun.verdict.backend, BackendIndex{other});
+    EXPECT_EQ(begun.decider, Decider::kRing);
+    EXPECT_EQ(send(40'001).backend, BackendIndex{other});
 }
 
 TEST_F(Trace, ASynOfATrackedFlowGoesWhereItsWorkerSendsIt) {
