@@ -6,9 +6,9 @@
  * the kernel untouched: other ARP and neighbor discovery, SSH, BGP, frames that are cut short.
  * Where the port has a VLAN, this is so for the frames with its tag, and all others are the
  * kernel's; where it has none, frames with a VLAN's tag are. A socket leaves `xsks_map` by itself
- * when its process dies. While no engine polls the queue, what the ring alone decides rightly goes to its
- * backend from here (bpf/abi/steer_away.h); all else for a VIP is dropped and counted, and the
- * senders try again. The kernel never sees it, since it would answer with a reset.
+ * when its process dies. While no engine polls the queue, what the ring alone decides rightly goes
+ * to its backend from here (bpf/abi/steer_away.h); all else for a VIP is dropped and counted, and
+ * the senders try again. The kernel never sees it, since it would answer with a reset.
  *
  * The engine's control thread alone writes the maps, through bpf/loader.
  *

@@ -254,7 +254,7 @@ static __always_inline int steer_may_follow(__u16 slot, const struct steer_packe
 }
 
 /* The outer source: the port's, or the port's prefix and behind it the flow hash's low bits.
- * dp/forward/tunnel.cc has the same. */
+ * dp/forward/path/tunnel.cc has the same. */
 static __always_inline void steer_write_source(const struct steer_port* port,
                                                __u64 flow_hash,
                                                struct steer_way* way) {

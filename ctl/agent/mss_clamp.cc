@@ -14,7 +14,7 @@
 #include "dp/base/descriptor.h"
 #include "dp/base/error_text.h"
 #include "dp/base/log.h"
-#include "dp/forward/tunnel.h"
+#include "dp/forward/path/tunnel.h"
 
 namespace fairlead::agent {
 namespace {

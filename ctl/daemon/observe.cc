@@ -4,7 +4,7 @@
 #include <set>
 
 #include "ctl/neighbor/port_facts.h"
-#include "dp/forward/tunnel.h"
+#include "dp/forward/path/tunnel.h"
 
 namespace fairlead::daemon {
 

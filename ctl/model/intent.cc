@@ -331,8 +331,8 @@ std::vector<publish::DesiredService> desired_services(const std::vector<Service>
         out.packets_per_second = service.config.limits.packets;
         out.new_flows_per_second = service.config.limits.new_flows_per_source;
         out.backends.reserve(service.backends.size());
-        // Where nobody serves there is nowhere to go, and the fault may be the checks' own. Where the
-        // links of all are lost, it is hardly the servers: the shares stay for their return.
+        // Where nobody serves there is nowhere to go, and the fault may be the checks' own. Where
+        // the links of all are lost, it is hardly the servers: the shares stay for their return.
         const bool is_up = service.is_up();
         const bool moves = conf::on_down_of(service.config) == conf::OnDown::kMove;
         for (const Backend& backend : service.backends) {

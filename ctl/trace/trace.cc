@@ -7,10 +7,10 @@
 #include "ctl/trace/frame.h"
 #include "dp/base/read_once.h"
 #include "dp/flow/flow_hash.h"
-#include "dp/forward/classify.h"
+#include "dp/forward/path/classify.h"
+#include "dp/forward/path/ring_hash.h"
+#include "dp/forward/path/vlan.h"
 #include "dp/forward/pipeline.h"
-#include "dp/forward/ring_hash.h"
-#include "dp/forward/vlan.h"
 #include "dp/net/parse.h"
 
 namespace fairlead::trace {

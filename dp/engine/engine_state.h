@@ -26,8 +26,8 @@
 #include "dp/engine/solicited_groups.h"
 #include "dp/engine/tables_source.h"
 #include "dp/engine/worker.h"
-#include "dp/forward/fragment_table.h"
-#include "dp/forward/rate_limits.h"
+#include "dp/forward/fragments/fragment_table.h"
+#include "dp/forward/path/rate_limits.h"
 
 namespace fairlead::engine {
 

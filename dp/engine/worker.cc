@@ -8,8 +8,8 @@
 #include <rte_mbuf.h>
 #include <rte_pause.h>
 
-#include "dp/forward/advertisement.h"
-#include "dp/forward/vlan.h"
+#include "dp/forward/answers/advertisement.h"
+#include "dp/forward/path/vlan.h"
 
 namespace fairlead::engine {
 namespace {

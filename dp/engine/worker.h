@@ -21,8 +21,8 @@
 #include "dp/engine/port_numbers.h"
 #include "dp/engine/worker_port.h"
 #include "dp/flow/flow_table.h"
-#include "dp/forward/fragment_table.h"
-#include "dp/forward/held_packets.h"
+#include "dp/forward/fragments/fragment_table.h"
+#include "dp/forward/fragments/held_packets.h"
 #include "dp/forward/pipeline.h"
 
 struct rte_mbuf;

@@ -4,14 +4,14 @@
 #include <array>
 
 #include "dp/base/uninitialized.h"
-#include "dp/forward/classify.h"
-#include "dp/forward/count.h"
-#include "dp/forward/exceptions.h"
-#include "dp/forward/limit.h"
-#include "dp/forward/rewrite.h"
-#include "dp/forward/select.h"
-#include "dp/forward/tracked.h"
-#include "dp/forward/vlan.h"
+#include "dp/forward/path/classify.h"
+#include "dp/forward/path/count.h"
+#include "dp/forward/path/limit.h"
+#include "dp/forward/path/rewrite.h"
+#include "dp/forward/path/select.h"
+#include "dp/forward/path/tracked.h"
+#include "dp/forward/path/vlan.h"
+#include "dp/forward/rare/exceptions.h"
 
 namespace fairlead {
 

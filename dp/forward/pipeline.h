@@ -14,9 +14,9 @@
 #include <span>
 
 #include "dp/flow/flow_table.h"
-#include "dp/forward/rate_limits.h"
-#include "dp/forward/reply_limit.h"
-#include "dp/forward/search_limit.h"
+#include "dp/forward/answers/reply_limit.h"
+#include "dp/forward/path/rate_limits.h"
+#include "dp/forward/path/search_limit.h"
 #include "dp/forward/verdict.h"
 #include "dp/shm/snapshot.h"
 #include "dp/shm/telemetry.h"

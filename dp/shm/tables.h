@@ -190,7 +190,7 @@ struct alignas(kCacheLineBytes) ServiceRecord {
     // In a VIP's mark alone: its run of range records (SnapshotHeader).
     std::uint16_t range_count = 0;
     std::uint32_t range_first = 0;
-    // What keeps packets away before the flow table (dp/forward/limit.h); 0: nothing does.
+    // What keeps packets away before the flow table (dp/forward/path/limit.h); 0: nothing does.
     std::uint32_t prefix_list = 0;  // its number in the snapshot's prefix table
     std::uint32_t packets_per_second = 0;
     std::uint32_t new_flows_per_second = 0;  // of one source

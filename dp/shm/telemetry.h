@@ -83,7 +83,7 @@ struct alignas(kCacheLineBytes) WorkerBlock {
     Counter flow_insert_failures;
     Counter flow_searches_skipped;  // in other workers' tables, as the limit was reached
     Counter kernel_packets;         // left to the kernel: not for a VIP
-    Counter source_evictions;       // of the table of sources (dp/forward/rate_limits.h)
+    Counter source_evictions;       // of the table of sources (dp/forward/path/rate_limits.h)
     Counter held_packets;           // fragments that had to wait for the first one
     Counter cut_packets;            // before encapsulation, as they were larger than the path
     Counter reserved2;

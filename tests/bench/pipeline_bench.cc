@@ -20,10 +20,10 @@
 
 #include <benchmark/benchmark.h>
 
-#include "dp/forward/classify.h"
-#include "dp/forward/count.h"
-#include "dp/forward/rewrite.h"
-#include "dp/forward/select.h"
+#include "dp/forward/path/classify.h"
+#include "dp/forward/path/count.h"
+#include "dp/forward/path/rewrite.h"
+#include "dp/forward/path/select.h"
 #include "dp/net/parse.h"
 #include "tests/bench/bench_worker.h"
 #include "tests/bench/rte_hash_flows.h"

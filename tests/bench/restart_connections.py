@@ -17,10 +17,10 @@ import time
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "functional"))
 
-from support import api  # noqa: E402
-from support.host import LabError, wait_until  # noqa: E402
-from support.lab import Lab  # noqa: E402
-from support.lending import URLS, start_lending  # noqa: E402
+from support import api
+from support.host import LabError, wait_until
+from support.lab import Lab
+from support.lending import URLS, start_lending
 
 SLOW_MS = 1000
 

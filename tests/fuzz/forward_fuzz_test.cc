@@ -12,7 +12,7 @@
 
 #include <gtest/gtest.h>
 
-#include "dp/forward/held_packets.h"
+#include "dp/forward/fragments/held_packets.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
 #include "tests/fuzz/fuzz_rigs.h"

@@ -21,7 +21,7 @@
 
 #include <fmt/format.h>
 
-#include "dp/forward/held_packets.h"
+#include "dp/forward/fragments/held_packets.h"
 #include "dp/net/parse.h"
 #include "tests/fuzz/fuzz_rigs.h"
 #include "tests/fuzz/guarded_buffer.h"

@@ -15,7 +15,7 @@
 #include <span>
 #include <unordered_map>
 
-#include "dp/forward/held_packets.h"
+#include "dp/forward/fragments/held_packets.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
 #include "tests/fuzz/require.h"

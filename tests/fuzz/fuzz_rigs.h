@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "dp/forward/rate_limits.h"
+#include "dp/forward/path/rate_limits.h"
 #include "tests/support/lending_rig.h"
 
 namespace fairlead::testing {

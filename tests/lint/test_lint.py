@@ -36,13 +36,13 @@ def expect_finding(linter, root, words, *arguments):
 
 @pytest.mark.parametrize("path, line, words", [
     ("dp/net/parse.h", '#include "dp/flow/flow_table.h"', "dp/net may use dp/base"),
-    ("dp/forward/select.cc", '#include "dp/engine/worker.h"', "dp/forward may use"),
+    ("dp/forward/path/select.cc", '#include "dp/engine/worker.h"', "dp/forward may use"),
     ("dp/engine/worker.cc", '#include "conf/schema/config.h"', "dp/engine may use"),
     ("conf/schema/parse.cc", '#include "dp/shm/layout.h"', "conf/schema may use"),
     ("ctl/publish/publish.cc", '#include "dp/engine/worker.h"', "ctl may use"),
     ("bpf/loader/loader.cc", '#include "dp/net/ip_address.h"', "bpf/loader may use"),
     ("bpf/steer.bpf.c", '#include "dp/base/ids.h"', "bpf may use"),
-    ("dp/forward/select.cc", "#include <rte_mbuf.h>", "DPDK is not for this folder"),
+    ("dp/forward/path/select.cc", "#include <rte_mbuf.h>", "DPDK is not for this folder"),
     ("ctl/api/api.cc", "#include <toml++/toml.h>", "toml++ is not for this folder"),
     ("ctl/api/api.cc", "#include <CLI/CLI.hpp>", "CLI11 is not for this folder"),
     ("dp/main.cc", "#include <CLI/CLI.hpp>", "CLI11 is not for this folder"),

@@ -26,7 +26,7 @@
 #include <string>
 #include <vector>
 
-#include "dp/forward/held_packets.h"
+#include "dp/forward/fragments/held_packets.h"
 #include "tests/support/forward_rig.h"
 #include "tests/support/packets.h"
 

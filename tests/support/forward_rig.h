@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "dp/flow/flow_table.h"
-#include "dp/forward/fragment_table.h"
+#include "dp/forward/fragments/fragment_table.h"
 #include "dp/forward/pipeline.h"
 #include "tests/support/tables_image.h"
 
