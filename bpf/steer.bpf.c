@@ -285,8 +285,8 @@ static __always_inline int find_way(const struct steer_service* service,
     return port && steer_plan_way(packet, service, backend, port, hash, control, way);
 }
 
-/* The frame as it leaves: grown or shrunk at its front, padding cut off, headers written. By
- * another interface it is redirected; XDP_TX is what every driver has for its own. */
+/* The frame as it leaves: grown or shrunk at its front, padding cut off or added, headers written.
+ * By another interface it is redirected; XDP_TX is what every driver has for its own. */
 static __always_inline int send(struct xdp_md* context,
                                 __u32 header_bytes,
                                 __u16 type,
@@ -297,8 +297,8 @@ static __always_inline int send(struct xdp_md* context,
     if (growth != 0 && bpf_xdp_adjust_head(context, -growth) != 0) {
         return drop(STEER_NO_SOCKET);
     }
-    const long surplus = (long)context->data_end - (long)context->data - (long)way->frame_bytes;
-    if (surplus > 0 && bpf_xdp_adjust_tail(context, (int)-surplus) != 0) {
+    const long missing = (long)way->frame_bytes - ((long)context->data_end - (long)context->data);
+    if (missing != 0 && bpf_xdp_adjust_tail(context, (int)missing) != 0) { /* grows by zeros */
         return drop(STEER_NO_SOCKET);
     }
     if (!steer_write_frame((__u8*)(long)context->data, (__u8*)(long)context->data_end, type, way)) {

@@ -40,8 +40,8 @@ enum {
     STEER_DONT_FRAGMENT = 0x40,
     STEER_OUTER_TTL = 64,
     STEER_MOST_IP_BYTES = 65535,
-    /* Ethernet's shortest frame, without its checksum (IEEE 802.3, 3.2.8): what is longer than its
-     * packet only to reach this, stays so on its own segment. */
+    /* Ethernet's shortest frame, without its FCS (IEEE 802.3, 4.2.3.3) and without a tag: l2 sends
+     * none that is shorter. */
     STEER_SHORTEST_FRAME = 60,
 };
 
@@ -63,7 +63,7 @@ struct steer_packet {
 struct steer_way {
     __u32 ifindex;
     __u32 outer_bytes; /* of the tunnel's IP header; 0: none */
-    __u32 frame_bytes; /* as it leaves; what is longer is cut off */
+    __u32 frame_bytes; /* as it leaves: padding is cut off, or zeros are added for l2 */
     __u32 flow_label;
     __u32 payload_bytes; /* behind the outer header */
     __u16 tag;           /* in host order; 0: untagged */
@@ -328,11 +328,11 @@ static __always_inline int steer_plan_way(const struct steer_packet* packet,
     }
     way->ifindex = port->ifindex;
     way->tag = port->vlan ? (__u16)((control & ~STEER_TAG_VLAN_MASK) | port->vlan) : 0;
-    way->frame_bytes = STEER_ETHERNET_BYTES + (port->vlan ? STEER_TAG_BYTES : 0) +
-                       way->outer_bytes + packet->ip_bytes;
+    way->frame_bytes = STEER_ETHERNET_BYTES + way->outer_bytes + packet->ip_bytes;
     if (way->outer_bytes == 0 && way->frame_bytes < STEER_SHORTEST_FRAME) {
         way->frame_bytes = STEER_SHORTEST_FRAME;
     }
+    way->frame_bytes += port->vlan ? STEER_TAG_BYTES : 0;
     return 1;
 }
 
