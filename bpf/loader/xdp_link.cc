@@ -62,7 +62,7 @@ Error explained(int error, const XdpPlace& place) {
         return {
             fmt::format("{} is on {} already and was not attached by this instance (`bpftool net` "
                         "shows it); stop what it belongs to, or take it off: `ip link set {} xdp "
-                        "off`",
+                        "off`, or `bpftool link detach` for one that hangs on a link",
                         describe_present_program(place.interface_index),
                         place.interface,
                         place.interface)};

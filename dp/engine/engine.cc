@@ -199,12 +199,13 @@ void Engine::State::look_at_segments() {
 
 void Engine::State::stop() {
     follow_.is_stopping.store(true, std::memory_order_release);
+    const bool has_forwarded = !threads_.empty();
     for (std::thread& thread : threads_) {
         thread.join();
     }
     threads_.clear();
     captures_.reset();
-    if (!workers_.empty()) {
+    if (has_forwarded) {
         report();
     }
     for (const std::unique_ptr<Port>& port : ports_) {

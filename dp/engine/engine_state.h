@@ -52,7 +52,7 @@ class Engine::State {
     [[nodiscard]] Status open_ports();
     [[nodiscard]] Status start_workers();
     [[nodiscard]] WorkerSetup setup_of(std::uint32_t number);
-    void run_worker(std::uint32_t number);
+    void run_worker(WorkerSetup setup);
     void look_for_tables();
     void follow_tables();
     // From one file to the one that has taken its name: first all workers let go of the old one,
@@ -93,7 +93,6 @@ class Engine::State {
     std::vector<std::vector<PacketCredit>> packet_credits_;  // by worker
     std::unique_ptr<CaptureServer> captures_;                // outlives the workers
     AnnouncementQueue announcements_;                        // likewise
-    std::vector<std::unique_ptr<Worker>> workers_;
     std::vector<std::thread> threads_;
     TablesSource tables_source_{options_.run_dir};
     std::unique_ptr<MappedTables> tables_;         // followed

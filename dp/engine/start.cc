@@ -255,17 +255,16 @@ Status Engine::State::start_workers() {
     captures_ = std::move(*captures);
     packet_credits_.assign(worker_count(), std::vector<PacketCredit>(shm::kMaxServices));
     for (std::uint32_t number = 0; number < worker_count(); ++number) {
-        workers_.push_back(std::make_unique<Worker>(setup_of(number)));
-    }
-    for (std::uint32_t number = 0; number < worker_count(); ++number) {
-        threads_.emplace_back([this, number] { run_worker(number); });
+        threads_.emplace_back(
+            [this, setup = setup_of(number)]() mutable { run_worker(std::move(setup)); });
     }
     report();
     return {};
 }
 
-void Engine::State::run_worker(std::uint32_t number) {
-    const std::uint32_t cpu = options_.cpus[number];
+void Engine::State::run_worker(WorkerSetup setup) {
+    const std::uint32_t number = to_number(setup.index);
+    const std::uint32_t cpu = setup.cpu;
     // Sleeps of some microseconds must not be rounded up to the usual 50.
     (void)::prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
     (void)::pthread_setname_np(::pthread_self(), fmt::format("worker-{}", number).c_str());
@@ -277,7 +276,9 @@ void Engine::State::run_worker(std::uint32_t number) {
         log_warning("worker-not-registered",
                     {{"worker", number}, {"reason", error_text(rte_errno)}});
     }
-    workers_[number]->run();
+    // Made by its own thread: each counts what its flow table holds, all at the same time.
+    Worker worker(std::move(setup));
+    worker.run();
     rte_thread_unregister();
 }
 

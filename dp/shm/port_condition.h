@@ -66,7 +66,8 @@ inline constexpr std::array<PortConditionText, kPortConditionCount> kPortConditi
     {"program_gone",
      true,
      "the steering program is not on the interface {} any more, and packets for VIPs go to the "
-     "kernel: take off what stands there (`ip link set {} xdp off`); the engine puts its own back"},
+     "kernel: take off what stands there (`ip link set {} xdp off`, or `bpftool link detach`); the "
+     "engine puts its own back"},
 }};
 
 [[nodiscard]] constexpr std::uint64_t bit_of(PortCondition condition) noexcept {

@@ -11,7 +11,7 @@ import tree
 
 HARD_LINES, WARN_LINES = 600, 400
 COUNTED = (".h", ".cc", ".c", ".py", ".build", ".js", ".css", ".html")
-TOP = {"meson.build", "dp", "ctl", "bpf", "conf", "tests", "tools", "README.md", "LICENSE"}
+TOP = {"meson.build", "dp", "ctl", "bpf", "conf", "tests", "tools", "findings", "README.md", "LICENSE"}
 LINE_COLUMNS = 120  # scripts and meson files; clang-format keeps the C++
 # Words that name nothing: a file called so has more than one subject.
 EMPTY_NAMES = re.compile(r"(^|_)(mgr|manager|util|utils|helper|helpers|misc|common|stuff)(_|\.|$)|_v\d\.|\d_old")

@@ -122,9 +122,9 @@ def test_sighup_reloads(daemon):
 
 
 def test_an_engine_that_has_read_other_ports_is_told_of(daemon):
-    """Tables name ports by number, so that one list for both matters more than what it says."""
+    """By the port's name, whichever of the two has it alone; the order does not matter."""
     def told():
-        return [problem for problem in daemon.status()["problems"] if "lbdp has other ports than lbd" in problem]
+        return [problem for problem in daemon.status()["problems"] if "port west is lbdp's alone" in problem]
 
     daemon.start()
     daemon.configure(head=daemon.head().replace('name = "edge"', 'name = "west"'))
