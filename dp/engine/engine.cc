@@ -20,6 +20,8 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kTurn{2};
 constexpr milliseconds kReportEvery{200};
 constexpr milliseconds kLookForTablesEvery{20};
+// Of the workers, once nothing comes any more.
+constexpr milliseconds kLastTurns{2};
 
 }  // namespace
 
@@ -198,6 +200,12 @@ void Engine::State::look_at_segments() {
 }
 
 void Engine::State::stop() {
+    for (const std::unique_ptr<Port>& port : ports_) {
+        port->stop_receiving();
+    }
+    if (!threads_.empty()) {
+        std::this_thread::sleep_for(kLastTurns);  // what has come already is forwarded
+    }
     follow_.is_stopping.store(true, std::memory_order_release);
     const bool has_forwarded = !threads_.empty();
     for (std::thread& thread : threads_) {

@@ -402,6 +402,12 @@ void InterfacePort::describe(shm::PortTelemetry& block) const {
     }
 }
 
+void InterfacePort::stop_receiving() {
+    for (std::uint32_t queue = 0; queue < sockets_.size(); ++queue) {
+        (void)bpf_map_delete_elem(steering_->sockets_fd(), &queue);
+    }
+}
+
 void InterfacePort::close() {
     for (WorkerPort& port : worker_ports_) {
         port.offer(nullptr);

@@ -46,6 +46,7 @@ class InterfacePort final : public Port {
     void turn(Clock::time_point now) override;
     void watch(Clock::time_point now) override;
     [[nodiscard]] unsigned interface_index() const override { return index_; }
+    void stop_receiving() override;
     void close() override;
 
   private:

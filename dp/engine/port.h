@@ -57,6 +57,9 @@ class Port {
     virtual void watch(Clock::time_point /*now*/) {}
     // The kernel's number of the interface; 0: there is none.
     [[nodiscard]] virtual unsigned interface_index() const { return 0; }
+    // Lets nothing more come to the workers, who go on with what they have. What the steering
+    // program can forward by itself is forwarded from now on.
+    virtual void stop_receiving() {}
     // Stops receiving and sending, and flushes capture files. No worker may use the port any more.
     virtual void close() = 0;
 
