@@ -36,7 +36,7 @@ def test_drain_and_ready_while_a_download_runs_to_its_end(platform, loads):
     assert download.is_running() and all(process.is_running() for process in load_ends)
 
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        ended = list(pool.map(lambda name: lbctl("backend", "drain", f"{name}/{drained}", "--wait", timeout_s=120),
+        ended = list(pool.map(lambda name: lbctl("backend", "drain", f"{name}/{drained}", "--wait", timeout_s=240),
                               NAMES))
     for done in ended:
         assert "no flow left" in done.err and "safe to switch off" in done.err
@@ -81,7 +81,7 @@ def test_add_and_remove_at_run_time(platform, loads):
     for name in NAMES:
         wait_for_answers(running[name], lambda counts: counts.get("b4", 0) >= 5, f"{name}/b4 serves")
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        ended = list(pool.map(lambda name: lbctl("backend", "remove", f"{name}/b4", "--wait", timeout_s=120), NAMES))
+        ended = list(pool.map(lambda name: lbctl("backend", "remove", f"{name}/b4", "--wait", timeout_s=240), NAMES))
     assert all("safe to switch off" in done.err for done in ended)
     for name in NAMES:
         assert lbctl("backend", "show", f"{name}/b4", check=False).code == 4
