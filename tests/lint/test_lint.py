@@ -194,7 +194,7 @@ def test_suppressions_counts_both_ways(tmp_path):
 
 def project_top(root):
     write(root, {name: "" for name in ("meson.build", "README.md", "LICENSE")})
-    write(root, {f"{name}/meson.build": "" for name in ("dp", "ctl", "bpf", "conf", "tests", "tools")})
+    write(root, {f"{name}/meson.build": "" for name in ("dp", "ctl", "bpf", "conf", "tests", "tools", "findings")})
 
 
 @pytest.mark.parametrize("files, words", [
