@@ -419,7 +419,8 @@ TEST(Model, ALostLinkTakesABackendOutUnlessAllOfItsServiceAreLost) {
     for (Backend& backend : backends) {
         (void)Model::observe_link(backend, {}, "no answer", true, at(4));
     }
-    for (const publish::DesiredBackend& backend : desired_services(model.services())[0].backends) {
+    const std::vector<publish::DesiredService> desired_now = desired_services(model.services());
+    for (const publish::DesiredBackend& backend : desired_now[0].backends) {
         EXPECT_GT(backend.ring_weight, 0U) << "the shares stay for their return";
     }
     EXPECT_TRUE(Model::observe_link(backends[0], link, "", false, at(5)));
