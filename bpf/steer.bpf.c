@@ -12,10 +12,8 @@
  *
  * The engine's control thread alone writes the maps, through bpf/loader.
  *
- * The names `xsk_def_prog`, `xsk_prog_version` and `xsks_map` are libxdp's: by them it finds that
- * the program on the interface can feed AF_XDP sockets, and puts the sockets into its map instead
- * of attaching a program of its own. Its variable `refcnt` is left out: without it libxdp never
- * takes the program off, which is what a program that outlives the engine needs.
+ * lbdp puts its sockets into `xsks_map` itself. The names `xsk_def_prog`, `xsk_prog_version` and
+ * `xsks_map` are those that libxdp looks for; nothing depends on them.
  */
 #include "bpf/abi/steer.h"
 

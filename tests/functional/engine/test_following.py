@@ -8,11 +8,10 @@ import time
 import pytest
 
 from support.balancer import program, start_and_wait
-from support.engine_lab import (OWN4, URL, VIP, answers, config, download, prepare, slow_url, wait_for_service,
-                                xdp_program)
+from support.engine_lab import (OWN4, QUEUES, URL, VIP, answers, config, download, join_anew, prepare, slow_url,
+                                wait_for_service, xdp_program)
 from support.host import wait_until
 
-QUEUES = "mtu 1600 numrxqueues 2 numtxqueues 2"
 FOLLOWED_WITHIN_S = 3
 # What a worker may call: each of these returns at once, but for the sleep of idle = "yield".
 NEVER_WAIT = re.compile(r"sendto\(\d+, NULL, 0, MSG_DONTWAIT, NULL, 0\)"
@@ -34,16 +33,6 @@ def served_again(lab, began, what):
     seconds = time.monotonic() - began
     print(f"served {seconds:.2f} s after {what}")
     return seconds
-
-
-def join_anew(lab, near, far):
-    """The interface with the MAC addresses that it had, so that no neighbor has to learn."""
-    lab.router.ip(f"link add balancer address {far} {QUEUES} type veth "
-                  f"peer name eth0 address {near} {QUEUES} netns {lab.balancer.namespace}",
-                  "link set balancer master edge up")
-    lab.router.plain_checksums("balancer")
-    lab.balancer.plain_checksums("eth0")
-    lab.balancer.ip("link set eth0 up", f"addr add {OWN4}/24 dev eth0", "route add default via 10.2.0.1")
 
 
 def test_an_interface_that_is_made_anew_is_opened_again(lab):

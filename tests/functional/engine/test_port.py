@@ -10,8 +10,8 @@ import time
 import pytest
 
 from support import lending
-from support.engine_lab import (OWN4, OWN6, URL, VIP, answers, config, download, prepare, slow_url, wait_for_service,
-                                xdp_program)
+from support.engine_lab import (OWN4, OWN6, URL, VIP, answers, config, download, join_anew, prepare, slow_url,
+                                wait_for_service, xdp_program)
 from support.host import wait_until
 from support.lab import http_url
 
@@ -216,13 +216,7 @@ def test_it_can_start_again_after_the_interface_was_made_anew(lab):
     assert lab.balancer.lbdp.stop() == 0
     near, far = lab.balancer.link("eth0")["address"], lab.router.link("balancer")["address"]
     lab.balancer.ip("link del eth0")
-    queues = "mtu 1600 numrxqueues 2 numtxqueues 2"
-    lab.router.ip(f"link add balancer address {far} {queues} type veth "
-                  f"peer name eth0 address {near} {queues} netns {lab.balancer.namespace}",
-                  "link set balancer master edge up")
-    lab.balancer.ip("link set eth0 up", f"addr add {OWN4}/24 dev eth0", "route add default via 10.2.0.1")
-    lab.router.plain_checksums("balancer")
-    lab.balancer.plain_checksums("eth0")
+    join_anew(lab, near, far)
     lab.balancer.start_lbdp()
     assert xdp_program(lab) is not None
     wait_for_service(lab)

@@ -12,6 +12,7 @@ PORTAL = [lending.SERVICES[0]]
 URL = lending.URLS["portal"]
 VIP = "203.0.113.10"
 OWN4, OWN6 = "10.2.0.2", "fd00:2::2"
+QUEUES = "mtu 1600 numrxqueues 2 numtxqueues 2"
 
 
 def slow_url(lab_url=URL):
@@ -57,3 +58,13 @@ def download(lab, url):
     assert process.is_running(), "the download was over before the test was\n" + process.tail()
     assert process.wait(60) == 0, process.tail()
     assert hashlib.sha256(target.read_bytes()).hexdigest() == lab.large_sha256
+
+
+def join_anew(lab, near, far):
+    """The interface with the MAC addresses that it had, so that no neighbor has to learn."""
+    lab.router.ip(f"link add balancer address {far} {QUEUES} type veth "
+                  f"peer name eth0 address {near} {QUEUES} netns {lab.balancer.namespace}",
+                  "link set balancer master edge up")
+    lab.router.plain_checksums("balancer")
+    lab.balancer.plain_checksums("eth0")
+    lab.balancer.ip("link set eth0 up", f"addr add {OWN4}/24 dev eth0", "route add default via 10.2.0.1")
