@@ -6,9 +6,10 @@
  * the kernel untouched: other ARP and neighbor discovery, SSH, BGP, frames that are cut short.
  * Where the port has a VLAN, this is so for the frames with its tag, and all others are the
  * kernel's; where it has none, frames with a VLAN's tag are. A socket leaves `xsks_map` by itself
- * when its process dies. While no engine polls the queue, what the ring alone decides rightly goes
- * to its backend from here (bpf/abi/steer_away.h); all else for a VIP is dropped and counted, and
- * the senders try again. The kernel never sees it, since it would answer with a reset.
+ * when its process has died. While the engine is away, what the ring alone decides rightly
+ * goes to its backend from here (bpf/abi/steer_away.h); all else for a VIP waits in the socket, or
+ * is dropped and counted where there is none, and the senders try again. The kernel never sees it,
+ * since it would answer with a reset.
  *
  * The engine's control thread alone writes the maps, through bpf/loader.
  *
@@ -98,6 +99,14 @@ struct {
     __type(key, __u32);
     __type(value, struct steer_port);
 } steer_ports SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct steer_beat);
+} steer_beat SEC(".maps");
 
 /* Packets by enum steer_outcome. */
 struct {
@@ -228,6 +237,13 @@ static __always_inline int read_question(const __u8* data,
     return 0;
 }
 
+/* Whether the engine has shown life a moment ago (bpf/abi/steer_away.h, A4). */
+static __always_inline int is_engine_turning(const struct steer_interface* self) {
+    const __u32 only = 0;
+    const struct steer_beat* beat = bpf_map_lookup_elem(&steer_beat, &only);
+    return !beat || (__s64)(bpf_ktime_get_coarse_ns() - beat->coarse_ns) < self->late_ns;
+}
+
 /* Whether the packet went to its queue's socket. */
 static __always_inline int is_taken_by_engine(struct xdp_md* context) {
     if (bpf_redirect_map(&xsks_map, context->rx_queue_index, XDP_DROP) != XDP_REDIRECT) {
@@ -240,6 +256,11 @@ static __always_inline int is_taken_by_engine(struct xdp_md* context) {
 static __always_inline int drop(enum steer_outcome outcome) {
     count(outcome);
     return XDP_DROP;
+}
+
+/* What only the engine can decide: to its socket, if there is one, or lost for this reason. */
+static __always_inline int leave_to_engine(struct xdp_md* context, enum steer_outcome reason) {
+    return is_taken_by_engine(context) ? XDP_REDIRECT : drop(reason);
 }
 
 /* The service of exactly this port, else that of any port. A VIP with ranges has none of any port
@@ -306,7 +327,7 @@ static __always_inline int send(struct xdp_md* context,
     return way->ifindex == context->ingress_ifindex ? XDP_TX : (int)bpf_redirect(way->ifindex, 0);
 }
 
-/* A VIP's packet without an engine. */
+/* A VIP's packet while the engine is away. */
 static __always_inline int forward_away(struct xdp_md* context,
                                         const struct content* content,
                                         const struct steer_address* vip) {
@@ -316,17 +337,18 @@ static __always_inline int forward_away(struct xdp_md* context,
     struct steer_packet packet;
     struct steer_way way;
     if (!steer_read_packet(content->start, data_end, is_v6, &packet)) {
-        return drop(STEER_NO_SOCKET);
+        return leave_to_engine(context, STEER_NO_SOCKET);
     }
     const struct steer_service* service = find_service(vip, &packet);
     if (!service || service->kind != STEER_SERVICE_FORWARDED) {
-        return drop(service && service->kind == STEER_SERVICE_NO_ROOM ? STEER_NO_ROOM
-                                                                      : STEER_NO_SOCKET);
+        return leave_to_engine(
+            context,
+            service && service->kind == STEER_SERVICE_NO_ROOM ? STEER_NO_ROOM : STEER_NO_SOCKET);
     }
     const int is_tagged = content->start != data + ETH_HLEN;
     const __u16 control = is_tagged ? steer_load16(data + ETH_HLEN) : 0;
     if (!find_way(service, content, &packet, control, &way)) {
-        return drop(STEER_NO_SOCKET);
+        return leave_to_engine(context, STEER_NO_SOCKET);
     }
     if (way.outer_bytes != 0) {
         steer_pass_hop((__u8*)content->start, is_v6);
@@ -346,12 +368,13 @@ int xsk_def_prog(struct xdp_md* context) {
     if (self && read_content(data, data_end, self, &content)) {
         if (read_destination(&content, data_end, &destination) &&
             bpf_map_lookup_elem(&steer_vips, &destination) && is_for_this_host(data, self)) {
-            return is_taken_by_engine(context) ? XDP_REDIRECT
-                                               : forward_away(context, &content, &destination);
+            return is_engine_turning(self) && is_taken_by_engine(context)
+                       ? XDP_REDIRECT
+                       : forward_away(context, &content, &destination);
         }
         if (read_question(data, &content, data_end, self, &destination) &&
             bpf_map_lookup_elem(&steer_vips, &destination)) {
-            return is_taken_by_engine(context) ? XDP_REDIRECT : drop(STEER_NO_SOCKET);
+            return leave_to_engine(context, STEER_NO_SOCKET);
         }
     }
     count(STEER_KERNEL);

@@ -1,10 +1,12 @@
-/* What bpf/steer.bpf.c knows of services while no engine runs: the layout of four maps, which the
- * engine's control thread fills from `tables` (dp/engine/away_mirror.h) and which outlive it.
+/* What bpf/steer.bpf.c knows of services while no engine runs: the layout of five maps, which
+ * outlive it. The engine's control thread fills them from `tables` (dp/engine/away_mirror.h); the
+ * last one is written by all its threads.
  *
  *     services   address, protocol and port -> what may be done with a service's packets
  *     rings      one ring a service: slot -> backend, and whether the slot is settled
  *     backends   by the index that the rings name
  *     ports      by the number that the backends name
+ *     beat       when a thread of an engine that forwards was last seen to turn
  *
  * Theory of operation
  *
@@ -17,6 +19,10 @@
  *         owner, or would not know it and ask the ring: the same.
  *     A2. A slot that changes its owner is stored with the new owner and not settled, in one store.
  *     A3. Who has died cannot settle: what is not settled then, stays so until the next engine.
+ *     A4. An engine none of whose threads has turned for steer_interface::late_ns counts as away,
+ *         though its sockets are there: it was stopped, or is dying, which takes its memory first
+ *         and then closes one socket after the other. What only an engine can decide waits in its
+ *         socket. By A1 one that was merely late goes on with the same.
  *
  * All maps but the services are mapped by the control thread and written in place, and each word is
  * whole in itself. A record of several words is made unusable first and usable last, so that an
@@ -34,6 +40,10 @@ enum {
     STEER_RING_SLOTS = 65537, /* of the largest ring */
     STEER_MAX_BACKENDS = 16384,
     STEER_MAX_PORTS = 16,
+};
+
+struct steer_beat {
+    __u64 coarse_ns; /* CLOCK_MONOTONIC_COARSE; 0: before the first engine */
 };
 
 /* What a service's packets get while no engine runs. */
@@ -110,11 +120,12 @@ struct steer_port {
 #ifdef __cplusplus
 static_assert(sizeof(steer_service_key) == 20 && sizeof(steer_service) == 24);
 static_assert(sizeof(steer_ring) == 131080 && sizeof(steer_backend) == 32);
-static_assert(sizeof(steer_port) == 72);
+static_assert(sizeof(steer_port) == 72 && sizeof(steer_beat) == 8);
 #else
 _Static_assert(sizeof(struct steer_service_key) == 20, "key of the map of services");
 _Static_assert(sizeof(struct steer_service) == 24, "value of the map of services");
 _Static_assert(sizeof(struct steer_ring) == 131080, "value of the map of rings");
 _Static_assert(sizeof(struct steer_backend) == 32, "value of the map of backends");
 _Static_assert(sizeof(struct steer_port) == 72, "value of the map of ports");
+_Static_assert(sizeof(struct steer_beat) == 8, "value of the map of the beat");
 #endif

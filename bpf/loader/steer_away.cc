@@ -1,6 +1,10 @@
 #include "bpf/loader/steer_away.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <ctime>
+#include <tuple>
 #include <utility>
 
 #include <fmt/format.h>
@@ -26,7 +30,7 @@ struct Layout {
 };
 
 // As in bpf/steer.bpf.c.
-constexpr std::array<Layout, 4> kLayouts{{
+constexpr std::array<Layout, std::tuple_size_v<SteerAway::Maps>> kLayouts{{
     {"services",
      "steer_services",
      BPF_MAP_TYPE_HASH,
@@ -54,6 +58,13 @@ constexpr std::array<Layout, 4> kLayouts{{
      sizeof(std::uint32_t),
      sizeof(steer_port),
      STEER_MAX_PORTS,
+     BPF_F_MMAPABLE},
+    {"beat",
+     "steer_beat",
+     BPF_MAP_TYPE_ARRAY,
+     sizeof(std::uint32_t),
+     sizeof(steer_beat),
+     1,
      BPF_F_MMAPABLE},
 }};
 
@@ -93,6 +104,26 @@ Result<Descriptor> take_or_make(const std::string& pin_directory, const Layout& 
 
 }  // namespace
 
+std::uint32_t steer_late_ns() {
+    constexpr long kLeastNs = 5'000'000;
+    timespec step{};  // 1 to 10 ms: a tick of the kernel
+    (void)::clock_getres(CLOCK_MONOTONIC_COARSE, &step);
+    return static_cast<std::uint32_t>(std::max(kLeastNs, step.tv_nsec * 5 / 2));
+}
+
+void SteerBeat::show_life() const noexcept {
+    if (beat_ == nullptr) {
+        return;
+    }
+    constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
+    timespec now{};
+    (void)::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    std::atomic_ref(beat_->coarse_ns)
+        .store(static_cast<std::uint64_t>(now.tv_sec) * kNsPerSecond +
+                   static_cast<std::uint64_t>(now.tv_nsec),
+               std::memory_order_relaxed);
+}
+
 void SteerAway::Unmap::operator()(void* start) const noexcept {
     (void)::munmap(start, bytes);
 }
@@ -103,7 +134,7 @@ SteerAway::Mapping SteerAway::map(int fd, std::size_t bytes) {
 }
 
 Result<SteerAway> SteerAway::open(const std::string& pin_directory) {
-    std::array<Descriptor, 4> maps;
+    Maps maps;
     for (std::size_t i = 0; i < maps.size(); ++i) {
         Result<Descriptor> map = take_or_make(pin_directory, kLayouts.at(i));
         if (!map) {
@@ -114,12 +145,13 @@ Result<SteerAway> SteerAway::open(const std::string& pin_directory) {
     return of(std::move(maps));
 }
 
-Result<SteerAway> SteerAway::of(std::array<Descriptor, 4> maps) {
+Result<SteerAway> SteerAway::of(Maps maps) {
     SteerAway away;
     away.rings_ = map(maps[1].get(), sizeof(steer_ring) * STEER_MAX_RINGS);
     away.backends_ = map(maps[2].get(), sizeof(steer_backend) * STEER_MAX_BACKENDS);
     away.ports_ = map(maps[3].get(), sizeof(steer_port) * STEER_MAX_PORTS);
-    if (!away.rings_ || !away.backends_ || !away.ports_) {
+    away.beat_ = map(maps[4].get(), sizeof(steer_beat));
+    if (!away.rings_ || !away.backends_ || !away.ports_ || !away.beat_) {
         return fail(fmt::format("cannot map a BPF map: {}", error_text(errno)));
     }
     away.services_ = std::move(maps[0]);

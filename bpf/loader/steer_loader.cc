@@ -2,7 +2,7 @@
 
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <tuple>
 #include <utility>
 
 #include <fcntl.h>
@@ -29,11 +29,13 @@ struct SkeletonDeleter {
 };
 
 // The maps of bpf/loader/steer_away.h, in its order, each with the name of its pin.
-std::array<std::pair<bpf_map*, const char*>, 4> away_maps(const steer_bpf& skeleton) {
+std::array<std::pair<bpf_map*, const char*>, std::tuple_size_v<SteerAway::Maps>> away_maps(
+    const steer_bpf& skeleton) {
     return {{{skeleton.maps.steer_services, "/services"},
              {skeleton.maps.steer_rings, "/rings"},
              {skeleton.maps.steer_backends, "/backends"},
-             {skeleton.maps.steer_ports, "/ports"}}};
+             {skeleton.maps.steer_ports, "/ports"},
+             {skeleton.maps.steer_beat, "/beat"}}};
 }
 
 // Pinned maps that are there are taken, others made and pinned. Without a directory: maps of its
@@ -112,10 +114,7 @@ Result<SteerLoader> SteerLoader::load(const SteerVips& vips,
     return SteerLoader(std::move(state));
 }
 
-Status SteerLoader::set_interface(const std::array<std::uint8_t, 6>& mac, std::uint16_t vlan) {
-    steer_interface self{};
-    self.vlan = vlan;
-    std::memcpy(self.mac, mac.data(), mac.size());
+Status SteerLoader::set_interface(const steer_interface& self) {
     const std::uint32_t only = 0;
     if (bpf_map_update_elem(
             bpf_map__fd(state_->skeleton->maps.steer_self), &only, &self, BPF_ANY) != 0) {
@@ -155,7 +154,7 @@ int SteerLoader::sockets_fd() const {
 }
 
 Result<SteerAway> SteerLoader::away() const {
-    std::array<Descriptor, 4> maps;
+    SteerAway::Maps maps;
     for (std::size_t i = 0; i < maps.size(); ++i) {
         const bpf_map* const map = away_maps(*state_->skeleton).at(i).first;
         maps.at(i) = Descriptor(::fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 0));

@@ -62,9 +62,9 @@ class SteerLoader {
     // Nothing is detached.
     ~SteerLoader();
 
-    // The interface's own address, without which nothing is steered, and the VLAN of what is for
-    // the engine, 0 for none. They may change later.
-    [[nodiscard]] Status set_interface(const std::array<std::uint8_t, 6>& mac, std::uint16_t vlan);
+    // What there is to know of the interface: nothing is steered without its address. It may change
+    // later.
+    [[nodiscard]] Status set_interface(const steer_interface& self);
 
     using Mode = XdpMode;
     // Replaces the program of the pinned link, or attaches and pins. Requires a pin directory.

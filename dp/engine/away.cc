@@ -85,6 +85,7 @@ void Engine::State::turn_away(std::chrono::steady_clock::time_point now) {
     if (!away_ || generation == 0) {
         return;
     }
+    away_maps_->beat().show_life();
     if (away_scan_.is_due(*away_, now)) {
         bool have_all_followed = true;
         for (std::uint32_t number = 0; number < worker_count(); ++number) {

@@ -36,10 +36,12 @@ std::vector<std::string> eal_arguments(const EalOptions& options) {
     return arguments;
 }
 
+void set_eal_environment(const std::string& run_dir) {
+    ::setenv("RUNTIME_DIRECTORY", run_dir.c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
+}
+
 Status start_eal(const EalOptions& options) {
     send_dpdk_messages_to_log();
-    // Where DPDK would otherwise make a directory under /var/run. No other thread runs yet.
-    ::setenv("RUNTIME_DIRECTORY", options.run_dir.c_str(), 1);  // NOLINT(concurrency-mt-unsafe)
     std::vector<std::string> arguments = eal_arguments(options);
     std::vector<char*> pointers;
     pointers.reserve(arguments.size());

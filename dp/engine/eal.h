@@ -14,14 +14,18 @@ struct EalOptions {
     bool uses_hugepages = false;
     std::uint64_t memory_bytes = 0;           // all that packets need
     std::vector<std::uint32_t> control_cpus;  // of every thread that is not a worker
-    std::string run_dir;
 };
 
 // The command line for rte_eal_init(), its program's name first.
 [[nodiscard]] std::vector<std::string> eal_arguments(const EalOptions& options);
 
+// Names the directory in which DPDK may make one of its own, which would else be /var/run. Before
+// any other thread runs.
+void set_eal_environment(const std::string& run_dir);
+
 // Starts it; DPDK's words go to the log from now on. Leaves the calling thread on the control CPUs.
-// Call once a process, before any other thread runs.
+// Takes some 200 ms: it loads its drivers, and measures the TSC for 100 ms where the CPU does not
+// name its frequency. Call once a process.
 [[nodiscard]] Status start_eal(const EalOptions& options);
 
 }  // namespace fairlead::engine

@@ -203,11 +203,20 @@ void Engine::State::stop() {
     for (const std::unique_ptr<Port>& port : ports_) {
         port->stop_receiving();
     }
-    if (!threads_.empty()) {
+    if (have_workers_started_) {
         std::this_thread::sleep_for(kLastTurns);  // what has come already is forwarded
     }
     follow_.is_stopping.store(true, std::memory_order_release);
-    const bool has_forwarded = !threads_.empty();
+    const bool has_forwarded = std::exchange(have_workers_started_, false);
+    if (!has_forwarded) {
+        for (auto& setup : setups_) {
+            setup.set_value(std::nullopt);
+        }
+    }
+    setups_.clear();
+    if (steering_loaded_.valid()) {
+        steering_loaded_.wait();
+    }
     for (std::thread& thread : threads_) {
         thread.join();
     }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <future>
 #include <memory>
 #include <optional>
 #include <string>
@@ -47,12 +48,18 @@ class Engine::State {
     [[nodiscard]] std::uint32_t worker_count() const {
         return static_cast<std::uint32_t>(options_.cpus.size());
     }
+    // The steps of a start. What takes long is done at the same time: DPDK's own start, by this
+    // thread; counting the flows, by each worker; loading the steering programs, by a third.
     [[nodiscard]] Status take_run_directory();
+    [[nodiscard]] Status open_flows();
     [[nodiscard]] Status start_memory();
     [[nodiscard]] Status open_ports();
     [[nodiscard]] Status start_workers();
+    void begin_workers();
+    void begin_steering();
+    [[nodiscard]] Status load_steering();
     [[nodiscard]] WorkerSetup setup_of(std::uint32_t number);
-    void run_worker(WorkerSetup setup);
+    void run_worker(std::uint32_t number, std::future<std::optional<WorkerSetup>> setup);
     void look_for_tables();
     void follow_tables();
     // From one file to the one that has taken its name: first all workers let go of the old one,
@@ -83,7 +90,10 @@ class Engine::State {
     std::optional<SteerAway> away_maps_;
     std::optional<AwayMirror> away_;  // if any port is an interface
     AwayScan away_scan_;
+    std::future<Status> steering_loaded_;                // while load_steering() runs
+    std::vector<std::optional<SteerLoader>> steerings_;  // by port, until it is opened
     PacketMemory memory_;
+    bool uses_hugepages_ = false;
     std::vector<PacketPool> pools_;
     std::vector<std::unique_ptr<Port>> ports_;
     std::vector<FragmentBucket> fragment_buckets_ = std::vector<FragmentBucket>(kFragmentBuckets);
@@ -93,7 +103,10 @@ class Engine::State {
     std::vector<std::vector<PacketCredit>> packet_credits_;  // by worker
     std::unique_ptr<CaptureServer> captures_;                // outlives the workers
     AnnouncementQueue announcements_;                        // likewise
+    // Each worker's thread waits for its setup; nothing: it ends.
+    std::vector<std::promise<std::optional<WorkerSetup>>> setups_;
     std::vector<std::thread> threads_;
+    bool have_workers_started_ = false;
     TablesSource tables_source_{options_.run_dir};
     std::unique_ptr<MappedTables> tables_;         // followed
     std::unique_ptr<MappedTables> next_tables_;    // waits until no worker follows tables_

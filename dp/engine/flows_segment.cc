@@ -23,6 +23,8 @@ namespace fairlead::engine {
 namespace {
 
 constexpr std::uint64_t kTablesOffset = sizeof(shm::FlowsHeader);
+// Whoever maps memory meanwhile waits for one such piece.
+constexpr std::size_t kLockedAtOnce = std::size_t{2} << 20U;
 
 // FNV-1a: a name in the mount that all run directories share, the same at each start.
 std::string directory_in(const std::string& mount, const std::string& run_dir) {
@@ -218,20 +220,28 @@ Result<Flows> Flows::open(const std::string& run_dir,
     return flows;
 }
 
-void Flows::settle(const std::vector<std::uint32_t>& cpus) const {
-    for (std::uint32_t number = 0; has_several_nodes() && number < cpus.size(); ++number) {
-        const std::optional<unsigned> node = node_of(cpus[number]);
-        if (node) {
-            if (Status moved = prefer_node(std::as_writable_bytes(table(number)), *node); !moved) {
-                log_warning("flows-on-another-node",
-                            {{"worker", number}, {"reason", moved.error().message}});
-            }
+void Flows::settle(std::uint32_t worker, std::uint32_t cpu) const {
+    const std::span<std::byte> bytes = std::as_writable_bytes(table(worker));
+    if (const std::optional<unsigned> node = has_several_nodes() ? node_of(cpu) : std::nullopt) {
+        if (Status moved = prefer_node(bytes, *node); !moved) {
+            log_warning("flows-on-another-node",
+                        {{"worker", worker}, {"reason", moved.error().message}});
         }
     }
-    if (::mlock(segment_.bytes().data(), segment_.bytes().size()) != 0) {
-        log_warning("flows-not-locked",
-                    {{"reason", error_text(errno)},
-                     {"fix", "give lbdp CAP_IPC_LOCK, or its unit LimitMEMLOCK=infinity"}});
+}
+
+void Flows::lock(std::uint32_t worker) const {
+    std::span<std::byte> bytes = std::as_writable_bytes(table(worker));
+    while (!bytes.empty()) {
+        const std::size_t length = std::min(bytes.size(), kLockedAtOnce);
+        if (::mlock(bytes.data(), length) != 0) {
+            log_warning("flows-not-locked",
+                        {{"worker", worker},
+                         {"reason", error_text(errno)},
+                         {"fix", "give lbdp CAP_IPC_LOCK, or its unit LimitMEMLOCK=infinity"}});
+            return;
+        }
+        bytes = bytes.subspan(length);
     }
 }
 

@@ -74,6 +74,9 @@ InterfacePort::InterfacePort(const PortOptions& options,
     for (std::size_t worker = 0; worker < pools_.size(); ++worker) {
         worker_ports_.emplace_back();
     }
+    if (number < setup.steerings.size()) {
+        steering_ = std::exchange(setup.steerings[number], std::nullopt);
+    }
 }
 
 InterfacePort::~InterfacePort() = default;
@@ -348,8 +351,12 @@ void InterfacePort::set_conditions(std::uint64_t conditions) {
 }
 
 void InterfacePort::tell_steering(const InterfaceFacts& facts) {
-    if (facts.mac.bytes != steered_mac_ &&
-        steering_->set_interface(facts.mac.bytes, options().vlan)) {
+    if (facts.mac.bytes == steered_mac_) {
+        return;
+    }
+    steer_interface self{.mac = {}, .vlan = options().vlan, .late_ns = steer_late_ns()};
+    std::ranges::copy(facts.mac.bytes, std::begin(self.mac));
+    if (steering_->set_interface(self)) {
         steered_mac_ = facts.mac.bytes;
     }
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -26,6 +27,8 @@ struct PortSetup {
     std::span<const PacketPool> pools;  // one a worker: where its packets are received into
     const SteerVips* vips = nullptr;    // set if any port is an interface
     std::string pin_directory;
+    // By port: a steering program that is loaded already, which it takes.
+    std::span<std::optional<SteerLoader>> steerings;
     Idle idle = Idle::kSpin;
     std::uint32_t mtu_limit_bytes = 0;  // what a buffer of the pools takes
 };

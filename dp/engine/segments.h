@@ -72,9 +72,12 @@ class Flows {
                                             const FlowsGeometry& geometry,
                                             const HugePagePool* huge_pages);
 
-    // Puts the table of each worker into the memory beside its CPU, as far as there is some, and
-    // locks all of them. What cannot be is logged: flows are found all the same, only later.
-    void settle(const std::vector<std::uint32_t>& cpus) const;
+    // Puts a worker's table into the memory beside its CPU, as far as there is some. What cannot be
+    // is logged here and below: flows are found all the same, only later. Any thread.
+    void settle(std::uint32_t worker, std::uint32_t cpu) const;
+    // Keeps a worker's table in memory. Everybody who maps memory meanwhile waits, and long where
+    // it was not touched before.
+    void lock(std::uint32_t worker) const;
 
     [[nodiscard]] std::span<shm::FlowBucket> table(std::uint32_t worker) const;
     // The last engine's tables, where they had another geometry; empty otherwise.

@@ -90,7 +90,9 @@ Status Engine::State::start() {
             return allowed;
         }
     }
+    set_eal_environment(options_.run_dir);
     for (const auto step : {&State::take_run_directory,
+                            &State::open_flows,
                             &State::start_memory,
                             &State::open_ports,
                             &State::start_workers}) {
@@ -116,7 +118,7 @@ Status Engine::State::take_run_directory() {
     return {};
 }
 
-Status Engine::State::start_memory() {
+Status Engine::State::open_flows() {
     const std::vector<HugePagePool> pools = find_hugepages();
     memory_ = plan_packet_memory(
         worker_count(), static_cast<std::uint32_t>(options_.ports.size()), largest_mtu(options_));
@@ -128,40 +130,86 @@ Status Engine::State::start_memory() {
     if (!choice->uses_hugepages) {
         log_info("without-hugepages", {{"reason", choice->reason}});
     }
-    telemetry_->header().uses_hugepages.store(choice->uses_hugepages ? 1 : 0,
-                                              std::memory_order_relaxed);
+    uses_hugepages_ = choice->uses_hugepages;
+    telemetry_->header().uses_hugepages.store(uses_hugepages_ ? 1 : 0, std::memory_order_relaxed);
     const FlowsGeometry geometry = plan_flows(options_.flows, worker_count());
     const HugePagePool* const pool =
-        choice->uses_hugepages
-            ? pool_with_room(pools, memory_.huge_page_bytes + geometry.size_bytes())
-            : nullptr;
+        uses_hugepages_ ? pool_with_room(pools, memory_.huge_page_bytes + geometry.size_bytes())
+                        : nullptr;
     Result<Flows> flows = Flows::open(options_.run_dir, options_.version, geometry, pool);
     if (!flows) {
         return Unexpected{flows.error()};
     }
     flows_ = std::move(*flows);
-    flows_->settle(options_.cpus);
     first_tick_ = flows_->last_tick();
     // Before a worker has acknowledged anything: until then the daemon does not ask.
     telemetry_->header().searches_old_flows.store(flows_->has_old_tables() ? 1 : 0,
                                                   std::memory_order_relaxed);
+    return {};
+}
 
+void Engine::State::begin_workers() {
+    setups_.resize(worker_count());
+    for (std::uint32_t number = 0; number < worker_count(); ++number) {
+        threads_.emplace_back([this, number, setup = setups_[number].get_future()]() mutable {
+            run_worker(number, std::move(setup));
+        });
+    }
+}
+
+void Engine::State::begin_steering() {
+    if (!interfaces_of(options_).empty()) {
+        send_libbpf_messages_to_log();
+        pin_directory_ = options_.run_dir + "/bpf";
+        steering_loaded_ = std::async(std::launch::async, [this] { return load_steering(); });
+    }
+}
+
+Status Engine::State::load_steering() {
+    (void)::pthread_setname_np(::pthread_self(), "steering");
+    if (Status prepared = prepare_pin_directory(pin_directory_); !prepared) {
+        return prepared;
+    }
+    Result<SteerVips> vips = SteerVips::open(pin_directory_);
+    if (!vips) {
+        return Unexpected{vips.error()};
+    }
+    vips_ = std::move(*vips);
+    if (Status opened = open_away(); !opened) {
+        return opened;
+    }
+    remove_other_steer_links(pin_directory_, interfaces_of(options_));
+    for (const PortOptions& port : options_.ports) {
+        std::optional<SteerLoader>& steering = steerings_.emplace_back();
+        if (!port.interface.empty()) {
+            Result<SteerLoader> loaded = SteerLoader::load(*vips_, pin_directory_, port.interface);
+            if (!loaded) {
+                return fail(fmt::format("port {}: {}", port.name, loaded.error().message));
+            }
+            steering = std::move(*loaded);
+        }
+    }
+    return {};
+}
+
+Status Engine::State::start_memory() {
+    begin_workers();
+    begin_steering();
     const std::uint64_t memory_bytes =
-        choice->uses_hugepages ? memory_.huge_page_bytes : memory_.usual_page_bytes;
-    const EalOptions eal{.uses_hugepages = choice->uses_hugepages,
+        uses_hugepages_ ? memory_.huge_page_bytes : memory_.usual_page_bytes;
+    const EalOptions eal{.uses_hugepages = uses_hugepages_,
                          .memory_bytes = memory_bytes,
-                         .control_cpus = control_cpus(options_.cpus, allowed_cpus()),
-                         .run_dir = options_.run_dir};
+                         .control_cpus = control_cpus(options_.cpus, allowed_cpus())};
     if (Status started = start_eal(eal); !started) {
         return started;
     }
-    auto made = make_packet_pools(memory_, worker_count(), choice->uses_hugepages);
+    auto made = make_packet_pools(memory_, worker_count(), uses_hugepages_);
     if (!made) {
         return Unexpected{made.error()};
     }
     pools_ = std::move(*made);
     log_info("memory",
-             {{"hugepages", choice->uses_hugepages},
+             {{"hugepages", uses_hugepages_},
               {"packet_mb", memory_bytes >> 20U},
               {"flows", options_.flows},
               {"flows_taken_over", flows_->is_taken_over()},
@@ -175,24 +223,13 @@ Status Engine::State::open_ports() {
                     .pin_directory = "",
                     .idle = options_.idle,
                     .mtu_limit_bytes = memory_.mtu_limit_bytes};
-    const std::vector<std::string> interfaces = interfaces_of(options_);
-    if (!interfaces.empty()) {
-        send_libbpf_messages_to_log();
-        pin_directory_ = options_.run_dir + "/bpf";
-        if (Status prepared = prepare_pin_directory(pin_directory_); !prepared) {
-            return prepared;
+    if (steering_loaded_.valid()) {
+        if (Status loaded = steering_loaded_.get(); !loaded) {
+            return loaded;
         }
-        Result<SteerVips> vips = SteerVips::open(pin_directory_);
-        if (!vips) {
-            return Unexpected{vips.error()};
-        }
-        vips_ = std::move(*vips);
-        if (Status opened = open_away(); !opened) {
-            return opened;
-        }
-        remove_other_steer_links(pin_directory_, interfaces);
         setup.vips = &*vips_;
         setup.pin_directory = pin_directory_;
+        setup.steerings = steerings_;
     }
     for (const PortOptions& options : options_.ports) {
         Result<std::unique_ptr<Port>> port =
@@ -212,7 +249,6 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) {
     WorkerSetup setup{.index = WorkerIndex{static_cast<std::uint16_t>(number)},
                       .cpu = options_.cpus[number],
                       .idle = options_.idle,
-                      .flow_buckets = flows_->table(number),
                       .counters = {.worker = &telemetry_->worker(number),
                                    .services = telemetry_->services(number),
                                    .backends = telemetry_->backends(number)},
@@ -223,7 +259,8 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) {
                       .first_tick = first_tick_,
                       .follow = &follow_,
                       .capture = captures_->order(number),
-                      .announcements = number == 0 ? &announcements_ : nullptr};
+                      .announcements = number == 0 ? &announcements_ : nullptr,
+                      .beat = away_maps_ ? away_maps_->beat() : SteerBeat()};
     for (const std::unique_ptr<Port>& port : ports_) {
         setup.ports.push_back(&port->of_worker(number));
     }
@@ -255,29 +292,37 @@ Status Engine::State::start_workers() {
     captures_ = std::move(*captures);
     packet_credits_.assign(worker_count(), std::vector<PacketCredit>(shm::kMaxServices));
     for (std::uint32_t number = 0; number < worker_count(); ++number) {
-        threads_.emplace_back(
-            [this, setup = setup_of(number)]() mutable { run_worker(std::move(setup)); });
+        setups_[number].set_value(setup_of(number));
     }
+    have_workers_started_ = true;
     report();
     return {};
 }
 
-void Engine::State::run_worker(WorkerSetup setup) {
-    const std::uint32_t number = to_number(setup.index);
-    const std::uint32_t cpu = setup.cpu;
+void Engine::State::run_worker(std::uint32_t number,
+                               std::future<std::optional<WorkerSetup>> setup) {
+    const std::uint32_t cpu = options_.cpus[number];
     // Sleeps of some microseconds must not be rounded up to the usual 50.
     (void)::prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
     (void)::pthread_setname_np(::pthread_self(), fmt::format("worker-{}", number).c_str());
     if (const Status pinned = pin_to({cpu}); !pinned) {
         log_error("worker-not-pinned", {{"worker", number}, {"reason", pinned.error().message}});
     }
+    // Each its own, all at the same time, and on the worker's own NUMA node.
+    flows_->settle(number, cpu);
+    const FlowTable flows(
+        flows_->table(number), telemetry_->worker(number), telemetry_->backends(number));
+    flows_->lock(number);
+    std::optional<WorkerSetup> given = setup.get();
+    if (!given) {
+        return;
+    }
     if (rte_thread_register() != 0) {
         // It works without, only slower: the packet pool's cache belongs to registered threads.
         log_warning("worker-not-registered",
                     {{"worker", number}, {"reason", error_text(rte_errno)}});
     }
-    // Made by its own thread: each counts what its flow table holds, all at the same time.
-    Worker worker(std::move(setup));
+    Worker worker(std::move(*given), flows);
     worker.run();
     rte_thread_unregister();
 }

@@ -46,12 +46,12 @@ PortIndex position(std::size_t own) noexcept {
 
 }  // namespace
 
-Worker::Worker(WorkerSetup setup)
+Worker::Worker(WorkerSetup setup, const FlowTable& flows)
     : setup_(std::move(setup)),
       tsc_per_second_(rte_get_tsc_hz()),
       started_(rte_rdtsc()),
       last_house_(started_),
-      flows_(setup_.flow_buckets, *setup_.counters.worker, setup_.counters.backends),
+      flows_(flows),
       tap_(setup_.capture, setup_.index),
       outboxes_(setup_.ports.size()) {
     context_.flows = &flows_;
@@ -346,6 +346,9 @@ void Worker::keep_house(std::uint64_t now) noexcept {
         (void)sweep_flows(context_, buckets);
     }
     last_house_ = now;
+    if (acknowledged_ != 0) {
+        setup_.beat.show_life();
+    }
 }
 
 void Worker::pause() noexcept {

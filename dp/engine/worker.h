@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "bpf/loader/steer_away.h"
 #include "dp/base/ids.h"
 #include "dp/engine/announcer.h"
 #include "dp/engine/capture_tap.h"
@@ -36,7 +37,6 @@ struct WorkerSetup {
     Idle idle = Idle::kSpin;
     std::vector<WorkerPort*> ports;  // in our order, this worker's end of each
     PortNumbers port_numbers;        // the same ports
-    std::span<shm::FlowBucket> flow_buckets;
     // The other workers' tables, then those of an engine with another geometry, which nobody
     // sweeps: they are read until every entry in them is past its time.
     std::vector<FlowTableView> other_flows;
@@ -49,11 +49,13 @@ struct WorkerSetup {
     const Follow* follow = nullptr;
     CaptureOrder* capture = nullptr;
     AnnouncementQueue* announcements = nullptr;  // one worker's alone
+    SteerBeat beat;                              // for the steering programs
 };
 
 class Worker {
   public:
-    explicit Worker(WorkerSetup setup);
+    // `flows` counts into the same blocks as the setup's counters.
+    Worker(WorkerSetup setup, const FlowTable& flows);
 
     // Until Follow::is_stopping.
     void run() noexcept;

@@ -26,6 +26,9 @@ FlowTable::FlowTable(std::span<shm::FlowBucket> buckets,
     for (shm::FlowBucket& bucket : buckets) {
         for (auto& word : bucket.entries) {
             const FlowEntry entry(word.load(std::memory_order_relaxed));
+            if (entry.raw() == 0) {
+                continue;  // not stored again: most of a table is untouched memory
+            }
             if (entry.state() == FlowState::kEmpty || index_of(entry.state()) >= kFlowStateCount) {
                 word.store(0, std::memory_order_relaxed);  // no table leaves anything else there
             } else {

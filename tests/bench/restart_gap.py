@@ -1,7 +1,7 @@
 #!/usr/bin/python3 -B
 """How long nothing is forwarded when the engine is killed and started again at once.
 
-    tests/bench/restart_gap.py BUILD [BUILD...] [--restarts 50] [--idle spin|yield]
+    tests/bench/restart_gap.py BUILD [BUILD...] [--restarts 50] [--idle spin|yield] [--flows 256k]
 
 A client sends a datagram a millisecond through a real lbdp on a veth; each comes back with its number. The gap is the
 time from kill -9 to the first datagram that is answered again; several builds follow one another. Prints the least,
@@ -48,14 +48,14 @@ while True:
 """
 
 
-def configuration(lab, idle):
+def configuration(lab, idle, flows):
     return f"""[node]
 seed_file = "{lab.balancer.directory}/seed"
 [engine]
 cpus = "1"
 idle = "{idle}"
 hugepages = "none"
-flows = "256k"
+flows = "{flows}"
 [[port]]
 name = "edge"
 interface = "eth0"
@@ -101,6 +101,7 @@ def main():
     parser.add_argument("builds", nargs="+", type=pathlib.Path)
     parser.add_argument("--restarts", type=int, default=50)
     parser.add_argument("--idle", choices=("spin", "yield"), default="yield")
+    parser.add_argument("--flows", default="256k")
     options = parser.parse_args()
     builds = [build.resolve() for build in options.builds]
     for build in builds:
@@ -110,7 +111,7 @@ def main():
             lab.backends[0].start_udp_echo(PORT, [VIP])
             lab.router.run("ethtool", "-L", "balancer", "rx", "1", "tx", "1")
             lab.balancer.run("ethtool", "-L", "eth0", "rx", "1", "tx", "1")
-            lab.balancer.configure(configuration(lab, options.idle))
+            lab.balancer.configure(configuration(lab, options.idle, options.flows))
             lab.balancer.start_lbd()
             start_engine(lab, build)
             client = lab.client.start("probe", "/usr/bin/python3", "-u", "-c", CLIENT, VIP, str(PORT))

@@ -157,9 +157,9 @@ void run() {
     fairlead::send_libbpf_messages_to_log();
     SteerVips vips = taken(SteerVips::open(""));
     SteerLoader steer = taken(SteerLoader::load(vips, "", "test0"));
-    std::array<std::uint8_t, 6> mac{};
-    std::ranges::copy(fairlead::testing::from_hex(input.at("mac")), mac.begin());
-    if (!vips.set(read_vips(input.at("vips"))) || !steer.set_interface(mac, input.at("vlan"))) {
+    steer_interface self{.mac = {}, .vlan = input.at("vlan"), .late_ns = 10'000'000};
+    std::ranges::copy(fairlead::testing::from_hex(input.at("mac")), std::begin(self.mac));
+    if (!vips.set(read_vips(input.at("vips"))) || !steer.set_interface(self)) {
         throw std::runtime_error("the program's maps cannot be written");
     }
     if (input.contains("away")) {

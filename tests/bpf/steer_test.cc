@@ -259,6 +259,12 @@ Ran run(const SteerLoader& steer, const Bytes& frame) {
     return testing::run_program(steer.program_fd(), frame);
 }
 
+steer_interface our_interface(std::uint16_t vlan) {
+    steer_interface self{.mac = {}, .vlan = vlan, .late_ns = 10'000'000};
+    std::ranges::copy(kOurMac, std::begin(self.mac));
+    return self;
+}
+
 class Steer : public ::testing::Test {
   protected:
     void SetUp() override {
@@ -298,14 +304,14 @@ class Steer : public ::testing::Test {
 };
 
 TEST_F(Steer, SendsOnlyWhatIsForAVipToTheEngine) {
-    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0));
+    ASSERT_TRUE(steer_.front().set_interface(our_interface(0)));
     expect(cases());
 }
 
 TEST_F(Steer, LooksBehindThePortsTagAndNoOther) {
-    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 7));
+    ASSERT_TRUE(steer_.front().set_interface(our_interface(7)));
     expect(vlan_cases());
-    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0));
+    ASSERT_TRUE(steer_.front().set_interface(our_interface(0)));
     expect(cases());
 }
 
@@ -315,7 +321,7 @@ TEST_F(Steer, LeavesEverythingToTheKernelUntilItKnowsItsInterface) {
 }
 
 TEST_F(Steer, FollowsTheVipsAsTheyComeAndGo) {
-    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0));
+    ASSERT_TRUE(steer_.front().set_interface(our_interface(0)));
     const Bytes first = ethernet(kOurMac, 0x0800, ipv4_to("203.0.113.10"));
     const Bytes second = ethernet(kOurMac, 0x0800, ipv4_to("203.0.113.20"));
     EXPECT_EQ(run(steer_.front(), first).action, XDP_DROP);

@@ -2,6 +2,7 @@
 decide, so that new connections work, and what it cannot decide is late and not broken."""
 
 import json
+import signal
 import struct
 import time
 
@@ -13,6 +14,7 @@ from support.lab import http_url
 
 LAB = {"file_bytes": 24 << 20}  # 12 s at the 2 MiB/s of /slow/
 AWAY_S = 10
+STOPPED_S = 5
 SLOW_MS = 1000  # when a client sends its SYN again
 
 
@@ -120,6 +122,32 @@ def test_new_connections_work_all_the_time(platform, loads, engine_away):
     assert all(echo and echo.endswith("anybody there") for echo in echoes), echoes
     wait_until("the port tells it",
                lambda: platform.balancer.metric("fairlead_port_away_packets_total", port="edge") > 500)
+
+
+def test_new_connections_pass_by_a_stopped_engine(platform, loads):
+    """Its sockets are there, and nobody polls them; what only it can decide waits there and is late."""
+    wait_for_settled_slots(platform)
+    away_before = platform.balancer.metric("fairlead_port_away_packets_total", port="edge")
+    started = loads()
+    for load in started.values():
+        load.wait_for_more(20)
+    platform.balancer.lbdp.signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        wait_until("status tells it", lambda: platform.balancer.lbctl("status", "--check", check=False).code == 2)
+        wait_until("the time is over", lambda: time.monotonic() > began + STOPPED_S, timeout_s=STOPPED_S + 5)
+        ended = time.monotonic()
+    finally:
+        platform.balancer.lbdp.signal(signal.SIGCONT)
+    for name, load in started.items():
+        load.wait_for_more(20)
+        results = load.stop()
+        stopped = [r for r in results if began <= r["at"] < ended]
+        slow = [r for r in stopped if r["ms"] > SLOW_MS]
+        assert [r for r in results if r["error"]] == [], name
+        assert len(stopped) > 50 and len(slow) * 50 < len(stopped), f"{name}: {len(slow)} of {len(stopped)} were slow"
+    wait_until("the port tells it", lambda: platform.balancer.metric("fairlead_port_away_packets_total", port="edge")
+               > away_before + 250)
 
 
 def test_what_begins_without_an_engine_goes_on_with_the_next(platform, engine_away):

@@ -13,8 +13,7 @@ using ::testing::Not;
 EalOptions options(bool uses_hugepages) {
     return {.uses_hugepages = uses_hugepages,
             .memory_bytes = std::uint64_t{48} << 20U,
-            .control_cpus = {0, 2, 3},
-            .run_dir = "/run/fairlead"};
+            .control_cpus = {0, 2, 3}};
 }
 
 TEST(EalArguments, WithoutHugePagesBoundTheMemoryAndShareNoFile) {

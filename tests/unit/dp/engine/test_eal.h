@@ -11,10 +11,12 @@
 namespace fairlead::engine {
 
 inline void start_test_eal() {
-    static const Status started = start_eal({.uses_hugepages = false,
-                                             .memory_bytes = std::uint64_t{64} << 20U,
-                                             .control_cpus = allowed_cpus(),
-                                             .run_dir = ::testing::TempDir()});
+    static const Status started = [] {
+        set_eal_environment(::testing::TempDir());
+        return start_eal({.uses_hugepages = false,
+                          .memory_bytes = std::uint64_t{64} << 20U,
+                          .control_cpus = allowed_cpus()});
+    }();
     ASSERT_TRUE(started) << started.error().message;
 }
 

@@ -82,13 +82,13 @@ class WorkerLoop : public ::testing::Test {
         std::copy_n(
             kNames[0].begin(), kNames[0].size(), rig_.tables.snapshot().port_names[0].begin());
         setup.port_numbers = PortNumbers(kNames);
-        setup.flow_buckets = rig_.buckets;
         setup.counters = rig_.context.counters;
         setup.fragments = &rig_.fragments;
         setup.pool = pool_.pool;
         setup.follow = &follow_;
         setup.capture = &capture_;
-        worker_ = std::make_unique<Worker>(setup);
+        worker_ = std::make_unique<Worker>(
+            setup, FlowTable(rig_.buckets, *setup.counters.worker, setup.counters.backends));
         thread_ = std::thread([this] {
             EXPECT_EQ(rte_thread_register(), 0);
             worker_->run();
