@@ -84,7 +84,7 @@ Result<std::unique_ptr<CaptureSession>> CaptureSession::make(
             return Unexpected{mapped.error()};
         }
         session->staging_.assign(workers,
-                                 std::vector<std::uint8_t>(kStagedPackets * session->snap_bytes_));
+                                 std::vector<std::uint8_t>(kBurstPackets * session->snap_bytes_));
     } catch (const std::bad_alloc&) {
         return fail("there is no memory for it");
     }

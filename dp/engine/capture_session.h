@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "dp/base/burst.h"
 #include "dp/base/descriptor.h"
 #include "dp/base/ids.h"
 #include "dp/base/result.h"
@@ -64,15 +65,14 @@ class CaptureSession {
     [[nodiscard]] CaptureWriter& writer(WorkerIndex worker) noexcept {
         return *writers_[to_number(worker)];
     }
-    // Room for a burst's packets as they arrived, `burst` times snap_bytes(); the worker's own.
+    // Room for a burst's packets as they arrived, kBurstPackets times snap_bytes(); the worker's
+    // own.
     [[nodiscard]] std::uint8_t* staging(WorkerIndex worker) noexcept {
         return staging_[to_number(worker)].data();
     }
     [[nodiscard]] std::size_t lanes() const noexcept { return writers_.size(); }
     // Of the sealed file, to be sent to the reader.
     [[nodiscard]] int descriptor() const noexcept { return file_.get(); }
-
-    static constexpr std::size_t kStagedPackets = 32;
 
   private:
     CaptureSession() = default;

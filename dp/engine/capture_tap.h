@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <span>
 
+#include "dp/base/burst.h"
 #include "dp/base/loan.h"
 #include "dp/engine/capture_session.h"
 #include "dp/forward/pipeline.h"
@@ -78,7 +79,7 @@ class CaptureTap {
     CaptureWriter* writer_ = nullptr;
     std::uint8_t* staging_ = nullptr;
     PortIndex port_{};
-    std::array<Arrived, CaptureSession::kStagedPackets> arrived_{};
+    std::array<Arrived, kBurstPackets> arrived_{};
     std::size_t count_ = 0;  // of the burst at hand
 };
 

@@ -113,10 +113,10 @@ void Worker::follow_tables() noexcept {
 }
 
 std::size_t Worker::poll(std::size_t own) noexcept {
-    std::array<rte_mbuf*, kBurst> received{};
-    std::array<rte_mbuf*, kBurst> whole{};
-    std::array<Packet, kBurst> packets;
-    std::array<Verdict, kBurst> verdicts;
+    std::array<rte_mbuf*, kBurstPackets> received{};
+    std::array<rte_mbuf*, kBurstPackets> whole{};
+    std::array<Packet, kBurstPackets> packets;
+    std::array<Verdict, kBurstPackets> verdicts;
     const std::size_t count = setup_.ports[own]->receive(received);
     std::size_t usable = 0;
     for (std::size_t i = 0; i < count; ++i) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bpf/loader/steer_away.h"
+#include "dp/base/burst.h"
 #include "dp/base/ids.h"
 #include "dp/engine/announcer.h"
 #include "dp/engine/capture_tap.h"
@@ -63,13 +64,11 @@ class Worker {
     [[nodiscard]] const WorkerSetup& setup() const { return setup_; }
 
   private:
-    static constexpr std::size_t kBurst = 32;
-    static_assert(kBurst <= kMaxBurst && kBurst <= CaptureSession::kStagedPackets);
-
     // Packets on their way out by one port.
     struct Outbox {
-        std::array<rte_mbuf*, kBurst> packets{};
-        std::array<ServiceId, kBurst> services{};  // whose packets they are, if they cannot leave
+        std::array<rte_mbuf*, kBurstPackets> packets{};
+        std::array<ServiceId, kBurstPackets>
+            services{};  // whose packets they are, if they cannot leave
         std::uint16_t count = 0;
     };
 
@@ -110,8 +109,8 @@ class Worker {
     ForwardContext context_;
     HeldPackets held_;
     CaptureTap tap_;
-    std::array<SparePacket, kBurst> spares_{};  // those with a buffer first
-    std::vector<Outbox> outboxes_;              // in our order
+    std::array<SparePacket, kBurstPackets> spares_{};  // those with a buffer first
+    std::vector<Outbox> outboxes_;                     // in our order
 };
 
 }  // namespace fairlead::engine

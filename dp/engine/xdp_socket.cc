@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -13,15 +14,17 @@
 #include <rte_mbuf.h>
 #include <rte_mempool.h>
 
+#include "dp/base/burst.h"
 #include "dp/base/error_text.h"
 #include "dp/engine/packet_memory.h"
 
 namespace fairlead::engine {
 namespace {
 
-// Buffers change hands in groups of this size where the ring allows it.
-constexpr std::uint32_t kFillBatch = 64;
-constexpr std::uint32_t kReclaimBatch = 64;
+// So many buffers change hands together: two bursts, so that a worker that is busy writes to the
+// kernel's fill ring, and to the pool, every other burst only.
+constexpr std::uint32_t kBatch = 2 * kBurstPackets;
+static_assert(std::has_single_bit(kBatch) && kBatch <= XdpSocket::kLeastReceiveBuffers);
 
 // A large packet is cut at multiples of this: no frame is larger than one of the pool's, and none
 // crosses the end of a page, where a NIC could not follow it.
@@ -32,10 +35,11 @@ constexpr std::uint32_t kMoreFrames = 1U << 0U;     // XDP_PKT_CONTD
 
 // What SO_BUSY_POLL asks for, in microseconds; the sockets' calls never wait for it.
 constexpr int kBusyPollUs = 20;
+// Packets a call: as many as the kernel's own polls take (NAPI_POLL_WEIGHT), whatever our burst is.
 constexpr int kBusyPollBudget = 64;
 
 constexpr std::uint32_t power_of_two_from(std::uint32_t least) {
-    std::uint32_t power = kFillBatch;
+    std::uint32_t power = kBatch;
     while (power < least) {
         power *= 2;
     }
@@ -162,24 +166,24 @@ rte_mbuf* XdpSocket::packet_at(std::uint64_t address) const noexcept {
 }
 
 void XdpSocket::fill() noexcept {
-    std::array<void*, kFillBatch> packets;  // written before it is read
-    while (receive_buffers_ - lent_to_receive_ >= kFillBatch) {
+    std::array<void*, kBatch> packets;  // written before it is read
+    while (receive_buffers_ - lent_to_receive_ >= kBatch) {
         std::uint32_t place = 0;
-        if (rte_mempool_get_bulk(pool_.pool, packets.data(), kFillBatch) != 0) {
+        if (rte_mempool_get_bulk(pool_.pool, packets.data(), kBatch) != 0) {
             return;  // those that are on their way out come back
         }
         // There is room: the ring holds all that may be lent.
-        if (xsk_ring_prod__reserve(&fill_, kFillBatch, &place) != kFillBatch) {
-            rte_mempool_put_bulk(pool_.pool, packets.data(), kFillBatch);
+        if (xsk_ring_prod__reserve(&fill_, kBatch, &place) != kBatch) {
+            rte_mempool_put_bulk(pool_.pool, packets.data(), kBatch);
             return;
         }
-        for (std::uint32_t i = 0; i < kFillBatch; ++i) {
+        for (std::uint32_t i = 0; i < kBatch; ++i) {
             auto* const packet = static_cast<rte_mbuf*>(packets[i]);
             packet->port = number_;
             *xsk_ring_prod__fill_addr(&fill_, place + i) = address_of(packet);
         }
-        xsk_ring_prod__submit(&fill_, kFillBatch);
-        lent_to_receive_ += kFillBatch;
+        xsk_ring_prod__submit(&fill_, kBatch);
+        lent_to_receive_ += kBatch;
     }
 }
 
@@ -315,10 +319,10 @@ void XdpSocket::turn() noexcept {
 }
 
 void XdpSocket::reclaim() noexcept {
-    std::array<void*, kReclaimBatch> packets;  // written before it is read
+    std::array<void*, kBatch> packets;  // written before it is read
     while (lent_to_transmit_ != 0) {
         std::uint32_t place = 0;
-        const std::uint32_t frames = xsk_ring_cons__peek(&completed_, kReclaimBatch, &place);
+        const std::uint32_t frames = xsk_ring_cons__peek(&completed_, kBatch, &place);
         if (frames == 0) {
             return;
         }

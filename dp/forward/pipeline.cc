@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "dp/base/burst.h"
 #include "dp/base/uninitialized.h"
 #include "dp/forward/path/classify.h"
 #include "dp/forward/path/count.h"
@@ -25,8 +26,8 @@ void forward_stage_burst(ForwardContext& context,
                          const Ingress& ingress,
                          std::span<Packet> packets,
                          std::span<Verdict> verdicts) noexcept {
-    Uninitialized<PacketFacts, kStageBurst> facts_of_burst;
-    Uninitialized<Selection, kStageBurst> selections_of_burst;
+    Uninitialized<PacketFacts, kBurstPackets> facts_of_burst;
+    Uninitialized<Selection, kBurstPackets> selections_of_burst;
     const std::span<PacketFacts> facts = facts_of_burst.first(packets.size());
     const std::span<Selection> selections = selections_of_burst.first(packets.size());
     classify_burst(context.snapshot, *context.flows, ingress, packets, facts, verdicts);
@@ -60,9 +61,9 @@ void forward_stage_burst(ForwardContext& context,
 void forward_held_tags(ForwardContext& context,
                        std::span<Packet> packets,
                        std::span<Verdict> verdicts) noexcept {
-    std::array<Packet, kStageBurst> tagged;
-    std::array<Verdict, kStageBurst> verdicts_of_tagged;
-    std::array<std::uint8_t, kStageBurst> places{};
+    std::array<Packet, kBurstPackets> tagged;
+    std::array<Verdict, kBurstPackets> verdicts_of_tagged;
+    std::array<std::uint8_t, kBurstPackets> places{};
     std::size_t count = 0;
     for (std::size_t i = 0; i < packets.size(); ++i) {
         if (verdicts[i].action == Action::kHold && has_priority_tag(packets[i])) {
@@ -94,8 +95,8 @@ void forward_burst(ForwardContext& context,
         return;
     }
     const Ingress ingress{OwnMac(context.snapshot, context.receiving_port), true};
-    for (std::size_t first = 0; first < packets.size(); first += kStageBurst) {
-        const std::size_t count = std::min(kStageBurst, packets.size() - first);
+    for (std::size_t first = 0; first < packets.size(); first += kBurstPackets) {
+        const std::size_t count = std::min(kBurstPackets, packets.size() - first);
         if (context.snapshot.has_vlans) [[unlikely]] {
             forward_vlan_burst(
                 context, packets.subspan(first, count), verdicts.subspan(first, count));

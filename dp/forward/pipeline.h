@@ -25,7 +25,6 @@ namespace fairlead {
 
 class FragmentTable;
 
-inline constexpr std::size_t kMaxBurst = 64;
 // No Ethernet frame is shorter (IEEE 802.3, 4.2.3.3), without its FCS. What was shorter on a
 // virtual link is padded before it leaves for a backend on the segment, where its buffer has the
 // room, and that of a tag which is taken off before.
@@ -80,10 +79,11 @@ struct ForwardContext {
     std::size_t spares_used = 0;    // how many of them are to be sent; the caller sets it back
 };
 
-// Requires packets.size() == verdicts.size() <= kMaxBurst; all pointers of the context set; each
-// packet at most 65,535 bytes long. Counts in `telemetry`: packets, kernel_packets, drops by
-// reason, flow lookups, and all of services and backends. What happens to a packet afterwards (a
-// full transmit queue, no path to the kernel), heartbeat and time are the caller's to count.
+// Requires packets.size() == verdicts.size(), of which more than kBurstPackets go through the
+// stages in parts; all pointers of the context set; each packet at most 65,535 bytes long. Counts
+// in `telemetry`: packets, kernel_packets, drops by reason, flow lookups, and all of services and
+// backends. What happens to a packet afterwards (a full transmit queue, no path to the kernel),
+// heartbeat and time are the caller's to count.
 void forward_burst(ForwardContext& context,
                    std::span<Packet> packets,
                    std::span<Verdict> verdicts) noexcept;

@@ -16,6 +16,7 @@
 
 #include <sys/mman.h>
 
+#include "dp/base/burst.h"
 #include "dp/forward/pipeline.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
@@ -24,7 +25,6 @@
 
 namespace fairlead::bench {
 
-inline constexpr std::size_t kBurst = 32;
 inline constexpr std::size_t kBuffers = 128;
 inline constexpr std::size_t kBufferBytes = 2'304;  // an mbuf of DPDK, headroom and all
 inline constexpr std::size_t kHeadroom = 128;
@@ -148,12 +148,12 @@ class Worker {
         std::copy(datagram_.begin(), datagram_.end(), packets[slot].data);
         make_stranger(slot, random);
     }
-    void next_burst() { first_ = (first_ + kBurst) % kBuffers; }
+    void next_burst() { first_ = (first_ + kBurstPackets) % kBuffers; }
 
     // Two packets of every flow, so that each is established.
     void learn(std::size_t flow_count) {
-        for (std::uint32_t flow = 0; flow < flow_count; flow += kBurst / 2) {
-            for (std::uint32_t i = 0; i < kBurst; ++i) {
+        for (std::uint32_t flow = 0; flow < flow_count; flow += kBurstPackets / 2) {
+            for (std::uint32_t i = 0; i < kBurstPackets; ++i) {
                 set_packet(i,
                            std::min<std::uint32_t>(flow + i / 2,
                                                    static_cast<std::uint32_t>(flow_count - 1)));
@@ -167,8 +167,8 @@ class Worker {
     [[nodiscard]] shm::TablesReader& reader() { return *reader_; }
 
     ForwardContext context;
-    std::array<Packet, kBurst> packets{};
-    std::array<Verdict, kBurst> verdicts{};
+    std::array<Packet, kBurstPackets> packets{};
+    std::array<Verdict, kBurstPackets> verdicts{};
 
   private:
     void make_stranger(std::size_t slot, std::uint64_t random) {

@@ -87,7 +87,7 @@ class Target {
     // Bursts with this share of the flood; their cycles are appended to `bursts`.
     void run_turn(Flood flood, std::uint64_t share, std::vector<std::uint32_t>& bursts) {
         for (std::size_t turn = 0; turn < kTurnBursts; ++turn) {
-            for (std::size_t slot = 0; slot < kBurst; ++slot) {
+            for (std::size_t slot = 0; slot < kBurstPackets; ++slot) {
                 if (random_() % 100 < share) {
                     set_enemy(slot, flood);
                 } else {
@@ -110,8 +110,8 @@ class Target {
     // How many of the established flows the table still has.
     [[nodiscard]] std::uint64_t established_left() {
         const std::uint64_t before = worker_.counters().flow_hits.get();
-        for (std::uint32_t flow = 0; flow < kEstablished; flow += kBurst) {
-            for (std::uint32_t i = 0; i < kBurst; ++i) {
+        for (std::uint32_t flow = 0; flow < kEstablished; flow += kBurstPackets) {
+            for (std::uint32_t i = 0; i < kBurstPackets; ++i) {
                 worker_.set_packet(i, flow + i);
             }
             forward_burst(worker_.context, worker_.packets, worker_.verdicts);
@@ -131,7 +131,7 @@ class Target {
 double median_per_packet(std::vector<std::uint32_t>& bursts) {
     const auto middle = bursts.begin() + static_cast<std::ptrdiff_t>(bursts.size() / 2);
     std::nth_element(bursts.begin(), middle, bursts.end());
-    return static_cast<double>(*middle) / kBurst;
+    return static_cast<double>(*middle) / kBurstPackets;
 }
 
 // Argument 0: the flood's share in percent; 1: other workers.

@@ -52,7 +52,7 @@ void measure(benchmark::State& state, std::size_t flow_count, Make&& make, Run&&
     std::vector<std::uint32_t> bursts;
     bursts.reserve(1U << 20U);
     for ([[maybe_unused]] auto iteration : state) {
-        for (std::size_t slot = 0; slot < kBurst; ++slot) {
+        for (std::size_t slot = 0; slot < kBurstPackets; ++slot) {
             make(slot, static_cast<std::uint32_t>(random() % flow_count));
         }
         const std::uint64_t start = cycles();
@@ -63,10 +63,10 @@ void measure(benchmark::State& state, std::size_t flow_count, Make&& make, Run&&
     }
     const auto middle = bursts.begin() + static_cast<std::ptrdiff_t>(bursts.size() / 2);
     std::nth_element(bursts.begin(), middle, bursts.end());
-    const double median = static_cast<double>(*middle) / kBurst;
+    const double median = static_cast<double>(*middle) / kBurstPackets;
     state.counters["cycles/packet"] = median;
     state.counters["ns/packet"] = median / cycles_per_second() * 1e9;
-    state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBurst));
+    state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(kBurstPackets));
 }
 
 void check_all_sent(benchmark::State& state, const Worker& worker) {
@@ -151,11 +151,11 @@ void rte_hash_pipeline(benchmark::State& state) {
     const auto flow_count = static_cast<std::size_t>(state.range(0));
     Worker worker({1, shm::ForwardingMode::kL2, Family::kV4});
     RteHashFlows table(std::max<std::size_t>(flow_count, 1U << 20U));
-    std::array<PacketFacts, kBurst> facts;
-    std::array<Selection, kBurst> selections;
-    std::array<FiveTuple, kBurst> keys;
-    std::array<std::uint32_t, kBurst> hashes{};
-    std::array<std::uint64_t, kBurst> values{};
+    std::array<PacketFacts, kBurstPackets> facts;
+    std::array<Selection, kBurstPackets> selections;
+    std::array<FiveTuple, kBurstPackets> keys;
+    std::array<std::uint32_t, kBurstPackets> hashes{};
+    std::array<std::uint64_t, kBurstPackets> values{};
     const auto read_keys = [&] {
         facts.fill({});
         classify_burst(worker.context.snapshot,
@@ -164,7 +164,7 @@ void rte_hash_pipeline(benchmark::State& state) {
                        worker.packets,
                        facts,
                        worker.verdicts);
-        for (std::size_t i = 0; i < kBurst; ++i) {
+        for (std::size_t i = 0; i < kBurstPackets; ++i) {
             const std::uint8_t* const ip = worker.packets[i].data + kIp;
             std::array<std::uint8_t, sizeof(FiveTuple)> key{};
             std::memcpy(key.data(), ip + 12, 12);
@@ -176,7 +176,7 @@ void rte_hash_pipeline(benchmark::State& state) {
     for (std::uint32_t flow = 0; flow < flow_count; ++flow) {
         worker.set_packet(0, flow);
         if (flow == 0) {
-            for (std::size_t i = 1; i < kBurst; ++i) {
+            for (std::size_t i = 1; i < kBurstPackets; ++i) {
                 worker.set_packet(i, 0);
             }
         }
@@ -195,7 +195,7 @@ void rte_hash_pipeline(benchmark::State& state) {
             if (table.find(keys, hashes, values) != 0xFFFF'FFFFU) {
                 state.SkipWithError("rte_hash does not know a flow");
             }
-            for (std::size_t i = 0; i < kBurst; ++i) {
+            for (std::size_t i = 0; i < kBurstPackets; ++i) {
                 const BackendIndex index{static_cast<std::uint16_t>(values[i])};
                 const auto* const record = worker.reader().backend(index);
                 selections[i] = {record,

@@ -8,6 +8,8 @@
 #include <memory>
 #include <span>
 
+#include "dp/base/burst.h"
+
 struct rte_hash;
 
 namespace fairlead::bench {
@@ -23,8 +25,6 @@ static_assert(sizeof(FiveTuple) == 16);
 
 class RteHashFlows {
   public:
-    static constexpr std::size_t kMaxBurst = 64;
-
     // Starts EAL (once a process) without a hugetlbfs, and asks for transparent huge pages.
     // Throws std::runtime_error if there is no memory.
     explicit RteHashFlows(std::size_t capacity);
@@ -35,7 +35,7 @@ class RteHashFlows {
     // `hash` is the signature that rte_hash is to use.
     bool insert(const FiveTuple& key, std::uint32_t hash, std::uint64_t value);
     // Sets values[i] for each key that is there; the others stay. Returns a bit a hit. At most
-    // kMaxBurst.
+    // kBurstPackets.
     std::uint64_t find(std::span<const FiveTuple> keys,
                        std::span<std::uint32_t> hashes,
                        std::span<std::uint64_t> values);
@@ -43,8 +43,9 @@ class RteHashFlows {
   private:
     rte_hash* table_ = nullptr;
     // Kept, so that a lookup need not clear them.
-    std::array<const void*, kMaxBurst> pointers_{};
-    std::array<void*, kMaxBurst> found_{};
+    static_assert(kBurstPackets <= 64);  // a bit each
+    std::array<const void*, kBurstPackets> pointers_{};
+    std::array<void*, kBurstPackets> found_{};
 };
 
 }  // namespace fairlead::bench

@@ -12,6 +12,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dp/base/burst.h"
 #include "dp/forward/fragments/held_packets.h"
 #include "dp/net/checksum.h"
 #include "dp/net/parse.h"
@@ -151,7 +152,7 @@ TEST(ForwardFuzz, TwoMillionBrokenPackets) {
     std::uint64_t sent = 0;
     Waiting waiting;
     for (int round = 0; round < 2'000'000 / 32; ++round) {
-        Burst burst(mutator, 32);
+        Burst burst(mutator, kBurstPackets);
         rig.context.now = FlowTick{static_cast<std::uint64_t>(round) / 8};
         rig.context.now_ms = static_cast<std::uint64_t>(round) * 40;
         forward_burst(rig.context, burst.packets, burst.verdicts);
@@ -209,7 +210,7 @@ TEST(ForwardFuzz, BrokenPacketsThroughEveryTunnel) {
             Mutator mutator(6);
             std::uint64_t sent = 0;
             for (int round = 0; round < 100'000 / 32; ++round) {
-                Burst burst(mutator, 32);
+                Burst burst(mutator, kBurstPackets);
                 forward_burst(rig.context, burst.packets, burst.verdicts);
                 ASSERT_NO_FATAL_FAILURE(burst.expect_sound());
                 for (std::size_t i = 0; i < burst.packets.size(); ++i) {
@@ -351,7 +352,7 @@ TEST(ForwardFuzz, ScribbledFlowTablesNeverCrash) {
             }
             rig.start();  // as an engine that takes the segment over
             rig.context.now = FlowTick{random()};
-            Burst burst(mutator, 32);
+            Burst burst(mutator, kBurstPackets);
             forward_burst(rig.context, burst.packets, burst.verdicts);
             ASSERT_NO_FATAL_FAILURE(burst.expect_sound());
             sweep_flows(rig.context, 64);

@@ -21,6 +21,7 @@
 
 #include <fmt/format.h>
 
+#include "dp/base/burst.h"
 #include "dp/forward/fragments/held_packets.h"
 #include "dp/net/parse.h"
 #include "tests/fuzz/fuzz_rigs.h"
@@ -31,7 +32,6 @@
 namespace fairlead::testing {
 namespace {
 
-constexpr std::size_t kBurst = 32;
 constexpr std::uint64_t kRound = 1'000'000;
 
 constexpr std::uint16_t kVlan = 7;
@@ -87,7 +87,7 @@ class Worker {
     [[nodiscard]] std::uint64_t transmitted() const { return transmitted_; }
 
     void run(std::uint64_t packets) {
-        for (std::uint64_t done = 0; done < packets; done += kBurst) {
+        for (std::uint64_t done = 0; done < packets; done += kBurstPackets) {
             forward_some();
             if (done % 256 == 0) {
                 ++rig.context.now_ms;
@@ -108,7 +108,7 @@ class Worker {
 
   private:
     void forward_some() {
-        for (std::size_t i = 0; i < kBurst; ++i) {
+        for (std::size_t i = 0; i < kBurstPackets; ++i) {
             mutator_.next(frames_[i]);
             if (has_vlan_ && mutator_.below(8) != 0) {
                 add_tag(frames_[i]);
@@ -126,13 +126,13 @@ class Worker {
         }
         rig.context.spares = spares_;
         forward_burst(rig.context, packets_, verdicts_);
-        tally_.offered += kBurst;
+        tally_.offered += kBurstPackets;
         const bool has_pieces = rig.context.spares_used != 0;
-        for (std::size_t i = 0; i < kBurst; ++i) {
+        for (std::size_t i = 0; i < kBurstPackets; ++i) {
             judge(i, has_pieces);
         }
         collect_pieces();
-        for (std::size_t i = 0; i < kBurst; ++i) {
+        for (std::size_t i = 0; i < kBurstPackets; ++i) {
             if (verdicts_[i].action == Action::kHold) {
                 hold(i);
             }
@@ -232,12 +232,12 @@ class Worker {
     std::string_view name_;
     bool has_vlan_ = false;
     Mutator mutator_;
-    std::array<GuardedBuffer, kBurst> buffers_;
+    std::array<GuardedBuffer, kBurstPackets> buffers_;
     std::array<GuardedBuffer, 4> spare_buffers_;
-    std::array<Bytes, kBurst> frames_;
-    std::array<std::uint32_t, kBurst> headroom_{};
-    std::array<Packet, kBurst> packets_{};
-    std::array<Verdict, kBurst> verdicts_{};
+    std::array<Bytes, kBurstPackets> frames_;
+    std::array<std::uint32_t, kBurstPackets> headroom_{};
+    std::array<Packet, kBurstPackets> packets_{};
+    std::array<Verdict, kBurstPackets> verdicts_{};
     std::array<SparePacket, 4> spares_{};
     HeldPackets held_;
     std::unordered_map<void*, std::unique_ptr<Bytes>> blocks_;
@@ -298,7 +298,7 @@ int run(std::uint64_t packets, std::uint64_t seed, std::uint64_t seconds) {
         Worker& worker = *workers.all[turn % workers.all.size()];
         const std::uint64_t count = std::min(kRound, packets - done);
         worker.run(count);
-        done += (count + kBurst - 1) / kBurst * kBurst;
+        done += (count + kBurstPackets - 1) / kBurstPackets * kBurstPackets;
         const std::chrono::duration<double> took = Clock::now() - start;
         fmt::print("{} packets, {:.0f} s, {:.0f} packets/s, {}: {} of {} transmitted\n",
                    done,

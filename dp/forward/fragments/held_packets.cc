@@ -55,9 +55,9 @@ std::size_t HeldPackets::oldest_of_a_port(std::size_t limit) const noexcept {
 std::size_t HeldPackets::offer_oldest(ForwardContext& context,
                                       std::size_t count,
                                       std::span<Released> leaving) noexcept {
-    std::array<Held, kOfferedAtOnce> taken;
-    std::array<Packet, kOfferedAtOnce> packets;
-    std::array<Verdict, kOfferedAtOnce> verdicts;
+    std::array<Held, kBurstPackets> taken;
+    std::array<Packet, kBurstPackets> packets;
+    std::array<Verdict, kBurstPackets> verdicts;
     for (std::size_t i = 0; i < count; ++i) {
         taken[i] = take_oldest();
         packets[i] = taken[i].packet;

@@ -19,7 +19,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "dp/forward/path/classify.h"
+#include "dp/base/burst.h"
 #include "dp/forward/pipeline.h"
 
 namespace fairlead {
@@ -46,9 +46,9 @@ class HeldPackets {
     template <typename Release>
     void offer(ForwardContext& context,
                Release&& release) noexcept(std::is_nothrow_invocable_v<Release&, const Released&>) {
-        std::array<Released, kOfferedAtOnce> leaving;
+        std::array<Released, kBurstPackets> leaving;
         for (std::size_t left = size_; left > 0;) {
-            const std::size_t count = oldest_of_a_port(std::min(left, kOfferedAtOnce));
+            const std::size_t count = oldest_of_a_port(std::min(left, kBurstPackets));
             const std::size_t leaving_count = offer_oldest(context, count, leaving);
             for (std::size_t i = 0; i < leaving_count; ++i) {
                 release(std::as_const(leaving[i]));
@@ -60,8 +60,6 @@ class HeldPackets {
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
   private:
-    static constexpr std::size_t kOfferedAtOnce = kStageBurst;
-
     struct Held {
         Packet packet;
         void* owner = nullptr;

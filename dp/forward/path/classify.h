@@ -49,15 +49,10 @@ struct PacketFacts {
                                                                        : facts.event;
 }
 
-// How many packets the stages take at once. A larger burst goes through them in parts: by then the
-// flow entries that were asked for first have arrived, and what is kept of each packet fits beside
-// them in L1.
-inline constexpr std::size_t kStageBurst = 32;
-
 // Writes `facts`; where facts[i].service is nullptr, verdicts[i] is final. `ingress` is of the port
-// on which the packets came. All spans have one size,
-// at most kStageBurst. The flow's buckets are prefetched from `flows` as soon as its hash is known,
-// so that they arrive while the rest of the burst is read.
+// on which the packets came. All spans have one size, at most kBurstPackets. The flow's buckets are
+// prefetched from `flows` as soon as its hash is known, so that they arrive while the rest of the
+// burst is read.
 void classify_burst(const shm::Snapshot& snapshot,
                     const FlowTable& flows,
                     const Ingress& ingress,

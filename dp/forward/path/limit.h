@@ -28,7 +28,7 @@
 namespace fairlead {
 
 // For the packets that have a service; where one is refused, facts[i].service becomes nullptr and
-// verdicts[i].reason says why. All spans have one size, at most kStageBurst.
+// verdicts[i].reason says why. All spans have one size, at most kBurstPackets.
 void limit_burst(ForwardContext& context,
                  std::span<const Packet> packets,
                  std::span<PacketFacts> facts,

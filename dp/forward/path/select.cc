@@ -2,6 +2,7 @@
 
 #include <bit>
 
+#include "dp/base/burst.h"
 #include "dp/base/read_once.h"
 #include "dp/base/uninitialized.h"
 #include "dp/flow/flow_hash.h"
@@ -347,10 +348,10 @@ void select_burst(ForwardContext& context,
                   std::span<Selection> selections,
                   std::span<Verdict> verdicts) noexcept {
     Selector selector(context, packets, facts);
-    Uninitialized<FlowPlace, kStageBurst> place_of_each;
+    Uninitialized<FlowPlace, kBurstPackets> place_of_each;
     const std::span<FlowPlace> places = place_of_each.first(facts.size());
     // Who is who is noted without a branch: in a flood every one would be a coin toss.
-    static_assert(kStageBurst <= 32);
+    static_assert(kBurstPackets <= 32);
     std::uint32_t served = 0;
     std::uint32_t known = 0;
     for (std::size_t i = 0; i < facts.size(); ++i) {

@@ -29,7 +29,7 @@ struct Selection {
 
 // Writes selections[i] and verdicts[i].backend for each packet that has a service, whose verdict
 // has no reason yet, and leaves the others' alone; where no backend is to be had, facts[i].service
-// becomes nullptr and verdicts[i].reason says why. All spans have one size, at most kStageBurst.
+// becomes nullptr and verdicts[i].reason says why. All spans have one size, at most kBurstPackets.
 void select_burst(ForwardContext& context,
                   std::span<const Packet> packets,
                   std::span<PacketFacts> facts,

@@ -12,7 +12,7 @@ constexpr std::size_t kMacBytes = 2 * sizeof(MacAddress);
 constexpr std::uint32_t kTagBytes = sizeof(VlanTag);
 // IEEE 802.1Q, 9.6: priority in bits 15..13, drop eligibility in bit 12, VLAN below.
 constexpr std::uint16_t kVlanMask = 0x0FFF;
-static_assert(kStageBurst <= 256);
+static_assert(kBurstPackets <= 256);
 
 // A tag with this VLAN, at the place where a tag stands.
 [[nodiscard]] bool has_tag_of(const Packet& packet, std::uint16_t vlan) noexcept {

@@ -30,6 +30,7 @@
 #include <cstdint>
 #include <span>
 
+#include "dp/base/burst.h"
 #include "dp/base/read_once.h"
 #include "dp/forward/path/classify.h"
 #include "dp/forward/pipeline.h"
@@ -55,7 +56,7 @@ namespace fairlead {
 class VlanBurst {
   public:
     // Takes tags off, and decides about what is the kernel's for its tag alone. Requires spans of
-    // one size, at most kStageBurst, that outlive this.
+    // one size, at most kBurstPackets, that outlive this.
     VlanBurst(ForwardContext& context,
               std::span<Packet> packets,
               std::span<Verdict> verdicts) noexcept;
@@ -88,9 +89,9 @@ class VlanBurst {
     std::span<Verdict> verdicts_;
     std::size_t spares_before_;
     std::size_t count_ = 0;
-    std::array<Packet, kStageBurst> inner_;
-    std::array<Verdict, kStageBurst> inner_verdicts_;
-    std::array<Came, kStageBurst> came_;
+    std::array<Packet, kBurstPackets> inner_;
+    std::array<Verdict, kBurstPackets> inner_verdicts_;
+    std::array<Came, kBurstPackets> came_;
 };
 
 }  // namespace fairlead

@@ -19,6 +19,7 @@
 #include <rte_mempool.h>
 #include <rte_ring.h>
 
+#include "dp/base/burst.h"
 #include "dp/engine/packet_pool.h"
 #include "tests/support/lending_rig.h"
 #include "tests/unit/dp/engine/test_eal.h"
@@ -219,7 +220,8 @@ TEST_F(WorkerLoop, FreesAndCountsWhatItsPortCannotSend) {
               kPackets - kPlaces);
     EXPECT_EQ(take_sent().size(), kPlaces);
     // Nothing is lost but what the worker keeps for packets that have to be cut.
-    EXPECT_TRUE(comes_true([this] { return rte_mempool_in_use_count(pool_.pool) <= 32; }));
+    EXPECT_TRUE(
+        comes_true([this] { return rte_mempool_in_use_count(pool_.pool) <= kBurstPackets; }));
 }
 
 TEST_F(WorkerLoop, FreesWhatHasNoPathToAKernel) {
@@ -227,7 +229,8 @@ TEST_F(WorkerLoop, FreesWhatHasNoPathToAKernel) {
     follow();
     arrive(make_frame({.destination = "192.0.2.99"}));
     EXPECT_TRUE(comes_true([this] { return rig_.dropped(DropReason::kNoKernelPath) == 1; }));
-    EXPECT_TRUE(comes_true([this] { return rte_mempool_in_use_count(pool_.pool) <= 32; }));
+    EXPECT_TRUE(
+        comes_true([this] { return rte_mempool_in_use_count(pool_.pool) <= kBurstPackets; }));
 }
 
 TEST_F(WorkerLoop, TakesAChainThatFitsIntoOneBufferAndNoOther) {

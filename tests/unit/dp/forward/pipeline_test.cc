@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dp/base/burst.h"
 #include "tests/support/lending_rig.h"
 
 namespace fairlead {
@@ -78,20 +79,21 @@ TEST(Pipeline, BeforeTheFirstGenerationAllIsTheKernels) {
     EXPECT_EQ(rig.worker().kernel_packets.get(), 1U);
 }
 
-TEST(Pipeline, TakesAnEmptyAndAFullBurst) {
+TEST(Pipeline, TakesAnEmptyBurstAndOneThatGoesThroughTheStagesInParts) {
+    constexpr std::size_t kPackets = 2 * kBurstPackets + 1;
     LendingRig rig;
     forward_burst(rig.context, {}, {});
     EXPECT_EQ(rig.worker().packets.get(), 0U);
-    std::vector<Bytes> frames(kMaxBurst, make_frame({}));
+    std::vector<Bytes> frames(kPackets, make_frame({}));
     std::vector<Packet> packets;
     packets.reserve(frames.size());
     for (Bytes& frame : frames) {
         packets.push_back({frame.data(), static_cast<std::uint32_t>(frame.size()), 0});
     }
-    std::vector<Verdict> verdicts(kMaxBurst);
+    std::vector<Verdict> verdicts(kPackets);
     forward_burst(rig.context, packets, verdicts);
-    EXPECT_EQ(rig.worker().packets.get(), kMaxBurst);
-    EXPECT_EQ(rig.service(kPortal).received_packets.get(), kMaxBurst);
+    EXPECT_EQ(rig.worker().packets.get(), kPackets);
+    EXPECT_EQ(rig.service(kPortal).received_packets.get(), kPackets);
 }
 
 TEST(Pipeline, CountersOutsideTheirBoundsAreLeftOut) {
