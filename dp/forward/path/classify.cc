@@ -7,6 +7,7 @@
 #include "dp/forward/path/vlan.h"
 #include "dp/forward/rare/options.h"
 #include "dp/net/checksum.h"
+#include "dp/net/extension_headers.h"
 #include "dp/net/parse.h"
 
 namespace fairlead {
@@ -57,22 +58,6 @@ struct IpFacts {
     facts.ip_bytes = total;
     facts.protocol = ip.protocol;
     return DropReason::kNone;
-}
-
-[[nodiscard]] bool is_extension_header(std::uint8_t next_header) noexcept {
-    switch (next_header) {
-        case kProtocolHopByHop:
-        case kProtocolRouting:
-        case kProtocolFragment:
-        case kProtocolAuthentication:
-        case kProtocolDestinationOptions:
-        case kProtocolMobility:
-        case kProtocolHip:
-        case kProtocolShim6:
-            return true;
-        default:
-            return false;
-    }
 }
 
 [[nodiscard]] DropReason check_v6(const Ipv6Header& ip,

@@ -5,6 +5,7 @@
 #include "dp/forward/path/transport.h"
 #include "dp/forward/rare/icmp.h"
 #include "dp/forward/rare/resume.h"
+#include "dp/net/extension_headers.h"
 #include "dp/net/parse.h"
 
 namespace fairlead {
@@ -17,77 +18,44 @@ constexpr std::uint32_t kFirstHeaderAt = sizeof(Ipv6Header);
     return protocol == kProtocolMobility || protocol == kProtocolHip || protocol == kProtocolShim6;
 }
 
-// The length of an extension header. Its first 8 bytes are readable.
-[[nodiscard]] std::uint32_t length_of(std::uint8_t protocol,
-                                      const ExtensionHeader& header) noexcept {
-    if (protocol == kProtocolFragment) {
-        return sizeof(FragmentHeader);
+// What is wrong with the header at which the walk is.
+[[nodiscard]] DropReason check_header(const ExtensionWalk& walk) noexcept {
+    if (walk.is_past_limit() || is_refused(walk.protocol())) {
+        return DropReason::kExtensionHeader;
     }
-    if (protocol == kProtocolAuthentication) {  // RFC 4302, 2.2: in 4-byte words, minus 2
-        return (header.length + 2U) * 4U;
+    if (!walk.has_length()) {
+        return DropReason::kTruncated;
     }
-    return (header.length + 1U) * 8U;  // RFC 8200, 4.3, 4.4 and 4.6
-}
-
-// One step: notes the header at chain.end, and goes behind it.
-void step(const std::uint8_t* ip, std::uint32_t ip_bytes, HeaderChain& chain) noexcept {
-    if (ip_bytes - chain.end < sizeof(ExtensionHeader)) {
-        chain.reason = DropReason::kTruncated;
-        return;
+    if ((walk.protocol() == kProtocolHopByHop && walk.end() != kFirstHeaderAt) ||
+        (walk.protocol() == kProtocolFragment && walk.fragment_at() != 0) ||
+        walk.end() + walk.length() > kFirstHeaderAt + kMaxExtensionBytes) {
+        return DropReason::kExtensionHeader;
     }
-    const auto& header = header_at<ExtensionHeader>(ip + chain.end);
-    const std::uint32_t length = length_of(chain.protocol, header);
-    if ((chain.protocol == kProtocolHopByHop && chain.end != kFirstHeaderAt) ||
-        (chain.protocol == kProtocolFragment && chain.fragment_at != 0) ||
-        chain.end + length > kFirstHeaderAt + kMaxExtensionBytes) {
-        chain.reason = DropReason::kExtensionHeader;
-        return;
+    if (!walk.is_whole()) {
+        return DropReason::kTruncated;
     }
-    if (length > ip_bytes - chain.end) {
-        chain.reason = DropReason::kTruncated;
-        return;
+    if (walk.protocol() == kProtocolRouting && walk.at<RoutingHeader>().segments_left != 0) {
+        return DropReason::kSourceRoute;
     }
-    if (chain.protocol == kProtocolRouting &&
-        header_at<RoutingHeader>(ip + chain.end).segments_left != 0) {
-        chain.reason = DropReason::kSourceRoute;
-        return;
-    }
-    if (chain.protocol == kProtocolFragment) {
-        chain.fragment_at = chain.end;
-    }
-    chain.protocol = header.next_header;
-    chain.end += length;
-}
-
-[[nodiscard]] bool is_later_piece(const std::uint8_t* ip, const HeaderChain& chain) noexcept {
-    return chain.fragment_at != 0 &&
-           header_at<FragmentHeader>(ip + chain.fragment_at).offset_bytes() != 0;
+    return DropReason::kNone;
 }
 
 }  // namespace
 
 bool is_walked_header(std::uint8_t protocol) noexcept {
-    return protocol == kProtocolHopByHop || protocol == kProtocolRouting ||
-           protocol == kProtocolFragment || protocol == kProtocolAuthentication ||
-           protocol == kProtocolDestinationOptions;
+    return is_extension_header(protocol) && !is_refused(protocol);
 }
 
 HeaderChain walk_extension_headers(const std::uint8_t* ip, std::uint32_t ip_bytes) noexcept {
-    HeaderChain chain{.protocol = header_at<Ipv6Header>(ip).next_header, .end = kFirstHeaderAt};
-    for (std::uint32_t headers = 0; is_walked_header(chain.protocol); ++headers) {
-        if (headers == kMaxExtensionHeaders) {
-            chain.reason = DropReason::kExtensionHeader;
-            return chain;
-        }
-        step(ip, ip_bytes, chain);
-        if (chain.reason != DropReason::kNone || is_later_piece(ip, chain)) {
-            return chain;
+    ExtensionWalk walk({ip, ip_bytes});
+    DropReason reason = DropReason::kNone;
+    for (; walk.is_at_header(); walk.step()) {
+        reason = check_header(walk);
+        if (reason != DropReason::kNone) {
+            break;
         }
     }
-    if (is_refused(chain.protocol)) {
-        chain.reason = DropReason::kExtensionHeader;
-    }
-    return chain;
+    return {reason, walk.protocol(), walk.end(), walk.fragment_at()};
 }
 
 void forward_past_extensions(ForwardContext& context,

@@ -1,4 +1,5 @@
-// The IPv6 extension headers before a transport header, walked with bounds (RFC 8200, section 4).
+// The IPv6 extension headers before a transport header, judged one by one along the walk of
+// dp/net/extension_headers.h.
 //
 // Walked: hop-by-hop options, routing, destination options, authentication, fragment. Refused are
 //
@@ -22,7 +23,6 @@
 
 namespace fairlead {
 
-inline constexpr std::uint32_t kMaxExtensionHeaders = 8;
 inline constexpr std::uint32_t kMaxExtensionBytes = 256;
 
 // Where the walk ended. Offsets count from the first byte of the IPv6 header.
