@@ -13,33 +13,13 @@ from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, I
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
-from support import api, lending
+from support import api, lending, raw_link
 from support.host import wait_until
 
 VLAN, PRIORITY, OTHER = 7, 5, 8
 VIP, VIP6 = "203.0.113.10", "2001:db8::10"
 CLIENT, CLIENT_MAC = "10.1.0.2", "02:00:00:00:00:77"
 SERVICES = lending.SERVICES[:2]
-# Sends frames given in hexadecimal on an interface, and prints those that come, with their tags, as they are on the
-# wire: the kernel hands a received tag over beside the frame (packet(7), PACKET_AUXDATA).
-RAW_LINK = """
-import socket, struct, sys
-link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
-link.setsockopt(263, 8, 1)
-link.bind((sys.argv[1], 0))
-print("listening", flush=True)
-for frame in sys.argv[2:]:
-    link.send(bytes.fromhex(frame))
-while True:
-    data, notes, _, address = link.recvmsg(65536, 256)
-    if address[2] == socket.PACKET_OUTGOING:
-        continue
-    for level, kind, value in notes:
-        status, _, _, _, _, control, protocol = struct.unpack("IIIHHHH", value[:20])
-        if (level, kind) == (263, 8) and status & 0x10:
-            data = data[:12] + struct.pack(">HH", protocol if status & 0x40 else 0x8100, control) + data[12:]
-    print(data.hex(), flush=True)
-"""
 
 
 @pytest.fixture
@@ -71,19 +51,12 @@ def mac_of_port(lab):
     return lab.balancer.link("eth1")["address"]
 
 
-def received(process):
-    """The frames that a RAW_LINK has printed."""
-    lines = process.log.read_text(encoding="ascii").splitlines()
-    return [Ether(bytes.fromhex(line)) for line in lines if line != "listening"]
-
-
 def first_answer(lab, name, frames, is_answer):
     """The first of the frames that come back on the trunk for which is_answer() holds."""
-    link = lab.router.start(name, "/usr/bin/python3", "-c", RAW_LINK, "trunk",
-                            *[bytes(frame).hex() for frame in frames])
+    link = raw_link.start(lab.router, name, "trunk", frames)
 
     def found():
-        return next((frame for frame in received(link) if is_answer(frame)), None)
+        return next((frame for frame in raw_link.received(link) if is_answer(frame)), None)
 
     try:
         return wait_until(f"an answer to {name}", found)
@@ -129,16 +102,14 @@ def test_arp_solicitation_and_ping_behind_the_tag_are_answered_with_the_tag(lab)
 def test_what_comes_tagged_is_forwarded_without_a_tag_by_a_port_that_has_none(lab):
     started(lab)
     [backend] = lab.backends
-    heard = backend.start("heard", "/usr/bin/python3", "-c", RAW_LINK, "eth0")
-    wait_until("the backend listens", lambda: "listening" in heard.log.read_text())
+    heard = raw_link.start(backend, "heard", "eth0")
     frames = [Ether(dst=mac_of_port(lab), src=CLIENT_MAC) / IP(src=CLIENT, dst=VIP, ttl=9) / TCP(sport=port, dport=80)
               for port in (40001, 40002)]
     frames = [*variants(frames[0])[:3], variants(frames[1])[3]]
-    sender = lab.router.start("sender", "/usr/bin/python3", "-c", RAW_LINK, "trunk",
-                              *[bytes(frame).hex() for frame in frames])
+    sender = raw_link.start(lab.router, "sender", "trunk", frames)
 
     def syns():  # the client itself knows of no connection, and resets it
-        return [frame for frame in received(heard) if TCP in frame and frame[TCP].flags == "S"]
+        return [frame for frame in raw_link.received(heard) if TCP in frame and frame[TCP].flags == "S"]
 
     wait_until("the SYN has arrived", syns)
     [syn] = syns()
