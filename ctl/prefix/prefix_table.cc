@@ -91,7 +91,7 @@ class Ranges {
         }
     }
 
-    std::vector<Start> starts_{Start{}};  // the first is 0 (P2)
+    std::vector<Start> starts_{Start{}};  // the first is 0 (K2)
     std::vector<Rule> around_;            // outermost first
 };
 
@@ -123,7 +123,7 @@ template <typename Key, typename Leaf>
     return firsts;
 }
 
-// Appends the levels above these keys (P1), and tells how many there are.
+// Appends the levels above these keys (K1), and tells how many there are.
 template <typename Key, std::size_t kKeys, std::size_t kLevels>
 [[nodiscard]] std::uint8_t add_levels(std::vector<Key> keys,
                                       std::vector<std::array<Key, kKeys>>& blocks,

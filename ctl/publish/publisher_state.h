@@ -131,7 +131,7 @@ class PublisherState {
     std::map<std::string, std::uint32_t, std::less<>> inherited_services_;
     // Backends that the generation beside them no longer refers to, still marked published.
     std::deque<std::pair<std::uint32_t, std::uint64_t>> leaving_;
-    // Words were taken back since the generation was last raised (T3).
+    // Words were taken back since the generation was last raised (word-last).
     bool is_generation_due_ = false;
 };
 

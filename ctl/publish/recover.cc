@@ -1,4 +1,4 @@
-// Taking over a predecessor's segment (dp/shm/tables.h, T5).
+// Taking over a predecessor's segment (dp/shm/tables.h, any-store-last).
 #include <algorithm>
 #include <cstring>
 

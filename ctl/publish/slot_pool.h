@@ -2,7 +2,7 @@
 //
 // Plain memory of the daemon's loop. A slot is fresh (never used), used, or retired at a
 // generation; a retired one is free when every live worker has acknowledged that generation
-// (dp/shm/tables.h, T2).
+// (dp/shm/tables.h, acknowledged-before-reuse).
 #pragma once
 
 #include <algorithm>

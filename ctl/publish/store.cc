@@ -1,4 +1,5 @@
-// Storing a worked-out change, in the order that dp/shm/tables.h demands (T1 to T3).
+// Storing a worked-out change, in the order that dp/shm/tables.h demands
+// (root-before-generation, acknowledged-before-reuse, word-last).
 #include <algorithm>
 #include <cstring>
 #include <set>
@@ -113,7 +114,8 @@ void PublisherState::raise_incarnation(std::uint32_t index,
                                        const DesiredBackend& backend) {
     shm::BackendRecord& record = file.backend(index);
     const shm::BackendWord old(record.word.load(std::memory_order_relaxed));
-    // The incarnation first: from here on no flow entry of the former owner counts (T3).
+    // The incarnation first: from here on no flow entry of the former owner counts
+    // (word-last).
     record.word.store(shm::BackendWord::make({}, PortIndex{0}, old.incarnation() + 1, 0).raw(),
                       std::memory_order_release);
     shm::BackendInfo& info = file.backend_info(index);
@@ -197,7 +199,8 @@ void PublisherState::store_snapshot(const DesiredTables& desired, const Plan& pl
     }
     std::copy(plan.buckets.begin(), plan.buckets.end(), file.buckets(slot).begin());
     std::copy(plan.ranges.begin(), plan.ranges.end(), file.ranges(slot).begin());
-    // Release: who acquires the root sees the snapshot and the rings that it names (T1).
+    // Release: who acquires the root sees the snapshot and the rings that it names
+    // (root-before-generation).
     file.header().root.store(slot, std::memory_order_release);
 }
 
@@ -293,7 +296,8 @@ void PublisherState::unpublish_acknowledged(std::uint64_t lowest) {
         const shm::BackendWord now(place.load(std::memory_order_relaxed));
         place.store(shm::BackendWord::make({}, PortIndex{0}, now.incarnation(), 0).raw(),
                     std::memory_order_release);
-        // Free once a generation that is published after this store is acknowledged (T3).
+        // Free once a generation that is published after this store is acknowledged
+        // (word-last).
         backend_slots_.retire(index, generation() + 1);
         leaving_.pop_front();
         is_generation_due_ = true;

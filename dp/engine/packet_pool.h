@@ -42,8 +42,9 @@ struct PacketPool {
                                                   const BufferCount& large,
                                                   bool uses_hugepages);
 
-// Gives every buffer back to its pool that carries `number` in rte_mbuf::port, and returns how many
-// there were. Requires that nobody else has them: neither the kernel nor a worker. Control thread.
+// Gives every buffer back to its pool that carries `number` in rte_mbuf::port (xdp_socket.h,
+// lent-number), and returns how many there were. Requires that nobody else has them: neither the
+// kernel nor a worker. Control thread.
 std::uint32_t give_back_lent(const PacketPool& pool, std::uint16_t number);
 
 }  // namespace fairlead::engine

@@ -128,7 +128,8 @@ void Telemetry::start(std::string_view version, std::uint32_t workers) const {
     shm::TelemetryHeader& telemetry = header();
     for (std::uint32_t number = 0; number < shm::kMaxWorkers; ++number) {
         shm::WorkerBlock& block = worker(number);
-        // Released so that the daemon (tables.h, T2) cannot see the new count below without it.
+        // Released so that the daemon (acknowledged-before-reuse) cannot see the new count below
+        // without it.
         block.acknowledged.store(0, std::memory_order_release);
         if (block.heartbeat.get() == 0 && block.flow_capacity.get() == 0) {
             continue;  // never used: its pages need not exist

@@ -1,7 +1,8 @@
 // Keeps the steering programs' map of VIPs equal to the VIPs of `tables`.
 //
 // Thread: the control thread. The snapshot that is read stays valid meanwhile, since no worker
-// acknowledges a later generation than the control thread lets it (follow.h).
+// acknowledges a later generation than the control thread lets it (vips-before-follow,
+// acknowledged-before-reuse).
 #pragma once
 
 #include <cstdint>

@@ -103,7 +103,8 @@ void Worker::follow_tables() noexcept {
     if (generation == acknowledged_) [[likely]] {
         return;
     }
-    // Nothing from before is held here: the bursts are done, and the snapshot goes first (T2).
+    // Nothing from before is held here: the bursts are done, and the snapshot goes first
+    // (acknowledged-before-reuse).
     context_.snapshot = {};
     context_.tables = setup_.follow->tables;
     acknowledged_ = generation;

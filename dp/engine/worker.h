@@ -1,8 +1,9 @@
 // One worker: the loop that receives, decides and sends, pinned to a CPU of its own.
 //
 // It polls its queue of every port, hands the burst to forward_burst(), sends what is to be sent
-// and frees the rest. It never blocks, allocates or logs; the clock is the TSC, read once a turn.
-// With Idle::kYield it sleeps when nothing came, at most kLongestPause.
+// and frees the rest. never-waits: it never blocks, allocates or logs, and no system call of it
+// waits; the clock is the TSC, read once a turn. With Idle::kYield it sleeps when nothing came, at
+// most kLongestPause.
 //
 // Ownership: everything in WorkerSetup belongs to the engine and outlives the worker. Thread: run()
 // is the worker's own; nothing else is called while it runs.

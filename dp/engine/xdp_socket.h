@@ -9,11 +9,13 @@
 // its rte_mbuf does; the bytes of the mbuf itself are headroom that the kernel never touches. So
 // one address names the frame, the mbuf and the buffer, and no table is needed.
 //
-//   X1. A lent buffer carries this socket's number in rte_mbuf::port; nobody else touches it.
+//   X1. lent-number. A lent buffer carries this socket's number in rte_mbuf::port; nobody else
+//       touches it.
 //   X2. A closed socket gives back every buffer that carries its number (PacketPool), whatever the
 //       kernel did with the rings: nothing is lost when an interface goes away.
-//   X3. No call waits. The kernel is woken by sendto() and recvfrom() with MSG_DONTWAIT, once a
-//       burst; what it cannot take now stays in the ring, and what has no room is the caller's.
+//   X3. No call waits (worker.h, never-waits). The kernel is woken by sendto() and recvfrom() with
+//       MSG_DONTWAIT, once a burst; what it cannot take now stays in the ring, and what has no room
+//       is the caller's.
 //
 // A packet that is larger than a frame comes in several, and is put together in one of the pool's
 // large buffers; one that lies in such a buffer leaves as several frames, which all lie in it. It

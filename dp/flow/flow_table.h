@@ -11,9 +11,9 @@
 // new flow goes to the one with more room ("power of two choices": Azar, Broder, Karlin and Upfal,
 // STOC'94); it never moves. Configured capacity is half the slots: 16 bytes a flow.
 //
-//   F1. One thread writes a table, its worker. Others read single words (FlowTableView): an entry
-//       is whole or it is not there, and no two words depend on each other, so relaxed order is
-//       enough.
+//   F1. single-writer. One thread writes a table, its worker. Others read single words
+//       (FlowTableView): an entry is whole or it is not there, and no two words depend on each
+//       other, so relaxed order is enough.
 //   F2. A flow stands in a table at most once: insert() is called after find() has missed.
 //   F3. An entry is empty by its state if and only if it is 0 as a whole. active_flows of a backend
 //       is the number of its entries in this table, whatever their state; flow_entries is the sum.
@@ -203,7 +203,8 @@ class FlowTable {
   private:
     // The one place that writes an entry: keeps F3 and F4's counts.
     void store(std::atomic<std::uint64_t>& word, FlowEntry before, FlowEntry after) noexcept {
-        // Pairs with the relaxed loads of FlowTableView in other workers: a word is all they need.
+        // Pairs with the relaxed loads of FlowTableView in other workers: a word is all they need
+        // (single-writer).
         word.store(after.raw(), std::memory_order_relaxed);
         if (before.state() != after.state() || before.backend() != after.backend()) {
             account(before, after);

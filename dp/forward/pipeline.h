@@ -89,9 +89,9 @@ void forward_burst(ForwardContext& context,
                    std::span<Verdict> verdicts) noexcept;
 
 // Visits the next `buckets` buckets of the own flow table, and removes entries that are past their
-// deadline or whose backend no longer keeps its flows. Returns how many went. To be called between
-// bursts so often that a full round takes about a tick: active_flows and drains are exact to within
-// one round. Does nothing before the first generation.
+// deadline or whose backend no longer keeps its flows (tracked-entry, but for the service). Returns
+// how many went. To be called between bursts so often that a full round takes about a tick:
+// active_flows and drains are exact to within one round. Does nothing before the first generation.
 std::size_t sweep_flows(ForwardContext& context, std::size_t buckets) noexcept;
 
 }  // namespace fairlead

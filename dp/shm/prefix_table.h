@@ -6,13 +6,13 @@
 // the longest. A list is kept as these ranges: where each starts, in order, and its rule. The
 // search for the last start that is not behind an address goes down levels of sampled keys:
 //
-//   P1. A leaf has some starts with their rules: 10 of IPv4, 6 of IPv6, a cache line. The level
+//   K1. A leaf has some starts with their rules: 10 of IPv4, 6 of IPv6, a cache line. The level
 //       above has the first key of every leaf, each further level that of every block below: 16
 //       keys a block for IPv4, 8 for IPv6. So the position of the last key that is not behind the
 //       address is the number of the block, or leaf, to look into below.
-//   P2. The first start is 0, so there always is one. What fills up the last block is the greatest
+//   K2. The first start is 0, so there always is one. What fills up the last block is the greatest
 //       key; it is never meant, and in a leaf has the rule of the last start.
-//   P3. A list of n prefixes has at most 2 n + 1 starts. So the search reads at most 5 lines for
+//   K3. A list of n prefixes has at most 2 n + 1 starts. So the search reads at most 5 lines for
 //       IPv4 and 7 for IPv6 with the most prefixes there can be, 2 with ten; a line more each time
 //       that a list becomes 16 or 8 times as long. Of these the leaf alone is rarely in cache.
 //

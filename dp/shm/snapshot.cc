@@ -112,7 +112,7 @@ PrefixTable TablesReader::prefix_table(const SnapshotHeader& snapshot) const noe
 }
 
 Snapshot TablesReader::snapshot() const noexcept {
-    // Pairs with the release store of `root` in the daemon.
+    // Pairs with the release store of `root` in the daemon (root-before-generation).
     const std::uint32_t slot = header_->root.load(std::memory_order_acquire);
     if (slot >= snapshots_) {
         return {};

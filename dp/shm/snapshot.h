@@ -70,7 +70,8 @@ class TablesReader {
     [[nodiscard]] static std::optional<TablesReader> map(
         std::span<const std::byte> segment) noexcept;
 
-    // The generation in force. Pairs with the release store of the daemon (tables.h, T1).
+    // The generation in force. Pairs with the release store of the daemon (tables.h,
+    // root-before-generation).
     [[nodiscard]] std::uint64_t generation() const noexcept {
         return header_->generation.load(std::memory_order_acquire);
     }

@@ -12,23 +12,23 @@
 //
 // `root` names the snapshot in force. Snapshots, rings and prefix tables are immutable once
 // published: the daemon fills a free slot, stores its number in `root`, then raises `generation`.
-// Invariants:
+// Invariants, each by the name under which those say so that rely on it (dp/README.md):
 //
-//   T1. `root` is stored (release) before `generation` is raised (release): a worker that loads
-//       generation G (acquire) and then `root` (acquire) sees the snapshot of G or of a later one.
-//   T2. A worker holds nothing from before when it acknowledges G. So a slot that G no longer
-//   refers to
-//       is reused only when every live worker has acknowledged G or later.
-//   T3. A backend record's fields are written only while its word says not published and every live
-//       worker has acknowledged a generation published after that; the word is stored last
-//       (release) and loaded first (acquire). Its incarnation is raised first, so that flow entries
-//       of the former owner of the index miss.
-//   T4. What changes in place are two atomic words, each whole in itself: BackendRecord::word and
-//       BackendRecord::path_mtu_bytes.
-//   T5. The daemon may die between any two stores. The next one finds `root` pointing at a whole
-//   snapshot,
-//       takes every slot that it does not reach for free, and raises `generation` before it reuses
-//       any.
+//   T1. root-before-generation. `root` is stored (release) before `generation` is raised (release):
+//       a worker that loads generation G (acquire) and then `root` (acquire) sees the snapshot of G
+//       or of a later one.
+//   T2. acknowledged-before-reuse. A worker holds nothing from before when it acknowledges G. So a
+//       slot that G no longer refers to is reused only when every live worker has acknowledged G or
+//       later.
+//   T3. word-last. A backend record's fields are written only while its word says not published and
+//       every live worker has acknowledged a generation published after that; the word is stored
+//       last (release) and loaded first (acquire). Its incarnation is raised first, so that flow
+//       entries of the former owner of the index miss.
+//   T4. whole-words. What changes in place are two atomic words, each whole in itself:
+//       BackendRecord::word and BackendRecord::path_mtu_bytes.
+//   T5. any-store-last. The daemon may die between any two stores. The next one finds `root`
+//       pointing at a whole snapshot, takes every slot that it does not reach for free, and raises
+//       `generation` before it reuses any.
 //
 // The reader trusts nothing: every index and size is checked against the capacities that it copied
 // when it mapped the segment (snapshot.h), so a scribbled segment can misroute or drop, never

@@ -67,7 +67,8 @@ static_assert(sizeof(ServiceCounters) % kCacheLineBytes == 0);
 // polls it.
 struct alignas(kCacheLineBytes) WorkerBlock {
     // The last generation of `tables` that the worker follows; 0: none yet. Stored with release by
-    // the worker, loaded with acquire by the daemon's reuse of slots (tables.h, T2).
+    // the worker, loaded with acquire by the daemon's reuse of slots (tables.h,
+    // acknowledged-before-reuse).
     std::atomic<std::uint64_t> acknowledged;
     std::array<std::uint8_t, 56> reserved0{};
 

@@ -91,7 +91,7 @@ void send_error(ForwardContext& context,
     if (record == nullptr) {
         return 0;
     }
-    // Pairs with the daemon's release store (tables.h, T4).
+    // Pairs with the daemon's release store (tables.h, whole-words).
     const shm::BackendWord word(record->word.load(std::memory_order_acquire));
     if (to_number(word.port()) >= context.snapshot.port_count) {
         return 0;

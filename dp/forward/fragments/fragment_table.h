@@ -12,9 +12,10 @@
 //   R1. A bucket's contents are read and written only by the worker that has set its `is_taken`
 //       from false to true (compare and exchange, acquire), until that worker sets it back (store,
 //       release). The release of one worker pairs with the acquire of the next, so everything
-//       inside are plain fields. Nobody waits: a worker that finds the bucket taken gets no visit,
-//       and its packet is looked at again a turn later. A visit lasts for one packet, and nothing
-//       in it blocks; a worker that dies takes the process and so the table with it.
+//       inside are plain fields. Nobody waits (never-waits): a worker that finds the bucket taken
+//       gets no visit, and its packet is looked at again a turn later. A visit lasts for one
+//       packet, and nothing in it blocks; a worker that dies takes the process and so the table
+//       with it.
 //   R2. Entries are found by comparing the whole key, never a hash of it: a fragment cannot get
 //       into another datagram by a collision.
 //   R3. An entry lives for kFragmentLifeMs after its last piece. It goes at once when its datagram

@@ -6,14 +6,14 @@
 // become one stretch. So pieces in order need one stretch, in reversed order two, and k pieces that
 // wait for others at most k + 1. Up to kMaxStretches of them are kept.
 //
-//   P1. add() says kOverlaps for a piece that shares a byte with a stretch without lying inside it,
+//   S1. add() says kOverlaps for a piece that shares a byte with a stretch without lying inside it,
 //       and kRepeats for one that lies inside. Both are exact: the set is the union of all pieces
 //       that fitted.
-//   P2. A piece that would need one stretch more than there are is refused, kNoRoom, and may come
+//   S2. A piece that would need one stretch more than there are is refused, kNoRoom, and may come
 //       again. Were it let by and forgotten, so would be its repetitions, without an end.
-//   P3. Where the datagram ends is fixed by the piece that says so: another end, or a byte beyond
+//   S3. Where the datagram ends is fixed by the piece that says so: another end, or a byte beyond
 //       it, is a contradiction and counts as overlap.
-//   P4. is_whole() is never true too early: one stretch from 0 to the end.
+//   S4. is_whole() is never true too early: one stretch from 0 to the end.
 //
 // Example: [0, 1480) [2960, 4440) and then [1480, 2960): stretches 1, 2, 1. Then [1472, 1480) is a
 // repetition; [4432, 5000) overlaps.

@@ -26,7 +26,7 @@ inline void write_macs(std::uint8_t* frame,
 // The largest IP packet, outer headers included, that goes from this port to this backend.
 [[nodiscard]] inline std::uint32_t path_mtu(const shm::PortRecord& port,
                                             const shm::BackendRecord& backend) noexcept {
-    // Pairs with the daemon's relaxed store: the number alone counts.
+    // Pairs with the daemon's relaxed store: the number alone counts (tables.h, whole-words).
     const std::uint32_t path = backend.path_mtu_bytes.load(std::memory_order_relaxed);
     return std::min({read_once(port.mtu_bytes), path, kMaxIpBytes});
 }

@@ -1,8 +1,8 @@
 // Whether the backend that an entry names still is that flow's: the one check for entries of the
 // flow table, of the fragment table, and for the sweep.
 //
-// An entry counts while its backend is published, keeps its flows, has the incarnation that it had
-// when the entry was made, and belongs to the service of the packet.
+// tracked-entry: an entry counts while its backend is published, keeps its flows, has the
+// incarnation that it had when the entry was made, and belongs to the service of the packet.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,8 @@
 namespace fairlead {
 
 [[nodiscard]] inline shm::BackendWord word_of(const shm::BackendRecord& record) noexcept {
-    // Pairs with the release store of the daemon (tables.h, T3): with kPublished, the fields are
-    // valid.
+    // Pairs with the release store of the daemon (tables.h, word-last): with kPublished, the
+    // fields are valid.
     return shm::BackendWord(record.word.load(std::memory_order_acquire));
 }
 

@@ -80,7 +80,7 @@ void finish_header(std::uint8_t* ip,
     if (record == nullptr) {
         return 0;
     }
-    // Pairs with the release store of the daemon (tables.h, T3).
+    // Pairs with the release store of the daemon (tables.h, word-last).
     const shm::BackendWord word(record->word.load(std::memory_order_acquire));
     if (!word.has(shm::BackendWord::kPublished) || !word.has(shm::BackendWord::kLinked) ||
         to_number(word.port()) >= context.snapshot.port_count) {
