@@ -12,9 +12,6 @@
  * since it would answer with a reset.
  *
  * The engine's control thread alone writes the maps, through bpf/loader.
- *
- * lbdp puts its sockets into `xsks_map` itself. The names `xsk_def_prog`, `xsk_prog_version` and
- * `xsks_map` are those that libxdp looks for; nothing depends on them.
  */
 #include "bpf/abi/steer.h"
 
@@ -43,8 +40,6 @@ enum {
     SOLICITATION_BYTES = 24,
     SOLICITATION_TARGET = 8,
 };
-
-int (*xsk_prog_version)[1] SEC("xdp_metadata");
 
 struct {
     __uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -358,7 +353,7 @@ static __always_inline int forward_away(struct xdp_md* context,
 }
 
 SEC("xdp.frags")
-int xsk_def_prog(struct xdp_md* context) {
+int steer(struct xdp_md* context) {
     const __u8* data = (const __u8*)(long)context->data;
     const __u8* data_end = (const __u8*)(long)context->data_end;
     const __u32 only = 0;

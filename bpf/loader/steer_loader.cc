@@ -166,7 +166,7 @@ Result<SteerAway> SteerLoader::away() const {
 }
 
 int SteerLoader::program_fd() const {
-    return bpf_program__fd(state_->skeleton->progs.xsk_def_prog);
+    return bpf_program__fd(state_->skeleton->progs.steer);
 }
 
 void remove_other_steer_links(const std::string& pin_directory,
