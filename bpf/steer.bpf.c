@@ -149,13 +149,24 @@ static __always_inline int read_content(const __u8* data,
     return 1;
 }
 
+/* Whether this host is the virtual router of this MAC address at the moment (RFC 5798, 7.3). */
+static __always_inline int is_virtual_router(const __u8* destination,
+                                             const struct steer_interface* self) {
+    if (destination[0] != 0 || destination[1] != 0 || destination[2] != 0x5E ||
+        destination[3] != 0 || (destination[4] != 1 && destination[4] != 2)) {
+        return 0;
+    }
+    const __u32 bit = (destination[4] - 1) * 256 + destination[5];
+    return (int)(self->virtual_macs[(bit / 64) & 7] >> (bit % 64) & 1);
+}
+
 /* Switches flood frames whose place they do not know, and a promiscuous or virtual interface takes
  * them all in: another balancer's traffic to its backend must not be balanced again. */
 static __always_inline int is_for_this_host(const __u8* destination,
                                             const struct steer_interface* self) {
     for (int i = 0; i < ETH_ALEN; ++i) {
         if (destination[i] != self->mac[i]) {
-            return 0;
+            return is_virtual_router(destination, self);
         }
     }
     return 1;

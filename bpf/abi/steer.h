@@ -14,9 +14,13 @@ struct steer_address {
 
 /* What the program must know of the interface on which it runs. */
 struct steer_interface {
-    __u8 mac[6];   /* frames to another address are not for this host */
-    __u16 vlan;    /* in host order: what is for the engine has this tag; 0: it has none */
+    __u8 mac[6]; /* frames to another address are not for this host */
+    __u16 vlan;  /* in host order: what is for the engine has this tag; 0: it has none */
+    /* But to these, of virtual routers: 00:00:5e:00:01:NN is bit NN, 00:00:5e:00:02:NN bit 256 +
+     * NN, of 64 a word (dp/net/virtual_macs.h). */
+    __u64 virtual_macs[8];
     __u32 late_ns; /* an engine without a beat for so long is away (steer_away.h, A4) */
+    __u32 zero;
 };
 
 /* What becomes of a frame; the index of its counter. */
@@ -36,8 +40,8 @@ enum {
 };
 
 #ifdef __cplusplus
-static_assert(sizeof(steer_address) == 16 && sizeof(steer_interface) == 12);
+static_assert(sizeof(steer_address) == 16 && sizeof(steer_interface) == 80);
 #else
 _Static_assert(sizeof(struct steer_address) == 16, "key of the map of VIPs");
-_Static_assert(sizeof(struct steer_interface) == 12, "value of the interface's map");
+_Static_assert(sizeof(struct steer_interface) == 80, "value of the interface's map");
 #endif

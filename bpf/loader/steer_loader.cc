@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <tuple>
 #include <utility>
 
@@ -23,6 +24,14 @@ namespace {
 
 constexpr std::string_view kLinkPrefix = "link-";
 constexpr std::string_view kCountersPrefix = "counters-";
+constexpr std::string_view kSelfPrefix = "self-";
+
+// What is pinned for one interface, under the prefixes above.
+struct Pins {
+    std::string link;
+    std::string counters;
+    std::string self;
+};
 
 struct SkeletonDeleter {
     void operator()(steer_bpf* skeleton) const { steer_bpf__destroy(skeleton); }
@@ -40,13 +49,14 @@ std::array<std::pair<bpf_map*, const char*>, std::tuple_size_v<SteerAway::Maps>>
 
 // Pinned maps that are there are taken, others made and pinned. Without a directory: maps of its
 // own.
-int set_pins(const steer_bpf& skeleton,
-             const std::string& pin_directory,
-             const std::string& counters_pin) {
+int set_pins(const steer_bpf& skeleton, const std::string& pin_directory, const Pins& pins) {
     if (pin_directory.empty()) {
         return 0;
     }
-    int error = bpf_map__set_pin_path(skeleton.maps.steer_counters, counters_pin.c_str());
+    int error = bpf_map__set_pin_path(skeleton.maps.steer_counters, pins.counters.c_str());
+    if (error == 0) {
+        error = bpf_map__set_pin_path(skeleton.maps.steer_self, pins.self.c_str());
+    }
     for (const auto& [map, pin] : away_maps(skeleton)) {
         if (error == 0) {
             error = bpf_map__set_pin_path(map, (pin_directory + pin).c_str());
@@ -57,14 +67,14 @@ int set_pins(const steer_bpf& skeleton,
 
 Result<std::unique_ptr<steer_bpf, SkeletonDeleter>> open_and_load(const SteerVips& vips,
                                                                   const std::string& pin_directory,
-                                                                  const std::string& counters_pin) {
+                                                                  const Pins& pins) {
     std::unique_ptr<steer_bpf, SkeletonDeleter> skeleton(steer_bpf__open());
     if (!skeleton) {
         return fail(fmt::format("cannot open the BPF program steer: {}", error_text(errno)));
     }
     int error = bpf_map__reuse_fd(skeleton->maps.steer_vips, vips.fd());
     if (error == 0) {
-        error = set_pins(*skeleton, pin_directory, counters_pin);
+        error = set_pins(*skeleton, pin_directory, pins);
     }
     if (error == 0) {
         error = steer_bpf__load(skeleton.get());
@@ -83,7 +93,7 @@ Result<std::unique_ptr<steer_bpf, SkeletonDeleter>> open_and_load(const SteerVip
 struct SteerLoader::State {
     std::unique_ptr<steer_bpf, SkeletonDeleter> skeleton;
     std::string interface;
-    std::string link_pin;
+    Pins pins;
     Descriptor link;
 };
 
@@ -97,15 +107,18 @@ Result<SteerLoader> SteerLoader::load(const SteerVips& vips,
                                       const std::string& interface) {
     auto state = std::make_unique<State>();
     state->interface = interface;
-    std::string counters_pin;
+    Pins& pins = state->pins;
     if (!pin_directory.empty()) {
-        state->link_pin = pin_directory + "/" + pin_name(kLinkPrefix, interface);
-        counters_pin = pin_directory + "/" + pin_name(kCountersPrefix, interface);
+        pins.link = pin_directory + "/" + pin_name(kLinkPrefix, interface);
+        pins.counters = pin_directory + "/" + pin_name(kCountersPrefix, interface);
+        pins.self = pin_directory + "/" + pin_name(kSelfPrefix, interface);
     }
-    auto skeleton = open_and_load(vips, pin_directory, counters_pin);
-    if (!skeleton && !counters_pin.empty() && ::unlink(counters_pin.c_str()) == 0) {
-        // Counters that another version left are no reason not to start.
-        skeleton = open_and_load(vips, pin_directory, counters_pin);
+    auto skeleton = open_and_load(vips, pin_directory, pins);
+    // What another version left is no reason not to start.
+    for (const std::string& pin : {pins.self, pins.counters}) {
+        if (!skeleton && !pin.empty() && ::unlink(pin.c_str()) == 0) {
+            skeleton = open_and_load(vips, pin_directory, pins);
+        }
     }
     if (!skeleton) {
         return Unexpected{skeleton.error()};
@@ -114,10 +127,21 @@ Result<SteerLoader> SteerLoader::load(const SteerVips& vips,
     return SteerLoader(std::move(state));
 }
 
-Status SteerLoader::set_interface(const steer_interface& self) {
+Status SteerLoader::set_interface(const std::array<std::uint8_t, 6>& mac,
+                                  std::uint16_t vlan,
+                                  const std::optional<VirtualMacs>& virtual_macs) {
+    const int map = bpf_map__fd(state_->skeleton->maps.steer_self);
     const std::uint32_t only = 0;
-    if (bpf_map_update_elem(
-            bpf_map__fd(state_->skeleton->maps.steer_self), &only, &self, BPF_ANY) != 0) {
+    steer_interface self{};
+    (void)bpf_map_lookup_elem(map, &only, &self);  // zeros where nobody has written it
+    self.vlan = vlan;
+    self.late_ns = steer_late_ns();
+    std::memcpy(self.mac, mac.data(), mac.size());
+    if (virtual_macs) {
+        static_assert(sizeof self.virtual_macs == sizeof *virtual_macs);
+        std::memcpy(self.virtual_macs, virtual_macs->data(), sizeof self.virtual_macs);
+    }
+    if (bpf_map_update_elem(map, &only, &self, BPF_ANY) != 0) {
         return fail(fmt::format(
             "cannot tell steer the address of {}: {}", state_->interface, error_text(errno)));
     }
@@ -126,7 +150,7 @@ Status SteerLoader::set_interface(const steer_interface& self) {
 
 Result<SteerLoader::Mode> SteerLoader::attach(unsigned interface_index) {
     Result<XdpLink> attached =
-        attach_xdp(program_fd(), {interface_index, "steer", state_->interface, state_->link_pin});
+        attach_xdp(program_fd(), {interface_index, "steer", state_->interface, state_->pins.link});
     if (!attached) {
         return Unexpected{attached.error()};
     }
@@ -171,7 +195,7 @@ int SteerLoader::program_fd() const {
 
 void remove_other_steer_links(const std::string& pin_directory,
                               std::span<const std::string> interfaces) {
-    constexpr std::array kPrefixes{kLinkPrefix, kCountersPrefix};
+    constexpr std::array kPrefixes{kLinkPrefix, kCountersPrefix, kSelfPrefix};
     (void)remove_other_pins(pin_directory, kPrefixes, interfaces);
 }
 

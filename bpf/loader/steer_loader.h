@@ -2,9 +2,10 @@
 //
 // What is pinned (pin_directory.h): for all interfaces the map of VIPs ("vips") and the maps by
 // which packets are forwarded without an engine (steer_away.h); for each interface its link
-// ("link-IF") and its counters ("counters-IF"). So while no engine runs, packets for a VIP never
-// reach the kernel; the next engine replaces the program through the same link, without a moment in
-// which none is attached, and with all VIPs in place.
+// ("link-IF"), its counters ("counters-IF") and which MAC addresses are its own ("self-IF"). So
+// while no engine runs, packets for a VIP never reach the kernel; the next engine replaces the
+// program through the same link, without a moment in which none is attached, and with all VIPs and
+// MAC addresses in place.
 //
 // Requires CAP_BPF, CAP_NET_ADMIN and the network namespace of the interface. One thread at a time.
 #pragma once
@@ -12,6 +13,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -62,9 +64,13 @@ class SteerLoader {
     // Nothing is detached.
     ~SteerLoader();
 
-    // What there is to know of the interface: nothing is steered without its address. It may change
-    // later.
-    [[nodiscard]] Status set_interface(const steer_interface& self);
+    using VirtualMacs = std::array<std::uint64_t, 8>;  // as steer_interface has them
+    // The interface's own address, without which nothing is steered, the VLAN of what is for the
+    // engine, 0 for none, and the virtual routers' addresses that are its own too; nullopt: those
+    // that an earlier engine has left. They may change later.
+    [[nodiscard]] Status set_interface(const std::array<std::uint8_t, 6>& mac,
+                                       std::uint16_t vlan,
+                                       const std::optional<VirtualMacs>& virtual_macs);
 
     using Mode = XdpMode;
     // Replaces the program of the pinned link, or attaches and pins. Requires a pin directory.

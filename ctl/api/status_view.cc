@@ -78,6 +78,19 @@ Json tunnel_sources_view(const daemon::Daemon& daemon) {
     return list;
 }
 
+// Of virtual routers, where a port takes frames to them.
+Json virtual_macs_view(const daemon::Daemon& daemon) {
+    Json list = Json::array();
+    for (const publish::DesiredPort& port : daemon.neighbors().ports()) {
+        for (unsigned number = 0; number < VirtualMacs::kCount; ++number) {
+            if (const MacAddress mac = VirtualMacs::mac_of(number); port.virtual_macs.has(mac)) {
+                list.push_back({{"port", port.name}, {"mac", mac.text().data()}});
+            }
+        }
+    }
+    return list;
+}
+
 struct Totals {
     std::size_t services = 0;  // without those that the file has lost: they are meant to go
     std::size_t services_up = 0;
@@ -183,6 +196,7 @@ Json status_view(daemon::Daemon& daemon) {
               {"draining", totals.draining},
               {"out", totals.out}}},
             {"tunnel_sources", tunnel_sources_view(daemon)},
+            {"virtual_macs", virtual_macs_view(daemon)},
             {"overrides", model::count(model.overrides()).total()},
             {"problems", std::move(problems)},
             {"critical", std::move(critical)}};

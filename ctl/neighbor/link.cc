@@ -1,6 +1,7 @@
 #include "ctl/neighbor/link.h"
 
 #include <cstring>
+#include <string_view>
 
 #include <arpa/inet.h>
 #include <linux/if_ether.h>
@@ -13,17 +14,25 @@ namespace fairlead::neighbor {
 
 namespace {
 
-// A VLAN by 802.1Q, on an interface that is here too: of a parent in another network namespace the
-// index may be that of a stranger here.
-[[nodiscard]] bool is_vlan_of_this_namespace(rtnl_link* link) {
+// Of a parent in another network namespace the index may be that of a stranger here.
+[[nodiscard]] bool has_parent_of_this_namespace(rtnl_link* link) {
     std::int32_t other_namespace = 0;
-    if (rtnl_link_is_vlan(link) == 0 || rtnl_link_vlan_get_id(link) <= 0 ||
-        rtnl_link_get_link_netnsid(link, &other_namespace) == 0) {
+    return rtnl_link_get_link_netnsid(link, &other_namespace) != 0;
+}
+
+// A VLAN by 802.1Q.
+[[nodiscard]] bool is_vlan(rtnl_link* link) {
+    if (rtnl_link_is_vlan(link) == 0 || rtnl_link_vlan_get_id(link) <= 0) {
         return false;
     }
     // 802.1ad is another tag, which no port takes. A kernel that does not say means 802.1Q.
     const int protocol = rtnl_link_vlan_get_protocol(link);
     return protocol <= 0 || ntohs(static_cast<std::uint16_t>(protocol)) == ETH_P_8021Q;
+}
+
+[[nodiscard]] bool is_macvlan(rtnl_link* link) {
+    const char* const kind = rtnl_link_get_type(link);
+    return kind != nullptr && std::string_view(kind) == "macvlan";
 }
 
 }  // namespace
@@ -44,9 +53,14 @@ Interface interface_of_link(rtnl_link* link) {
     interface.is_up = (rtnl_link_get_flags(link) & IFF_UP) != 0;
     interface.has_carrier = (rtnl_link_get_flags(link) & IFF_RUNNING) != 0;
     interface.master_index = rtnl_link_get_master(link);
-    if (is_vlan_of_this_namespace(link)) {
-        interface.parent_index = rtnl_link_get_link(link);
-        interface.vlan = static_cast<std::uint16_t>(rtnl_link_vlan_get_id(link));
+    if (has_parent_of_this_namespace(link)) {
+        interface.is_macvlan = is_macvlan(link);
+        if (is_vlan(link)) {
+            interface.vlan = static_cast<std::uint16_t>(rtnl_link_vlan_get_id(link));
+        }
+        if (interface.is_macvlan || interface.vlan != 0) {
+            interface.parent_index = rtnl_link_get_link(link);
+        }
     }
     return interface;
 }

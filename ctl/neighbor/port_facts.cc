@@ -34,6 +34,19 @@ bool contains(const conf::PortConfig::Prefix& prefix, const IpAddress& address) 
     return true;
 }
 
+VirtualMacs virtual_macs_of(std::span<const Interface> interfaces, int index) {
+    VirtualMacs result;
+    for (const Interface& interface : interfaces) {
+        // A veth's IFLA_LINK is its peer: the kind tells what is on an interface.
+        const bool is_there =
+            interface.index == index || (interface.is_macvlan && interface.parent_index == index);
+        if (is_there && interface.is_up && interface.has_carrier && !interface.addresses.empty()) {
+            result.add(interface.mac);
+        }
+    }
+    return result;
+}
+
 std::optional<Interface> facing_interface(const conf::PortConfig& port,
                                           std::span<const Interface> interfaces) {
     const auto named =
@@ -44,7 +57,9 @@ std::optional<Interface> facing_interface(const conf::PortConfig& port,
         return std::nullopt;
     }
     if (port.vlan == 0) {
-        return *named;
+        Interface facing = *named;
+        facing.virtual_macs = virtual_macs_of(interfaces, facing.index);
+        return facing;
     }
     const auto tagged =
         std::find_if(interfaces.begin(), interfaces.end(), [&](const Interface& interface) {
@@ -56,6 +71,8 @@ std::optional<Interface> facing_interface(const conf::PortConfig& port,
     if (tagged == interfaces.end()) {
         facing.index = 0;
         facing.addresses.clear();
+    } else {
+        facing.virtual_macs = virtual_macs_of(interfaces, facing.index);
     }
     return facing;
 }
@@ -66,6 +83,7 @@ publish::DesiredPort desired_port(const conf::PortConfig& port, const Interface*
     std::vector<IpAddress> addresses;
     if (interface != nullptr) {
         desired.mac = interface->mac;
+        desired.virtual_macs = interface->virtual_macs;
         desired.mtu_bytes = interface->mtu_bytes;
         addresses = interface->addresses;
     } else {

@@ -12,6 +12,7 @@
 #include "ctl/publish/publisher.h"
 #include "dp/net/ip_address.h"
 #include "dp/net/mac_address.h"
+#include "dp/net/virtual_macs.h"
 
 namespace fairlead::neighbor {
 
@@ -31,11 +32,14 @@ struct Interface {
     std::uint32_t mtu_bytes = 0;
     bool is_up = false;
     bool has_carrier = false;
-    // Of a VLAN interface (802.1Q): the one that it is on, and its VLAN. 0: it is none.
+    // Of a VLAN interface (802.1Q) or a macvlan: the one that it is on, in this network namespace.
+    // 0: it is neither, or that one is elsewhere.
     int parent_index = 0;
-    std::uint16_t vlan = 0;
+    std::uint16_t vlan = 0;  // of a VLAN interface; 0: it is none
+    bool is_macvlan = false;
     int master_index = 0;              // of a bridge's, bond's or VRF's port: that; 0: it is none
     std::vector<IpAddress> addresses;  // global scope, in the kernel's order, deprecated ones last
+    VirtualMacs virtual_macs;          // set by facing_interface() alone
     friend bool operator==(const Interface&, const Interface&) = default;
 };
 
@@ -43,10 +47,18 @@ struct Interface {
 [[nodiscard]] bool contains(const conf::PortConfig::Prefix& prefix,
                             const IpAddress& address) noexcept;
 
+// The MAC addresses of virtual routers by which this host is to be reached on an interface: its
+// own, and those of macvlans on it (keepalived's use_vmac, FRR), of which each
+//   - is up and running: FRR takes the carrier of a backup's away (protodown);
+//   - has an address of global scope: keepalived leaves a backup's up, with no address but perhaps
+//     the link-local one from which it would speak.
+// A backup must not count the master's frames, flooded by a switch, as its own.
+[[nodiscard]] VirtualMacs virtual_macs_of(std::span<const Interface> interfaces, int index);
+
 // The interface on which the kernel has a port's addresses, routes and neighbors: the named one, or
 // for a port with a VLAN the VLAN's on that, with the MAC address of the named one, by which the
-// frames come and leave. nullopt: the named one is not there. index 0, and no address: the VLAN's
-// is not there, and the rest is the named one's.
+// frames come and leave, and the virtual routers' that come there too. nullopt: the named one is
+// not there. index 0, and no address: the VLAN's is not there, and the rest is the named one's.
 [[nodiscard]] std::optional<Interface> facing_interface(const conf::PortConfig& port,
                                                         std::span<const Interface> interfaces);
 

@@ -313,7 +313,8 @@ bool PublisherState::snapshot_differs(const DesiredTables& desired, const Plan& 
     for (std::size_t i = 0; i < desired.ports.size(); ++i) {
         const std::size_t number = to_number(port_numbers.at(i));
         if (!same_bytes(port_record(desired.ports[i]), current.ports.at(number)) ||
-            name_in(current.port_names.at(number)) != desired.ports[i].name) {
+            name_in(current.port_names.at(number)) != desired.ports[i].name ||
+            current.virtual_macs.at(number) != desired.ports[i].virtual_macs) {
             return true;
         }
     }

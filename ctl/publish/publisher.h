@@ -75,6 +75,7 @@ struct DesiredService {
 struct DesiredPort {
     std::string name;
     MacAddress mac;
+    VirtualMacs virtual_macs;  // its frames too
     std::uint32_t mtu_bytes = 1500;
     std::uint16_t vlan = 0;      // 0: untagged
     IpAddress tunnel_source_v4;  // :: where there is none

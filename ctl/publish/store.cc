@@ -192,10 +192,12 @@ void PublisherState::store_snapshot(const DesiredTables& desired, const Plan& pl
         std::count_if(plan.ranges.begin(), plan.ranges.end(), shm::is_limited));
     header.ports.fill({});
     header.port_names.fill({});
+    header.virtual_macs.fill({});
     for (std::size_t i = 0; i < desired.ports.size(); ++i) {
         const std::size_t number = to_number(port_numbers.at(i));
         header.ports.at(number) = port_record(desired.ports[i]);
         set_name(header.port_names.at(number), desired.ports[i].name);
+        header.virtual_macs.at(number) = desired.ports[i].virtual_macs;
     }
     std::copy(plan.buckets.begin(), plan.buckets.end(), file.buckets(slot).begin());
     std::copy(plan.ranges.begin(), plan.ranges.end(), file.ranges(slot).begin());

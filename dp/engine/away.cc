@@ -1,13 +1,11 @@
 // The control thread's part in what the steering programs do without an engine (engine_state.h).
 #include <chrono>
 #include <memory>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "dp/base/log.h"
 #include "dp/engine/engine_state.h"
-#include "dp/engine/port_numbers.h"
 
 namespace fairlead::engine {
 
@@ -64,12 +62,7 @@ void Engine::State::refresh_away() {
 }
 
 std::vector<unsigned> Engine::State::interfaces_by_number(const shm::Snapshot& snapshot) const {
-    std::vector<std::string_view> names;
-    for (const PortOptions& port : options_.ports) {
-        names.emplace_back(port.name);
-    }
-    PortNumbers numbers(names);
-    numbers.follow(snapshot);
+    const PortNumbers numbers = numbers_in(snapshot);
     std::vector<unsigned> indexes(snapshot.port_count, 0);
     for (std::size_t number = 0; number < indexes.size(); ++number) {
         const std::size_t own = numbers.own(PortIndex{static_cast<std::uint8_t>(number)});

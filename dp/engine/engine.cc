@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "dp/base/log.h"
@@ -122,6 +123,7 @@ void Engine::State::follow_tables() {
         }
     }
     said_stuck_ = false;
+    tell_virtual_macs(tables_->reader.snapshot());
     // Pairs with the workers' acquire (follow.h).
     follow_.generation.store(generation, std::memory_order_release);
     follow_away();
@@ -129,6 +131,26 @@ void Engine::State::follow_tables() {
     if (followed == 0) {
         log_info("forwarding", {{"generation", generation}});
         notify_service_manager("STATUS=forwarding");
+    }
+}
+
+PortNumbers Engine::State::numbers_in(const shm::Snapshot& snapshot) const {
+    std::vector<std::string_view> names;
+    for (const PortOptions& port : options_.ports) {
+        names.emplace_back(port.name);
+    }
+    PortNumbers numbers(names);
+    numbers.follow(snapshot);
+    return numbers;
+}
+
+void Engine::State::tell_virtual_macs(const shm::Snapshot& snapshot) {
+    const PortNumbers numbers = numbers_in(snapshot);
+    for (std::size_t own = 0; own < ports_.size(); ++own) {
+        const std::size_t number = to_number(numbers.number(own));
+        ports_[own]->set_virtual_macs(number < snapshot.port_count
+                                          ? snapshot.header->virtual_macs.at(number)
+                                          : VirtualMacs{});
     }
 }
 

@@ -23,6 +23,7 @@
 #include "dp/engine/follow.h"
 #include "dp/engine/packet_memory.h"
 #include "dp/engine/port.h"
+#include "dp/engine/port_numbers.h"
 #include "dp/engine/segments.h"
 #include "dp/engine/solicited_groups.h"
 #include "dp/engine/tables_source.h"
@@ -68,6 +69,8 @@ class Engine::State {
     void map_tables(std::unique_ptr<MappedTables> tables);
     // What others have done to the run directory.
     void look_at_segments();
+    // What the ports are to take as addressed to them.
+    void tell_virtual_macs(const shm::Snapshot& snapshot);
     // What the neighbors are to know of the VIPs of the generation that is followed.
     void tell_neighbors();
     void join_groups();
@@ -76,6 +79,7 @@ class Engine::State {
     void follow_away();
     void refresh_away();
     void turn_away(std::chrono::steady_clock::time_point now);
+    [[nodiscard]] PortNumbers numbers_in(const shm::Snapshot& snapshot) const;
     // The kernel's numbers of our ports' interfaces, by the ports' numbers in the tables.
     [[nodiscard]] std::vector<unsigned> interfaces_by_number(const shm::Snapshot& snapshot) const;
     [[nodiscard]] AwayScan::Tables tables_to_scan() const;

@@ -123,7 +123,7 @@ Status InterfacePort::try_open(bool& is_busy) {
                         options().vlan,
                         name_));
     }
-    if (Status attached = attach_steering(*facts); !attached) {
+    if (Status attached = attach_steering(); !attached) {
         return attached;
     }
     if (Status opened = open_sockets(*facts, is_busy); !opened) {
@@ -136,7 +136,7 @@ Status InterfacePort::try_open(bool& is_busy) {
     return {};
 }
 
-Status InterfacePort::attach_steering(const InterfaceFacts& facts) {
+Status InterfacePort::attach_steering() {
     if (!steering_) {
         Result<SteerLoader> loaded = SteerLoader::load(*vips_, pin_directory_, options().interface);
         if (!loaded) {
@@ -144,12 +144,12 @@ Status InterfacePort::attach_steering(const InterfaceFacts& facts) {
         }
         steering_ = std::move(*loaded);
     }
-    tell_steering(facts);  // before it is attached, so that no packet for a VIP gets past it
-    const Result<SteerLoader::Mode> mode = steering_->attach(facts.index);
+    tell_steering();  // before it is attached, so that no packet for a VIP gets past it
+    const Result<SteerLoader::Mode> mode = steering_->attach(facts_.index);
     if (!mode) {
         return Unexpected{mode.error()};
     }
-    presence_ = steering_->presence(facts.index);
+    presence_ = steering_->presence(facts_.index);
     if (presence_.is_there && !presence_.is_native) {
         log_warning("port-is-slow",
                     {{"port", options().name},
@@ -239,7 +239,7 @@ void InterfacePort::close_sockets() {
     // Loaded anew, too: a veth runs a program on those queues alone that were there when it came,
     // and the kernel takes the same program twice for no change.
     steering_.reset();
-    steered_mac_.reset();
+    told_.reset();
 }
 
 void InterfacePort::turn(Clock::time_point now) {
@@ -295,7 +295,7 @@ void InterfacePort::watch(Clock::time_point now) {
         next_try_ = now;  // it has come back
     }
     if (index_ != 0 && facts_.index == index_) {
-        tell_steering(facts_);
+        tell_steering();
         if (facts_.strips_vlan_tags) {
             facts_.strips_vlan_tags = !keep_vlan_tags(name_);
         }
@@ -350,14 +350,17 @@ void InterfacePort::set_conditions(std::uint64_t conditions) {
     conditions_ = conditions;
 }
 
-void InterfacePort::tell_steering(const InterfaceFacts& facts) {
-    if (facts.mac.bytes == steered_mac_) {
-        return;
+void InterfacePort::set_virtual_macs(const VirtualMacs& macs) {
+    virtual_macs_ = macs.words;
+    if (index_ != 0 && facts_.index == index_) {
+        tell_steering();
     }
-    steer_interface self{.mac = {}, .vlan = options().vlan, .late_ns = steer_late_ns()};
-    std::ranges::copy(facts.mac.bytes, std::begin(self.mac));
-    if (steering_->set_interface(self)) {
-        steered_mac_ = facts.mac.bytes;
+}
+
+void InterfacePort::tell_steering() {
+    const Told now{facts_.mac.bytes, virtual_macs_};
+    if (told_ != now && steering_->set_interface(now.mac, options().vlan, now.virtual_macs)) {
+        told_ = now;
     }
 }
 

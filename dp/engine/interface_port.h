@@ -12,7 +12,7 @@
 //       more, and opened again as soon as an interface of the configured name is there. Until then
 //       the port has a condition (dp/shm/port_condition.h), and no worker waits for anything.
 //   I2. More receive queues than before are opened the same way; a renamed interface keeps its
-//       sockets; another MAC address is told to the steering program.
+//       sockets; another MAC address, and other virtual ones, are told to the steering program.
 //   I3. What cannot be followed is a condition, as long as it lasts.
 //
 // Thread: the control thread.
@@ -46,6 +46,7 @@ class InterfacePort final : public Port {
     void turn(Clock::time_point now) override;
     void watch(Clock::time_point now) override;
     [[nodiscard]] unsigned interface_index() const override { return index_; }
+    void set_virtual_macs(const VirtualMacs& macs) override;
     void stop_receiving() override;
     void close() override;
 
@@ -57,12 +58,12 @@ class InterfacePort final : public Port {
     }
     // Attaches the program and opens a socket a queue. EBUSY in `is_busy`: try again in a moment.
     [[nodiscard]] Status try_open(bool& is_busy);
-    [[nodiscard]] Status attach_steering(const InterfaceFacts& facts);
+    [[nodiscard]] Status attach_steering();
     [[nodiscard]] Status open_sockets(const InterfaceFacts& facts, bool& is_busy);
     void offer_sockets();
     void take_sockets_back();
     void close_sockets();
-    void tell_steering(const InterfaceFacts& facts);
+    void tell_steering();
     [[nodiscard]] std::uint64_t look_for_conditions(const InterfaceFacts& facts);
     void set_conditions(std::uint64_t conditions);
 
@@ -81,7 +82,14 @@ class InterfacePort final : public Port {
     std::string name_;    // that the interface has now
     unsigned index_ = 0;  // of the interface whose sockets these are; 0: there are none
     std::optional<SteerLoader> steering_;
-    std::optional<std::array<std::uint8_t, 6>> steered_mac_;
+    // nullopt: the tables have not been read yet.
+    std::optional<SteerLoader::VirtualMacs> virtual_macs_;
+    struct Told {
+        std::array<std::uint8_t, 6> mac;
+        std::optional<SteerLoader::VirtualMacs> virtual_macs;
+        friend bool operator==(const Told&, const Told&) = default;
+    };
+    std::optional<Told> told_;                         // to the steering program; nullopt: nothing
     std::vector<std::unique_ptr<XdpSocket>> sockets_;  // by queue
     std::vector<XdpQueues> offers_;                    // by worker
     InterruptDeferral deferral_;

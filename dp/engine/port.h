@@ -18,6 +18,7 @@
 #include "dp/engine/options.h"
 #include "dp/engine/packet_pool.h"
 #include "dp/engine/worker_port.h"
+#include "dp/net/virtual_macs.h"
 #include "dp/shm/telemetry.h"
 
 namespace fairlead::engine {
@@ -58,6 +59,9 @@ class Port {
     virtual void turn(Clock::time_point /*now*/) {}
     // Some times a second: compares the port with what it was opened as, and follows what it can.
     virtual void watch(Clock::time_point /*now*/) {}
+    // Which addresses of virtual routers are the port's too, by the tables that are about to be
+    // followed.
+    virtual void set_virtual_macs(const VirtualMacs& /*macs*/) {}
     // The kernel's number of the interface; 0: there is none.
     [[nodiscard]] virtual unsigned interface_index() const { return 0; }
     // Lets nothing more come to the workers, who go on with what they have. What the steering

@@ -54,6 +54,7 @@
 #include "dp/net/big_endian.h"
 #include "dp/net/ip_address.h"
 #include "dp/net/mac_address.h"
+#include "dp/net/virtual_macs.h"
 #include "dp/shm/layout.h"
 #include "dp/shm/prefix_layout.h"
 
@@ -264,12 +265,14 @@ struct alignas(kCacheLineBytes) SnapshotHeader {
     // By the same number: the engine has its own order and finds its ports by their names. Empty: a
     // number that no port has.
     std::array<Name, kMaxPorts> port_names{};
+    // By the same number: what counts as addressed to the port beside PortRecord::mac.
+    std::array<VirtualMacs, kMaxPorts> virtual_macs{};
     // ServiceRecord buckets[TablesHeader::buckets] follow, of which bucket_mask + 1 are in use: the
     // services of one port, those of any port (as port 0) and the marks. Behind them stand
     // ServiceRecord ranges[TablesHeader::ranges], of which range_count are in use: the services of
     // a range of ports, a run for each VIP, sorted by protocol and first port, without overlaps.
 };
-static_assert(sizeof(SnapshotHeader) == kCacheLineBytes * (1 + kMaxPorts + kMaxPorts));
+static_assert(sizeof(SnapshotHeader) == kCacheLineBytes * (1 + kMaxPorts + kMaxPorts + kMaxPorts));
 static_assert(offsetof(SnapshotHeader, range_count) == 32);
 
 // ---- names and bookkeeping, for the daemon alone
@@ -393,6 +396,7 @@ inline constexpr std::uint32_t kTablesFingerprint =
                     offsetof(SnapshotHeader, limited_services),
                     offsetof(SnapshotHeader, ports),
                     offsetof(SnapshotHeader, port_names),
+                    offsetof(SnapshotHeader, virtual_macs),
                     offsetof(PortRecord, vlan),
                     offsetof(PortRecord, entropy_bits_v4),
                     offsetof(PortRecord, tunnel_prefix_v4),

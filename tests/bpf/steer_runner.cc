@@ -1,6 +1,7 @@
 // Runs bpf/steer.bpf.c in the kernel (BPF_PROG_TEST_RUN) on frames that somebody else has made, for
 // test_steer.py and test_away.py. One JSON object in on stdin:
-//     {"mac": HEX, "vlan": 0, "vips": [ADDRESS...], "frames": [HEX...], "away": {...}}
+//     {"mac": HEX, "virtual_macs": [MAC...], "vlan": 0, "vips": [ADDRESS...], "frames": [HEX...],
+//     "away": {...}}
 // one JSON array out on stdout, an element a frame: its outcome (bpf/abi/steer.h), what the program
 // returned (enum xdp_action) and the frame as it left it:
 //     {"outcome": 2, "action": 1, "frame": HEX}
@@ -26,6 +27,7 @@
 #include "bpf/loader/steer_loader.h"
 #include "dp/net/big_endian.h"
 #include "dp/net/ip_address.h"
+#include "dp/net/virtual_macs.h"
 #include "tests/bpf/frames.h"
 
 #include <nlohmann/json.hpp>
@@ -65,6 +67,14 @@ std::vector<steer_address> read_vips(const json& texts) {
         std::ranges::copy(read_address(text).bytes(), std::begin(vips.emplace_back().bytes));
     }
     return vips;
+}
+
+SteerLoader::VirtualMacs read_virtual_macs(const json& input) {
+    fairlead::VirtualMacs macs;
+    for (const std::string text : input.value("virtual_macs", json::array())) {
+        macs.add(fairlead::MacAddress::parse(text).value());
+    }
+    return macs.words;
 }
 
 steer_port read_port(const json& from) {
@@ -157,9 +167,10 @@ void run() {
     fairlead::send_libbpf_messages_to_log();
     SteerVips vips = taken(SteerVips::open(""));
     SteerLoader steer = taken(SteerLoader::load(vips, "", "test0"));
-    steer_interface self{.mac = {}, .vlan = input.at("vlan"), .late_ns = 10'000'000};
-    std::ranges::copy(fairlead::testing::from_hex(input.at("mac")), std::begin(self.mac));
-    if (!vips.set(read_vips(input.at("vips"))) || !steer.set_interface(self)) {
+    std::array<std::uint8_t, 6> mac{};
+    std::ranges::copy(fairlead::testing::from_hex(input.at("mac")), mac.begin());
+    if (!vips.set(read_vips(input.at("vips"))) ||
+        !steer.set_interface(mac, input.at("vlan"), read_virtual_macs(input))) {
         throw std::runtime_error("the program's maps cannot be written");
     }
     if (input.contains("away")) {

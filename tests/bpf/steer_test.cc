@@ -15,6 +15,7 @@
 
 #include "bpf/loader/steer_loader.h"
 #include "dp/net/ip_address.h"
+#include "dp/net/virtual_macs.h"
 #include "tests/bpf/frames.h"
 
 namespace fairlead {
@@ -259,12 +260,6 @@ Ran run(const SteerLoader& steer, const Bytes& frame) {
     return testing::run_program(steer.program_fd(), frame);
 }
 
-steer_interface our_interface(std::uint16_t vlan) {
-    steer_interface self{.mac = {}, .vlan = vlan, .late_ns = 10'000'000};
-    std::ranges::copy(kOurMac, std::begin(self.mac));
-    return self;
-}
-
 class Steer : public ::testing::Test {
   protected:
     void SetUp() override {
@@ -304,15 +299,81 @@ class Steer : public ::testing::Test {
 };
 
 TEST_F(Steer, SendsOnlyWhatIsForAVipToTheEngine) {
-    ASSERT_TRUE(steer_.front().set_interface(our_interface(0)));
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0, {}));
     expect(cases());
 }
 
 TEST_F(Steer, LooksBehindThePortsTagAndNoOther) {
-    ASSERT_TRUE(steer_.front().set_interface(our_interface(7)));
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 7, {}));
     expect(vlan_cases());
-    ASSERT_TRUE(steer_.front().set_interface(our_interface(0)));
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0, {}));
     expect(cases());
+}
+
+// For the virtual routers 51 of IPv4 and 52 of IPv6.
+std::vector<Case> virtual_cases() {
+    constexpr std::uint16_t kIpv4 = 0x0800;
+    constexpr std::uint16_t kIpv6 = 0x86DD;
+    using Mac = std::array<std::uint8_t, 6>;
+    constexpr Mac kOurs4{0, 0, 0x5E, 0, 1, 51};
+    constexpr Mac kOurs6{0, 0, 0x5E, 0, 2, 52};
+    const Bytes packet = ipv4_to("203.0.113.10");
+    const Bytes packet6 = ipv6_to("2001:db8::10");
+    return {
+        {"IPv4 to the virtual router", ethernet(kOurs4, kIpv4, packet), STEER_NO_SOCKET},
+        {"IPv6 to the virtual router", ethernet(kOurs6, kIpv6, packet6), STEER_NO_SOCKET},
+        {"IPv6 to that of IPv4", ethernet(kOurs4, kIpv6, packet6), STEER_NO_SOCKET},
+        {"to our own address", ethernet(kOurMac, kIpv4, packet), STEER_NO_SOCKET},
+        {"no VIP", ethernet(kOurs4, kIpv4, ipv4_to("10.0.0.2")), STEER_KERNEL},
+        {"ARP", ethernet(kOurs4, 0x0806, arp_for("203.0.113.10")), STEER_NO_SOCKET},
+        {"ARP to another one", ethernet(kOurs6, 0x0806, arp_for("203.0.113.10")), STEER_NO_SOCKET},
+        {"with a priority",
+         ethernet(kOurs4, 0x8100, tagged(kIpv4, packet, 0xA000)),
+         STEER_NO_SOCKET},
+        {"another router", ethernet(Mac{0, 0, 0x5E, 0, 1, 52}, kIpv4, packet), STEER_KERNEL},
+        {"another of IPv6", ethernet(Mac{0, 0, 0x5E, 0, 2, 51}, kIpv6, packet6), STEER_KERNEL},
+        {"one 64 further", ethernet(Mac{0, 0, 0x5E, 0, 1, 115}, kIpv4, packet), STEER_KERNEL},
+        {"no router", ethernet(Mac{0, 0, 0x5E, 0, 1, 0}, kIpv4, packet), STEER_KERNEL},
+        {"range 0", ethernet(Mac{0, 0, 0x5E, 0, 0, 51}, kIpv4, packet), STEER_KERNEL},
+        {"range 3", ethernet(Mac{0, 0, 0x5E, 0, 3, 51}, kIpv4, packet), STEER_KERNEL},
+        {"a group of IPv4", ethernet(Mac{1, 0, 0x5E, 0, 1, 51}, kIpv4, packet), STEER_KERNEL},
+        {"another vendor", ethernet(Mac{0, 0, 0x5F, 0, 1, 51}, kIpv4, packet), STEER_KERNEL},
+        {"another second byte", ethernet(Mac{0, 1, 0x5E, 0, 1, 51}, kIpv4, packet), STEER_KERNEL},
+        {"another fourth byte", ethernet(Mac{0, 0, 0x5E, 1, 1, 51}, kIpv4, packet), STEER_KERNEL},
+    };
+}
+
+TEST_F(Steer, TakesWhatIsAddressedToAVirtualRouterThatThisHostIs) {
+    VirtualMacs ours;
+    ours.add({{0, 0, 0x5E, 0, 1, 51}});
+    ours.add({{0, 0, 0x5E, 0, 2, 52}});
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0, ours.words));
+    expect(virtual_cases());
+    expect(cases());
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0, {}));
+    expect(virtual_cases());  // as before: nobody has said otherwise
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0, VirtualMacs{}.words));
+    const Bytes frame = ethernet({0, 0, 0x5E, 0, 1, 51}, 0x0800, ipv4_to("203.0.113.10"));
+    EXPECT_EQ(run(steer_.front(), frame).action, XDP_PASS);
+}
+
+TEST_F(Steer, KnowsEveryVirtualRouter) {
+    VirtualMacs all;
+    for (unsigned number = 0; number < VirtualMacs::kCount; ++number) {
+        all.add(VirtualMacs::mac_of(number));
+    }
+    for (const unsigned number : {1U, 63U, 64U, 191U, 192U, 255U, 257U, 320U, 511U}) {
+        const MacAddress mac = VirtualMacs::mac_of(number);
+        const Bytes frame = ethernet(mac.bytes, 0x0800, ipv4_to("203.0.113.10"));
+        VirtualMacs others = all;
+        others.words[number / 64] &= ~(std::uint64_t{1} << (number % 64));
+        ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0, others.words));
+        EXPECT_EQ(run(steer_.front(), frame).action, XDP_PASS) << number;
+        VirtualMacs alone;
+        alone.add(mac);
+        ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0, alone.words));
+        EXPECT_EQ(run(steer_.front(), frame).action, XDP_DROP) << number;
+    }
 }
 
 TEST_F(Steer, LeavesEverythingToTheKernelUntilItKnowsItsInterface) {
@@ -321,7 +382,7 @@ TEST_F(Steer, LeavesEverythingToTheKernelUntilItKnowsItsInterface) {
 }
 
 TEST_F(Steer, FollowsTheVipsAsTheyComeAndGo) {
-    ASSERT_TRUE(steer_.front().set_interface(our_interface(0)));
+    ASSERT_TRUE(steer_.front().set_interface(kOurMac, 0, {}));
     const Bytes first = ethernet(kOurMac, 0x0800, ipv4_to("203.0.113.10"));
     const Bytes second = ethernet(kOurMac, 0x0800, ipv4_to("203.0.113.20"));
     EXPECT_EQ(run(steer_.front(), first).action, XDP_DROP);

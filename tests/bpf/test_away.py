@@ -48,7 +48,8 @@ def run(frames, away, vlan_in=None):
     if os.geteuid() != 0:
         pytest.skip("loading a BPF program needs root")
     assert RUNNER.exists(), f"no {RUNNER}: build first, with tools/test --only build"
-    request = {"mac": OUR_MAC.hex(), "vlan": vlan_in or 0, "vips": sorted({s.vip for s in scene.SERVICES}),
+    request = {"mac": OUR_MAC.hex(), "virtual_macs": scene.VIRTUAL_MACS, "vlan": vlan_in or 0,
+               "vips": sorted({s.vip for s in scene.SERVICES}),
                "frames": [frame.hex() for frame in frames], "away": away}
     done = subprocess.run([RUNNER], input=json.dumps(request), capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -21,6 +21,7 @@ TO_KERNEL, TO_ENGINE = 0, 2  # no socket is there: what would go to one is dropp
 ETHERNET = 14
 QUESTIONS = {"reply:neighbor", "bad_neighbor_question"}  # of ARP and neighbor discovery, about a VIP
 OUR_MAC = bytes.fromhex(scene.EDGE.mac.replace(":", ""))
+OUR_MACS = {OUR_MAC, *(bytes.fromhex(mac.replace(":", "")) for mac in scene.VIRTUAL_MACS)}
 
 
 def steered(frames, vlan):
@@ -28,7 +29,7 @@ def steered(frames, vlan):
     if os.geteuid() != 0:
         pytest.skip("loading a BPF program needs root")
     assert RUNNER.exists(), f"no {RUNNER}: build first, with tools/test --only build"
-    request = {"mac": scene.EDGE.mac.replace(":", ""), "vlan": vlan or 0,
+    request = {"mac": OUR_MAC.hex(), "virtual_macs": scene.VIRTUAL_MACS, "vlan": vlan or 0,
                "vips": sorted({service.vip for service in scene.SERVICES}), "frames": [frame.hex() for frame in frames]}
     done = subprocess.run([RUNNER], input=json.dumps(request), capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -61,7 +62,7 @@ def test_the_engine_gets_what_it_does_not_leave_to_the_kernel(vlan):
     wrong = []
     for row, outcome in zip(rows, steered([row.frame for row in rows], vlan)):
         is_kernels = (row.verdict == "kernel" or not has_destination(row.frame, vlan)
-                      or row.frame[:6] != OUR_MAC and not (row.frame[0] & 1 and row.verdict in QUESTIONS))
+                      or row.frame[:6] not in OUR_MACS and not (row.frame[0] & 1 and row.verdict in QUESTIONS))
         if outcome != (TO_KERNEL if is_kernels else TO_ENGINE):
             wrong.append((row.description, row.verdict, outcome, len(row.frame)))
     assert not wrong, f"{len(wrong)} of {len(rows)}: {wrong[:40]}"

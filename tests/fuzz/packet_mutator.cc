@@ -73,6 +73,9 @@ std::vector<Bytes> seed_corpus() {
         }
     }
     corpus.push_back(testing::make_frame({.destination = "203.0.113.11", .ttl = 1}));
+    corpus.push_back(testing::make_frame({.payload_bytes = 20}));
+    constexpr std::array<std::uint8_t, 6> kVirtualRouter{0, 0, 0x5E, 0, 1, 0x33};
+    std::ranges::copy(kVirtualRouter, corpus.back().begin());
     for (const bool is_v6 : {false, true}) {
         const char* const vip = is_v6 ? "2001:db8::10" : "203.0.113.10";
         const char* const client = is_v6 ? "2001:db8:c::7" : "198.51.100.7";

@@ -90,7 +90,12 @@ Bytes some_frame(std::mt19937_64& random) {
     }
     spec.source_port = static_cast<std::uint16_t>(1024 + random() % 64);
     spec.flags = random() % 3 == 0 ? 0x02 : 0x10;
-    return make_frame(spec);
+    Bytes frame = make_frame(spec);
+    if (random() % 8 == 0) {  // to a virtual router
+        const MacAddress to = VirtualMacs::mac_of(random() % VirtualMacs::kCount);
+        std::copy(to.bytes.begin(), to.bytes.end(), frame.begin());
+    }
+    return frame;
 }
 
 // Whatever stands in the tables, each verdict names things that exist.

@@ -26,9 +26,9 @@ def request(ethernet=None, **fields):
     return Ether(**{"dst": BROADCAST, "src": ASKER_MAC, **(ethernet or {})}) / arp
 
 
-def arp_reply(sender, mac=ASKER_MAC):
+def arp_reply(sender, mac=ASKER_MAC, own=scene.EDGE.mac):
     """RFC 826, "Packet Reception": swapped, with our own addresses, and sent to whom asked."""
-    own = headers.mac_bytes(scene.EDGE.mac)
+    own = headers.mac_bytes(own)
     asker = headers.mac_bytes(mac)
     packet = struct.pack(">HHBBH", 1, 0x0800, 6, 4, 2)
     packet += own + ipaddress.ip_address(VIP).packed + asker + ipaddress.ip_address(sender).packed
@@ -44,12 +44,12 @@ def solicitation(vip=VIP6, ip=None, ethernet=None, options=None, **fields):
     return frame / (ICMPv6NDOptSrcLLAddr(lladdr=ASKER_MAC) if options is None else options)
 
 
-def advertisement(vip=VIP6, asker=ASKER6, mac=ASKER_MAC):
+def advertisement(vip=VIP6, asker=ASKER6, mac=ASKER_MAC, own=scene.EDGE.mac):
     """RFC 4861, 4.4 and 7.2.4."""
     flags = 0x60000000
     if asker == "::":
         asker, mac, flags = "ff02::1", "33:33:00:00:00:01", 0x20000000
-    own = headers.mac_bytes(scene.EDGE.mac)
+    own = headers.mac_bytes(own)
     message = struct.pack(">BBHI", 136, 0, 0, flags) + ipaddress.ip_address(vip).packed + b"\x02\x01" + own
     checksum = headers.v6_checksum(vip, asker, 58, message)
     message = message[:2] + checksum.to_bytes(2, "big") + message[4:]

@@ -3,7 +3,8 @@
 // Standard input, a line of JSON each: first the tables, then packets. Standard output: a line a
 // packet, and at the end of input the counters.
 //
-//     {"seed": 1, "ports": [{"mac", "mtu", "tunnel_source_v4", "tunnel_source_v6", "vlan"}],
+//     {"seed": 1, "ports": [{"mac", "mtu", "tunnel_source_v4", "tunnel_source_v6", "vlan",
+//                          "virtual_macs": [MAC...]}],
 //      "services": [{"vip", "port", "protocol", "mode", "ring": [0, 1]}],
 //      "backends": [{"service": 0, "address", "mac", "flags": "published linked keeps admits",
 //                    "port": 0}]}
@@ -97,6 +98,10 @@ void fill(TablesImage& tables, const Json& config) {
     for (const Json& one : config.at("ports")) {
         shm::PortRecord& port = tables.port(tables.snapshot().port_count++);
         port.mac = mac(one.at("mac").get<std::string>());
+        VirtualMacs& virtual_macs = tables.virtual_macs(tables.snapshot().port_count - 1);
+        for (const Json& each : one.value("virtual_macs", Json::array())) {
+            virtual_macs.add(mac(each.get<std::string>()));
+        }
         port.mtu_bytes = one.at("mtu");
         port.vlan = one.value("vlan", std::uint16_t{0});
         port.tunnel_source_v4 = optional_address(one, "tunnel_source_v4");

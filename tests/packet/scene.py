@@ -53,6 +53,7 @@ class Port:
 
 
 EDGE = Port("02:00:00:00:00:01", 1500, "10.0.0.2", "fd00::2")
+VIRTUAL_MACS = ("00:00:5e:00:01:33", "00:00:5e:00:02:34")  # the port's too, of virtual routers
 ROUTER_MAC = "02:00:00:00:00:fe"
 # MAC addresses that are not the port's.
 ELSEWHERE = {

@@ -23,6 +23,7 @@ import neighbor_rows
 import reply_rows
 import scene
 import table
+import virtual_rows
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("FAIRLEAD_BUILD", REPOSITORY / "build" / "release")).resolve()
@@ -31,7 +32,7 @@ READY = "published linked keeps admits"
 RING_SIZE = 1021
 
 ROWS = (table.rows() + key_rows.rows() + icmp_rows.rows() + limit_rows.rows() + reply_rows.rows()
-        + neighbor_rows.rows())
+        + neighbor_rows.rows() + virtual_rows.rows())
 
 
 def ring_of(backends):
@@ -63,6 +64,7 @@ def tables(**changes):
         })
     port = {
         "mac": scene.EDGE.mac,
+        "virtual_macs": scene.VIRTUAL_MACS,
         "mtu": changes.get("mtu", scene.EDGE.mtu),
         "tunnel_source_v4": changes.get("tunnel_source_v4", scene.EDGE.tunnel_source_v4),
         "tunnel_source_v6": changes.get("tunnel_source_v6", scene.EDGE.tunnel_source_v6),

@@ -34,6 +34,7 @@ class LendingRig : public ForwardRig {
         tables.snapshot().port_count = 1;
         shm::PortRecord& port = tables.port(0);
         port.mac = mac("02:00:00:00:00:01");
+        tables.virtual_macs(0).add(mac("00:00:5e:00:01:33"));
         port.mtu_bytes = 1'500;
         port.tunnel_source_v4 = address("10.0.0.2");
         port.tunnel_source_v6 = address("fd00::2");

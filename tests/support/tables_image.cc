@@ -75,6 +75,10 @@ shm::PortRecord& TablesImage::port(std::size_t index) noexcept {
     return snapshot().ports[index];
 }
 
+VirtualMacs& TablesImage::virtual_macs(std::size_t index) noexcept {
+    return snapshot().virtual_macs[index];
+}
+
 shm::ServiceRecord& TablesImage::bucket_for(const ServiceKey& key) {
     auto* const buckets =
         at<shm::ServiceRecord>(header().snapshots_offset + sizeof(shm::SnapshotHeader));

@@ -44,6 +44,7 @@ class TablesImage {
     [[nodiscard]] shm::TablesHeader& header() noexcept;
     [[nodiscard]] shm::SnapshotHeader& snapshot() noexcept;
     [[nodiscard]] shm::PortRecord& port(std::size_t index) noexcept;
+    [[nodiscard]] VirtualMacs& virtual_macs(std::size_t index) noexcept;
     // Adds the service, and the mark of its VIP. The ring in `ring_slot` is filled with `ring`. The
     // record of a range is good until another range is added.
     shm::ServiceRecord& add_service(const ServiceKey& key,

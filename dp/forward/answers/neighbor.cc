@@ -165,14 +165,16 @@ void answer_neighbor(ForwardContext& context, Packet& packet, Verdict& verdict) 
     if (port >= context.snapshot.port_count) {
         return;
     }
-    const MacAddress own = context.snapshot.header->ports[port].mac;
-    const OwnMac own_mac(own);
+    const OwnMac own_mac(context.snapshot, context.receiving_port);
     const auto& ethernet = header_at<EthernetHeader>(packet.data);
-    if (!own_mac.is_known() ||
-        (!own_mac.is_destination_of(packet.data) && !is_group(ethernet.destination)) ||
+    const bool is_asked_directly = own_mac.is_destination_of(packet.data);
+    if (!own_mac.is_known() || (!is_asked_directly && !is_group(ethernet.destination)) ||
         is_group(ethernet.source)) {
         return;
     }
+    // Who asks a virtual router's address whether it is still there keeps it.
+    const MacAddress own =
+        is_asked_directly ? ethernet.destination : context.snapshot.header->ports[port].mac;
     if (type_of(packet) == kEtherTypeArp) {
         answer_arp(context, packet, own, verdict);
     } else {

@@ -1,5 +1,6 @@
 // ARP and neighbor discovery for a VIP on the port's own segment: the balancer answers with the MAC
-// address of the port on which it was asked.
+// address of the port on which it was asked; asked directly, with the one that was asked, which may
+// be a virtual router's (path/ingress.h).
 //
 //     ARP   a request (RFC 826), a probe too (RFC 5227, 2.1.1), since its address is taken; not an
 //           announcement, whose sender says that the VIP is its own

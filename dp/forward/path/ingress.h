@@ -4,45 +4,62 @@
 // A frame for another MAC address is not this balancer's: switches flood frames whose place they do
 // not know, virtual devices take in everything, and another balancer's packet on its way to a
 // backend must not be balanced a second time. Nor is a frame to a group: no router sends a packet
-// for a single address so. Where the port's own address is not known (a device that was not told
-// one), every frame that is to no group counts as addressed to it.
+// for a single address so. Beside the port's own address those of the virtual routers count that
+// this host is on it at the moment (RFC 5798, 7.3; ctl/neighbor/port_facts.h). Where the port's own
+// address is not known (a device that was not told one), every frame that is to no group counts as
+// addressed to it.
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
 #include "dp/base/ids.h"
 #include "dp/net/mac_address.h"
+#include "dp/net/virtual_macs.h"
 #include "dp/shm/snapshot.h"
 
 namespace fairlead {
 
-// The one place that knows which MAC addresses are a port's.
+// The one place that knows which MAC addresses are a port's. The snapshot must outlive it.
 class OwnMac {
   public:
-    OwnMac(const shm::Snapshot& snapshot, PortIndex port) noexcept
-        : OwnMac(to_number(port) < snapshot.port_count ? snapshot.header->ports[to_number(port)].mac
-                                                       : MacAddress{}) {}
-    explicit OwnMac(const MacAddress& own) noexcept : is_known_(own != MacAddress{}) {
-        constexpr std::array<std::uint8_t, 8> kWhole{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF};
-        constexpr std::array<std::uint8_t, 8> kGroupBit{1};  // IEEE 802, 8.2.2
-        std::memcpy(&mask_, is_known_ ? kWhole.data() : kGroupBit.data(), sizeof mask_);
+    OwnMac(const shm::Snapshot& snapshot, PortIndex port) noexcept {
+        MacAddress own;
+        if (to_number(port) < snapshot.port_count) {
+            own = snapshot.header->ports[to_number(port)].mac;
+            virtual_macs_ = &snapshot.header->virtual_macs[to_number(port)];
+        }
+        mask_ = own == MacAddress{} ? kGroupBit : kWhole;
         std::memcpy(&own_, own.bytes.data(), own.bytes.size());
     }
 
-    [[nodiscard]] bool is_known() const noexcept { return is_known_; }
+    [[nodiscard]] bool is_known() const noexcept { return mask_ == kWhole; }
     // Whether the frame is addressed to the port. Requires a whole Ethernet header.
     [[nodiscard]] bool is_destination_of(const std::uint8_t* frame) const noexcept {
         std::uint64_t start = 0;  // the destination, and the first bytes of the source
         std::memcpy(&start, frame, sizeof start);
-        return (start & mask_) == own_;
+        return (start & mask_) == own_ || is_virtual_destination_of(frame);
     }
 
   private:
+    static constexpr auto kWhole = std::bit_cast<std::uint64_t>(
+        std::array<std::uint8_t, 8>{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF});
+    static constexpr auto kGroupBit =
+        std::bit_cast<std::uint64_t>(std::array<std::uint8_t, 8>{1});  // IEEE 802, 8.2.2
+
+    // Out of the plain packet's way.
+    [[gnu::noinline, gnu::cold]] [[nodiscard]] bool is_virtual_destination_of(
+        const std::uint8_t* frame) const noexcept {
+        MacAddress destination;
+        std::memcpy(destination.bytes.data(), frame, destination.bytes.size());
+        return virtual_macs_ != nullptr && virtual_macs_->has(destination);
+    }
+
     std::uint64_t mask_ = 0;
     std::uint64_t own_ = 0;
-    bool is_known_;
+    const VirtualMacs* virtual_macs_ = nullptr;
 };
 
 struct Ingress {

@@ -42,6 +42,8 @@ struct Link {
     std::optional<int> other_namespace;
     std::optional<std::uint16_t> vlan = 7;
     std::optional<std::uint16_t> protocol = ETH_P_8021Q;
+    std::array<std::uint8_t, 6> mac = kMac;
+    unsigned flags = IFF_UP;
 };
 
 Message message_of(const Link& link) {
@@ -51,11 +53,11 @@ Message message_of(const Link& link) {
     header.ifi_family = AF_UNSPEC;
     header.ifi_type = ARPHRD_ETHER;
     header.ifi_index = link.index;
-    header.ifi_flags = IFF_UP;
+    header.ifi_flags = link.flags;
     nlmsg_append(to, &header, sizeof header, NLMSG_ALIGNTO);
     nla_put_string(to, IFLA_IFNAME, link.name);
     nla_put_u32(to, IFLA_MTU, 1'496);
-    nla_put(to, IFLA_ADDRESS, kMac.size(), kMac.data());
+    nla_put(to, IFLA_ADDRESS, static_cast<int>(link.mac.size()), link.mac.data());
     if (link.parent) {
         nla_put_u32(to, IFLA_LINK, static_cast<std::uint32_t>(*link.parent));
     }
@@ -107,7 +109,8 @@ TEST(InterfaceOfLink, TellsAVlanInterfaceFromOthers) {
     EXPECT_EQ(vlan->parent_index, 2);
 
     for (const Link& other : {Link{.kind = ""},
-                              Link{.kind = "macvlan", .vlan = {}, .protocol = {}},
+                              Link{.kind = "veth", .vlan = {}, .protocol = {}},
+                              Link{.kind = "ipvlan", .vlan = {}, .protocol = {}},
                               Link{.vlan = {}},
                               Link{.vlan = 0},
                               Link{.protocol = ETH_P_8021AD},
@@ -120,6 +123,29 @@ TEST(InterfaceOfLink, TellsAVlanInterfaceFromOthers) {
         EXPECT_EQ(interface->index, 5);
     }
     EXPECT_EQ(read(Link{.protocol = {}})->vlan, 7) << "an old kernel does not say which tag";
+}
+
+TEST(InterfaceOfLink, TellsAMacvlanAndWhatItIsOn) {
+    constexpr std::array<std::uint8_t, 6> kVirtual{0, 0, 0x5E, 0, 1, 51};
+    Link link{.name = "vrrp.51", .kind = "macvlan", .vlan = {}, .protocol = {}, .mac = kVirtual};
+    std::optional<Interface> macvlan = read(link);
+    ASSERT_TRUE(macvlan);
+    EXPECT_TRUE(macvlan->is_macvlan);
+    EXPECT_EQ(macvlan->parent_index, 2);
+    EXPECT_EQ(macvlan->vlan, 0);
+    EXPECT_EQ(macvlan->mac.bytes, kVirtual);
+    EXPECT_TRUE(macvlan->is_up);
+    EXPECT_FALSE(macvlan->has_carrier);
+    link.flags = IFF_UP | IFF_RUNNING;
+    EXPECT_TRUE(read(link)->has_carrier);
+
+    link.other_namespace = 0;
+    macvlan = read(link);
+    EXPECT_FALSE(macvlan->is_macvlan);
+    EXPECT_EQ(macvlan->parent_index, 0);
+    for (const char* kind : {"veth", "macvtap", "ipvlan", "", "macvla", "macvlans"}) {
+        EXPECT_FALSE(read(Link{.kind = kind, .vlan = {}, .protocol = {}})->is_macvlan) << kind;
+    }
 }
 
 TEST(InterfaceOfLink, CutMessagesAreReadToTheirEndAndNoFurther) {
@@ -203,6 +229,107 @@ TEST_F(FacingInterface, IsTheNamedOneOfAPortWithoutAVlan) {
     ASSERT_TRUE(facing);
     EXPECT_EQ(facing->index, 2);
     EXPECT_EQ(facing->addresses.front(), *IpAddress::parse("192.0.2.2"));
+}
+
+// A port's interface and a macvlan on it that has a virtual router's address, as of a master.
+class VirtualMacsOfPort : public testing::Test {
+  protected:
+    static constexpr MacAddress kVirtual{{0, 0, 0x5E, 0, 1, 51}};
+
+    VirtualMacsOfPort() {
+        port_.name = "edge";
+        port_.interface = "eth0";
+        Interface named{.index = 2, .name = "eth0", .mac = {kMac}, .mtu_bytes = 1'500};
+        named.is_up = named.has_carrier = true;
+        Interface macvlan{.index = 5, .name = "vrrp.51", .mac = kVirtual};
+        macvlan.is_up = macvlan.has_carrier = macvlan.is_macvlan = true;
+        macvlan.parent_index = 2;
+        macvlan.addresses = {*IpAddress::parse("203.0.113.10")};
+        interfaces_ = {named, macvlan};
+    }
+    Interface& macvlan() { return interfaces_[1]; }
+    [[nodiscard]] VirtualMacs published() const {
+        const std::optional<Interface> facing = facing_interface(port_, interfaces_);
+        return desired_port(port_, facing ? &*facing : nullptr).virtual_macs;
+    }
+    [[nodiscard]] bool has(const MacAddress& mac) const { return published().has(mac); }
+
+    conf::PortConfig port_;
+    std::vector<Interface> interfaces_;
+};
+
+TEST_F(VirtualMacsOfPort, AreThoseOfMacvlansThatAreUpAndRunAndHaveAnAddress) {
+    VirtualMacs only;
+    only.add(kVirtual);
+    EXPECT_EQ(published(), only);
+    macvlan().is_up = false;
+    EXPECT_EQ(published(), VirtualMacs{}) << "down";
+    macvlan().is_up = true;
+    macvlan().has_carrier = false;
+    EXPECT_EQ(published(), VirtualMacs{}) << "FRR's backup";
+    macvlan().has_carrier = true;
+    macvlan().addresses.clear();
+    EXPECT_EQ(published(), VirtualMacs{}) << "keepalived's backup";
+    macvlan().addresses = {*IpAddress::parse("2001:db8::10")};
+    EXPECT_EQ(published(), only) << "of whichever family";
+}
+
+TEST_F(VirtualMacsOfPort, AreOfTheTwoRangesAlone) {
+    for (const MacAddress& mac : {MacAddress{{0, 0, 0x5E, 0, 2, 1}},
+                                  MacAddress{{0, 0, 0x5E, 0, 2, 255}},
+                                  MacAddress{{0, 0, 0x5E, 0, 1, 255}}}) {
+        macvlan().mac = mac;
+        EXPECT_TRUE(has(mac)) << mac.text().data();
+        EXPECT_FALSE(has(kVirtual));
+    }
+    for (const MacAddress& mac : {MacAddress{{0, 0, 0x5E, 0, 1, 0}},
+                                  MacAddress{{0, 0, 0x5E, 0, 0, 51}},
+                                  MacAddress{{0, 0, 0x5E, 0, 3, 51}},
+                                  MacAddress{{2, 0, 0x5E, 0, 1, 51}},
+                                  MacAddress{{2, 0, 0, 0, 0, 9}},
+                                  MacAddress{}}) {
+        macvlan().mac = mac;
+        EXPECT_EQ(published(), VirtualMacs{}) << mac.text().data();
+    }
+}
+
+TEST_F(VirtualMacsOfPort, AreNotThoseOfOtherInterfaces) {
+    macvlan().parent_index = 3;
+    EXPECT_EQ(published(), VirtualMacs{}) << "a macvlan on another interface";
+    macvlan().parent_index = 0;
+    EXPECT_EQ(published(), VirtualMacs{}) << "or on one elsewhere";
+    macvlan().parent_index = 2;
+    macvlan().is_macvlan = false;
+    EXPECT_EQ(published(), VirtualMacs{}) << "a veth whose peer is the port's";
+    macvlan().is_macvlan = true;
+    interfaces_.erase(interfaces_.begin());
+    EXPECT_EQ(published(), VirtualMacs{}) << "the port's is not there";
+}
+
+TEST_F(VirtualMacsOfPort, MayBeTheInterfacesOwn) {
+    Interface& named = interfaces_.front();
+    named.mac = {{0, 0, 0x5E, 0, 2, 7}};
+    EXPECT_FALSE(has(named.mac)) << "it has no address";
+    named.addresses = {*IpAddress::parse("192.0.2.2")};
+    EXPECT_TRUE(has(named.mac));
+    EXPECT_TRUE(has(kVirtual));
+}
+
+TEST_F(VirtualMacsOfPort, OfAPortWithAVlanAreThoseOnTheVlansInterface) {
+    port_.vlan = 7;
+    EXPECT_EQ(published(), VirtualMacs{}) << "there is no VLAN interface, and untagged is not its";
+    Interface tagged{.index = 9, .name = "eth0.7", .mac = {kMac}};
+    tagged.is_up = tagged.has_carrier = true;
+    tagged.parent_index = 2;
+    tagged.vlan = 7;
+    interfaces_.push_back(tagged);
+    EXPECT_EQ(published(), VirtualMacs{});
+    macvlan().parent_index = 9;
+    EXPECT_TRUE(has(kVirtual));
+}
+
+TEST_F(VirtualMacsOfPort, AVdevHasNone) {
+    EXPECT_EQ(desired_port(port_, nullptr).virtual_macs, VirtualMacs{});
 }
 
 }  // namespace

@@ -114,10 +114,11 @@ class KernelTest : public NeighborTableTest {
         run("ip -6 addr add 2001:db8::2/64 dev edge nodad");
         run("ip route add 10.9.0.0/16 via 10.0.0.1");
     }
-    static void run(const std::string& command) {
+    [[nodiscard]] static bool can_run(const std::string& command) {
         // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
-        ASSERT_EQ(std::system(command.c_str()), 0) << command;
+        return std::system(command.c_str()) == 0;
     }
+    static void run(const std::string& command) { ASSERT_TRUE(can_run(command)) << command; }
     static PortConfig edge() {
         PortConfig port;
         port.name = "edge";
@@ -145,6 +146,57 @@ TEST_F(KernelTest, APortIsWhatItsInterfaceIs) {
     EXPECT_EQ(port.tunnel_source_v4, ip("10.0.0.2"));
     EXPECT_EQ(port.tunnel_source_v6, ip("2001:db8::2"));
     EXPECT_TRUE(table.problems().empty());
+}
+
+// What keepalived's use_vmac and FRR do to a macvlan as master and as backup.
+TEST_F(KernelTest, AVirtualRoutersAddressIsThePortsWhileThisHostIsMaster) {
+    const auto vrrp4 = *MacAddress::parse("00:00:5e:00:01:33");
+    const auto vrrp6 = *MacAddress::parse("00:00:5e:00:02:34");
+    run("ip link set far address 00:00:5e:00:01:07");  // a veth's IFLA_LINK is its peer
+    run("ip addr add 203.0.113.9/32 dev far");
+    if (!can_run("ip link add vrrp4 link edge type macvlan mode private")) {
+        GTEST_SKIP() << "this kernel has no macvlan";
+    }
+    const NeighborTable& table = open({edge()});
+    const auto wait_for = [&](const VirtualMacs& wanted, const char* what) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (table.ports().at(0).virtual_macs != wanted &&
+               std::chrono::steady_clock::now() < deadline) {
+            loop_.run_one_for(std::chrono::milliseconds(20));
+        }
+        EXPECT_EQ(table.ports().at(0).virtual_macs, wanted) << what;
+    };
+    VirtualMacs of_v4;
+    of_v4.add(vrrp4);
+    VirtualMacs of_both = of_v4;
+    of_both.add(vrrp6);
+    EXPECT_EQ(table.ports().at(0).virtual_macs, VirtualMacs{}) << "the veth's peer is no child";
+    run("ip link set vrrp4 address 00:00:5e:00:01:33 addrgenmode none up");
+    run("ip addr add 203.0.113.10/32 dev vrrp4");
+    wait_for(of_v4, "master of IPv4");
+    run("ip link add vrrp6 link edge type macvlan mode bridge");
+    run("ip link set vrrp6 address 00:00:5e:00:02:34 addrgenmode none up");
+    run("ip -6 addr add fe80::52/64 dev vrrp6 nodad");
+    run("ip link add spare type veth peer name spare-far");  // its events come behind all those
+    while (loop_.run_one_for(std::chrono::milliseconds(300)) != 0) {
+    }
+    EXPECT_EQ(table.ports().at(0).virtual_macs, of_v4) << "a link-local address is a backup's too";
+    run("ip -6 addr add 2001:db8::10/128 dev vrrp6 nodad");
+    wait_for(of_both, "master of both");
+    run("ip addr del 203.0.113.10/32 dev vrrp4");
+    VirtualMacs of_v6;
+    of_v6.add(vrrp6);
+    wait_for(of_v6, "keepalived, backup");
+    run("ip addr add 203.0.113.10/32 dev vrrp4");
+    wait_for(of_both, "master again");
+    run("ip link set vrrp6 protodown on");
+    wait_for(of_v4, "FRR, backup");
+    run("ip link set vrrp6 protodown off");
+    wait_for(of_both, "FRR, master again");
+    run("ip link set vrrp4 down");
+    wait_for(of_v6, "down");
+    run("ip link del vrrp6");
+    wait_for({}, "gone");
 }
 
 TEST_F(KernelTest, AMissingInterfaceIsNamed) {

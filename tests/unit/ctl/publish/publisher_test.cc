@@ -101,6 +101,23 @@ TEST_F(PublisherTest, APortsVlanReachesTheEngine) {
     EXPECT_EQ(reader().snapshot().header->ports[0].vlan, 4'094);
 }
 
+TEST_F(PublisherTest, APortsVirtualMacsReachTheEngineAndLeaveItAgain) {
+    Publisher& publisher = start();
+    DesiredTables tables = make_tables(1);
+    EXPECT_TRUE(publisher.publish(tables));
+    EXPECT_EQ(reader().snapshot().header->virtual_macs[0], VirtualMacs{});
+    tables.ports[0].virtual_macs.add({{0, 0, 0x5E, 0, 1, 51}});
+    for (int again = 0; again < 2; ++again) {
+        EXPECT_TRUE(publisher.publish(tables));
+        EXPECT_EQ(reader().generation(), 2U);
+        EXPECT_EQ(reader().snapshot().header->virtual_macs[0], tables.ports[0].virtual_macs);
+        EXPECT_EQ(reader().snapshot().header->virtual_macs[1], VirtualMacs{});
+    }
+    tables.ports[0].virtual_macs = {};
+    EXPECT_TRUE(publisher.publish(tables));
+    EXPECT_EQ(reader().snapshot().header->virtual_macs[0], VirtualMacs{});
+}
+
 TEST_F(PublisherTest, PublishingTheSameAgainChangesNothing) {
     Publisher& publisher = start();
     ASSERT_TRUE(publisher.publish(make_tables(3)));
