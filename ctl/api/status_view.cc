@@ -34,7 +34,7 @@ Json xdp_mode_of(const shm::PortTelemetry& port) {
 }
 
 Json port_view(const shm::PortTelemetry& port, const conf::Config& config) {
-    const std::string interface = text_in(port.interface);
+    const std::string interface = text_in(port.interface.get());
     return {{"name", text_in(port.name)},
             {"driver", text_in(port.driver)},
             {"vlan", vlan_of_port(config, text_in(port.name))},

@@ -82,16 +82,14 @@ std::vector<std::string> conditions_of(const shm::PortTelemetry& port) {
     return names;
 }
 
-void PortWatch::look(const shm::TelemetryHeader* header, std::vector<std::string> configured) {
+void PortWatch::look(const shm::TelemetryHeader* header,
+                     const std::vector<std::string>& configured) {
     problems_.clear();
     const std::size_t count =
         header == nullptr ? 0 : std::min<std::size_t>(header->port_count.load(), shm::kMaxPorts);
     if (count == 0) {  // it is starting, or there is none
         bits_.clear();
         return;
-    }
-    for (std::string& name : configured) {  // as much of it as the engine tells
-        name.resize(std::min(name.size(), header->ports[0].name.size() - 1));
     }
     std::map<std::string, std::uint64_t> now;
     for (std::size_t i = 0; i < count; ++i) {
@@ -102,7 +100,7 @@ void PortWatch::look(const shm::TelemetryHeader* header, std::vector<std::string
     for (std::size_t i = 0; i < count; ++i) {
         const shm::PortTelemetry& port = header->ports[i];
         const std::string name = text_in(port.name);
-        const std::string interface = text_in(port.interface);
+        const std::string interface = text_in(port.interface.get());
         const std::uint64_t bits = now[name];
         log_changes(name, bits_[name], bits, interface);
         for (std::size_t bit = 0; bit <= kNoLink; ++bit) {

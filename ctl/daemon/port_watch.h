@@ -20,7 +20,7 @@ class PortWatch {
   public:
     // `header` is of an engine that runs; nullptr: there is none, and nothing is known of any port.
     // `configured` are the names in the configuration of this daemon.
-    void look(const shm::TelemetryHeader* header, std::vector<std::string> configured);
+    void look(const shm::TelemetryHeader* header, const std::vector<std::string>& configured);
 
     [[nodiscard]] const std::vector<Problem>& problems() const { return problems_; }
 

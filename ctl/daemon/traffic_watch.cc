@@ -46,7 +46,7 @@ void TrafficWatch::look(publish::TelemetryView& telemetry,
     for (const conf::PortConfig& port : model.config().ports) {
         names.push_back(port.name);
     }
-    ports_.look(has_ports ? header : nullptr, std::move(names));
+    ports_.look(has_ports ? header : nullptr, names);
     if (header != nullptr && (!looked_at_drops_ || now - *looked_at_drops_ >= kDropsEvery)) {
         looked_at_drops_ = now;
         look_at_drops(telemetry, publisher, model, now);

@@ -119,7 +119,7 @@ Status CaptureSession::map(std::uint32_t workers, std::span<const std::string> p
     header.port_count =
         static_cast<std::uint32_t>(std::min<std::size_t>(port_names.size(), shm::kMaxPorts));
     for (std::size_t port = 0; port < header.port_count; ++port) {
-        std::array<char, 32>& name = header.port_names.at(port);
+        shm::Name& name = header.port_names.at(port);
         std::copy_n(port_names[port].begin(),
                     std::min(port_names[port].size(), name.size() - 1),
                     name.begin());

@@ -390,6 +390,7 @@ bool InterfacePort::has_link() const {
 
 void InterfacePort::describe(shm::PortTelemetry& block) const {
     block.conditions.set(conditions_);
+    block.interface.set(name_);
     block.interface_index.set(facts_.index);
     block.mtu_bytes.set(facts_.mtu_bytes);
     block.mtu_limit_bytes.set(mtu_limit_bytes_);

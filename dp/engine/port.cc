@@ -47,7 +47,7 @@ void Port::introduce(shm::PortTelemetry& block) {
     }
     copy_text(options_.name, block.name);
     copy_text(driver(), block.driver);
-    copy_text(options_.interface, block.interface);
+    block.interface.set(options_.interface);
     for (shm::Counter* const fact : {&block.conditions,
                                      &block.interface_index,
                                      &block.mtu_bytes,

@@ -97,9 +97,9 @@ struct alignas(kCacheLineBytes) CaptureHeader {
     std::uint64_t start_epoch_ns = 0;
     std::uint64_t tsc_per_second = 0;
     std::uint64_t reserved = 0;
-    std::array<std::array<char, 32>, kMaxPorts> port_names{};
+    std::array<Name, kMaxPorts> port_names{};
 };
-static_assert(sizeof(CaptureHeader) == 9 * kCacheLineBytes);
+static_assert(sizeof(CaptureHeader) == 17 * kCacheLineBytes);
 
 inline constexpr std::uint32_t kCaptureVersion = 1;
 inline constexpr std::uint32_t kCaptureFingerprint = fingerprint_of({kCaptureVersion,

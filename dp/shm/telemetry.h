@@ -10,10 +10,13 @@
 // `active_flows` is recounted from the flow tables when a worker starts.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <string_view>
 
 #include "dp/base/cache_line.h"
 #include "dp/shm/drop_reason.h"
@@ -26,6 +29,8 @@
 namespace fairlead::shm {
 
 inline constexpr std::uint32_t kMaxWorkers = 128;
+// The kernel's longest, an alternative one (ALTIFNAMSIZ), with the ending NUL.
+inline constexpr std::size_t kInterfaceNameBytes = 128;
 
 // A counter or gauge with one writing thread and any number of readers.
 class Counter {
@@ -45,6 +50,34 @@ class Counter {
     std::atomic<std::uint64_t> value_;
 };
 static_assert(sizeof(Counter) == 8);
+
+// Words of text that its writer changes while others read it: beside a change a reader may get half
+// of one and half of the other, never more than there is room for.
+template <std::size_t kBytes>
+class Text {
+  public:
+    // What has no room, with the NUL at its end, is left off.
+    void set(std::string_view text) noexcept {
+        std::array<char, kBytes> bytes{};
+        std::copy_n(text.begin(), std::min(text.size(), kBytes - 1), bytes.begin());
+        const auto words = std::bit_cast<std::array<std::uint64_t, kBytes / 8>>(bytes);
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            words_[i].set(words[i]);
+        }
+    }
+    // Need not end in NUL: the memory is another program's.
+    [[nodiscard]] std::array<char, kBytes> get() const noexcept {
+        std::array<std::uint64_t, kBytes / 8> words{};
+        for (std::size_t i = 0; i < words.size(); ++i) {
+            words[i] = words_[i].get();
+        }
+        return std::bit_cast<std::array<char, kBytes>>(words);
+    }
+
+  private:
+    static_assert(kBytes % 8 == 0);
+    std::array<Counter, kBytes / 8> words_;
+};
 
 struct BackendCounters {
     Counter forwarded_packets;
@@ -106,7 +139,7 @@ static_assert(offsetof(WorkerBlock, heartbeat) == kCacheLineBytes);
 static_assert(offsetof(WorkerBlock, flow_states) % kCacheLineBytes == 0);
 
 struct alignas(kCacheLineBytes) PortTelemetry {
-    std::array<char, 32> name;    // as in [[port]]
+    Name name;                    // as in [[port]]
     std::array<char, 32> driver;  // DPDK's name of it
     Counter is_up;
     Counter receive_packets;
@@ -121,8 +154,9 @@ struct alignas(kCacheLineBytes) PortTelemetry {
     Counter no_socket_packets;  // for a VIP, dropped: no engine polled, and only one could decide
     // Bits by PortCondition (port_condition.h).
     Counter conditions;
-    std::array<char, 16> interface;  // the kernel's name of it; empty: none stands behind the port
-    Counter interface_index;         // 0: none, or it is gone
+    // The kernel's name of it, now, or the one that is looked for; empty: none stands behind the port.
+    Text<kInterfaceNameBytes> interface;
+    Counter interface_index;  // 0: none, or it is gone
     Counter mtu_bytes;
     Counter mtu_limit_bytes;  // what the port's buffers take
     Counter receive_queues;   // of the interface
@@ -137,9 +171,9 @@ struct alignas(kCacheLineBytes) PortTelemetry {
     // By the steering program, while no engine polled (bpf/abi/steer_away.h).
     Counter away_packets;     // sent to their backends
     Counter no_room_packets;  // dropped: their service's ring had no room in its maps
-    std::array<Counter, 6> reserved;
+    std::array<Counter, 4> reserved;
 };
-static_assert(sizeof(PortTelemetry) == 5 * kCacheLineBytes);
+static_assert(sizeof(PortTelemetry) == 7 * kCacheLineBytes);
 
 // How the steering program is attached to a port's interface.
 enum class PortXdpMode : std::uint8_t {
@@ -176,10 +210,10 @@ struct alignas(kCacheLineBytes) TelemetryHeader {
     std::array<char, 40> version;
     std::array<PortTelemetry, kMaxPorts> ports;
 };
-static_assert(sizeof(TelemetryHeader) == (3 + 5 * kMaxPorts) * kCacheLineBytes);
+static_assert(sizeof(TelemetryHeader) == (3 + 7 * kMaxPorts) * kCacheLineBytes);
 
 // Raised with every change of meaning that the sizes and offsets below would not show.
-inline constexpr std::uint32_t kTelemetryVersion = 1;
+inline constexpr std::uint32_t kTelemetryVersion = 2;
 
 inline constexpr std::uint32_t kTelemetryFingerprint =
     fingerprint_of({kTelemetryVersion,

@@ -26,7 +26,7 @@ class PortWatchTest : public testing::Test {
     }
     void name(std::size_t port, std::string_view name, std::string_view interface) {
         std::copy(name.begin(), name.end(), header_->ports.at(port).name.begin());
-        std::copy(interface.begin(), interface.end(), header_->ports.at(port).interface.begin());
+        header_->ports.at(port).interface.set(interface);
         header_->ports.at(port).is_up.set(1);
     }
     void set(std::size_t port, std::uint64_t bits) { header_->ports.at(port).conditions.set(bits); }
