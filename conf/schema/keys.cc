@@ -107,9 +107,10 @@ constexpr std::array kPortKeys{
     Key<PortConfig>{{.name = "interface",
                      .kind = ValueKind::kToken,
                      .min = 1,
-                     .max = 15,
-                     .help = "The kernel interface behind this port, driven by AF_XDP; it keeps "
-                             "all traffic that is not for a VIP."},
+                     .max = 127,
+                     .help = "The kernel interface behind this port, by its name or an "
+                             "alternative one, driven by AF_XDP; it keeps all traffic that is not "
+                             "for a VIP."},
                     [](PortConfig& port, const Value& value) {
                         port.interface = as<std::string>(value);
                     }},

@@ -305,8 +305,11 @@ std::vector<Problem> Daemon::problems() {
          header->started_ns.load() < engine_restart_needed_.time_since_epoch().count())) {
         add("[engine] has changed: restart lbdp to apply it");
     }
-    const std::vector<std::string> of_ports = neighbors_->problems();
-    std::for_each(of_ports.begin(), of_ports.end(), add);
+    for (const neighbor::PortProblem& problem : neighbors_->problems()) {
+        if (!problem.condition || !traffic_.tells(problem.port, *problem.condition)) {
+            add(problem.sentence);
+        }
+    }
     add(path_mtu_problem_);
     add(overrides_problem_);
     return problems;

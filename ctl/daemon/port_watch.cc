@@ -82,6 +82,11 @@ std::vector<std::string> conditions_of(const shm::PortTelemetry& port) {
     return names;
 }
 
+bool PortWatch::tells(const std::string& port, shm::PortCondition condition) const {
+    const auto found = bits_.find(port);
+    return found != bits_.end() && (found->second & bit_of(condition)) != 0;
+}
+
 void PortWatch::look(const shm::TelemetryHeader* header,
                      const std::vector<std::string>& configured) {
     problems_.clear();

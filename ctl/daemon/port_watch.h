@@ -23,6 +23,8 @@ class PortWatch {
     void look(const shm::TelemetryHeader* header, const std::vector<std::string>& configured);
 
     [[nodiscard]] const std::vector<Problem>& problems() const { return problems_; }
+    // Whether the engine says this of the port of that name.
+    [[nodiscard]] bool tells(const std::string& port, shm::PortCondition condition) const;
 
   private:
     // By the port's name: the bits of its conditions, and those of the pseudo-conditions behind

@@ -27,6 +27,10 @@ class TrafficWatch {
 
     [[nodiscard]] const EngineWatch& engine() const { return engine_; }
     [[nodiscard]] std::vector<Problem> problems(Clock::time_point now) const;
+    // Whether a running engine says this of the port of that name.
+    [[nodiscard]] bool tells(const std::string& port, shm::PortCondition condition) const {
+        return ports_.tells(port, condition);
+    }
 
   private:
     void look_at_drops(const publish::TelemetryView& telemetry,

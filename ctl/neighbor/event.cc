@@ -3,6 +3,8 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include <linux/neighbour.h>
 #include <netlink/attr.h>
@@ -84,6 +86,25 @@ template <typename Number>
                : address_of(nla_data(attribute), length);
 }
 
+// IFLA_PROP_LIST, which libnl's links do not have.
+[[nodiscard]] std::vector<std::string> alternative_names_of(nlmsghdr* message) {
+    std::vector<std::string> names;
+    Attributes<IFLA_MAX + 1> attributes{};
+    if (!parse<ifinfomsg>(message, attributes, nullptr) || attributes[IFLA_PROP_LIST] == nullptr) {
+        return names;
+    }
+    int left = nla_len(attributes[IFLA_PROP_LIST]);
+    auto* property = static_cast<nlattr*>(nla_data(attributes[IFLA_PROP_LIST]));
+    for (; nla_ok(property, left) != 0; property = nla_next(property, &left)) {
+        const auto length = static_cast<std::size_t>(nla_len(property));
+        if (nla_type(property) == IFLA_ALT_IFNAME && length != 0) {
+            const auto* const text = static_cast<const char*>(nla_data(property));
+            names.emplace_back(text, ::strnlen(text, length));
+        }
+    }
+    return names;
+}
+
 [[nodiscard]] std::optional<Event> link_event(nlmsghdr* message) {
     if (nlmsg_valid_hdr(message, static_cast<int>(sizeof(ifinfomsg))) == 0) {
         return std::nullopt;
@@ -107,6 +128,9 @@ template <typename Number>
         *static_cast<std::optional<Event>*>(to) = LinkChanged{interface_of_link(link)};
     };
     (void)nl_msg_parse(copy.get(), on_object, &event);
+    if (event) {
+        std::get<LinkChanged>(*event).link.alternative_names = alternative_names_of(message);
+    }
     return event;
 }
 

@@ -9,7 +9,8 @@ struct rtnl_link;
 
 namespace fairlead::neighbor {
 
-// Without addresses, which come in messages of their own.
+// Without addresses, which come in messages of their own, and alternative names, which libnl leaves
+// out.
 [[nodiscard]] Interface interface_of_link(rtnl_link* link);
 
 }  // namespace fairlead::neighbor

@@ -26,13 +26,6 @@ constexpr std::chrono::milliseconds kNextTurn{1};
     return interface != nullptr && interface->is_up && interface->has_carrier;
 }
 
-std::string no_vlan_interface(const conf::PortConfig& port) {
-    const std::string vlan = std::to_string(port.vlan);
-    return "port " + port.name + ": there is no interface for VLAN " + vlan + " on " +
-           port.interface + ", so no address, route or neighbor; `ip link add link " +
-           port.interface + " name " + port.interface + "." + vlan + " type vlan id " + vlan + "`";
-}
-
 }  // namespace
 
 Result<std::unique_ptr<NeighborTable>> NeighborTable::open(boost::asio::io_context& loop,
@@ -62,7 +55,7 @@ NeighborTable::NeighborTable(boost::asio::io_context& loop,
               settle_in(kCoalesce);
           }),
       sources_(ports_.size()),
-      facing_(ports_.size()),
+      port_interfaces_(ports_.size()),
       desired_(ports_.size()),
       soon_(loop),
       notifications_(loop, kernel_->notification_fd(), [this] { on_notifications(); }) {
@@ -95,6 +88,7 @@ void NeighborTable::on_event(const Event& event) {
         const Interface* const known = interfaces_.find(gone->index);
         const std::optional<Interface> before =
             known != nullptr ? std::optional(*known) : std::nullopt;
+        port_interfaces_.forget(gone->index);
         if (interfaces_.apply(*gone)) {
             on_link(&*before, nullptr);
         }
@@ -127,10 +121,7 @@ void NeighborTable::on_link(const Interface* before, const Interface* after) {
         return;
     }
     routes_.outdate_interface(index);
-    const bool is_ports = std::any_of(facing_.begin(), facing_.end(), [&](const auto& interface) {
-        return interface && interface->index == index;
-    });
-    if (is_ports && can_carry(after)) {
+    if (port_interfaces_.faces(index) && can_carry(after)) {
         routes_.outdate_family(std::nullopt);  // paths of several gateways that were dead
     }
     hops_.interface_changed(index);
@@ -201,27 +192,16 @@ void NeighborTable::settle() {
 
 // ---- ports -------------------------------------------------------------------------------------
 
-std::optional<Interface> NeighborTable::interface_of(const conf::PortConfig& port) const {
-    return has_kernel_interface(port) ? facing_interface(port, interfaces_.all()) : std::nullopt;
-}
-
-const Interface* NeighborTable::facing(std::size_t port) const {
-    const std::optional<Interface>& interface = facing_.at(port);
-    return interface ? &*interface : nullptr;
-}
-
 void NeighborTable::refresh_ports() {
     bool is_moved = false;
     const auto is_ours = [this](const IpAddress& address) {
         return interfaces_.has_address(address);
     };
     for (std::size_t i = 0; i < ports_.size(); ++i) {
-        if (is_interface_changed_) {
-            std::optional<Interface> now = interface_of(ports_[i]);
-            is_moved = is_moved || (now ? now->index : 0) != (facing_[i] ? facing_[i]->index : 0);
-            facing_[i] = std::move(now);
+        if (is_interface_changed_ && has_kernel_interface(ports_[i])) {
+            is_moved |= port_interfaces_.look(i, ports_[i], interfaces_.all());
         }
-        publish::DesiredPort desired = desired_port(ports_[i], facing(i));
+        publish::DesiredPort desired = desired_port(ports_[i], port_interfaces_.facing(i));
         if (has_kernel_interface(ports_[i])) {
             sources_.choose(i, ports_[i], desired, is_ours, Clock::now());
         }
@@ -247,27 +227,19 @@ void NeighborTable::keep_tunnel_source(std::string_view port, const IpAddress& s
     refresh_ports();
 }
 
-std::vector<std::string> NeighborTable::problems() const {
-    std::vector<std::string> result;
+std::vector<PortProblem> NeighborTable::problems() const {
+    std::vector<PortProblem> result;
     for (std::size_t i = 0; i < ports_.size(); ++i) {
         const conf::PortConfig& port = ports_[i];
         if (!has_kernel_interface(port)) {
             continue;
         }
-        const Interface* const interface = facing(i);
-        if (interface == nullptr) {
-            result.push_back("port " + port.name + ": there is no interface " + port.interface +
-                             "; see `ip link`, or correct [[port]]");
-        } else if (interface->index == 0) {
-            result.push_back(no_vlan_interface(port));
-        } else if (!interface->is_up) {
-            const bool is_vlan = port.vlan != 0;
-            result.push_back("port " + port.name + ": interface " + interface->name +
-                             (is_vlan ? ", or " + port.interface + " below it," : "") +
-                             " is down; `ip link set " + interface->name + " up`");
+        if (auto problem = port_interfaces_.problem(i, port)) {
+            result.push_back(*std::move(problem));
         }
-        const std::vector<std::string> of_tunnels = sources_.problems(i, port, Clock::now());
-        result.insert(result.end(), of_tunnels.begin(), of_tunnels.end());
+        for (std::string& sentence : sources_.problems(i, port, Clock::now())) {
+            result.push_back({port.name, std::move(sentence), std::nullopt});
+        }
     }
     return result;
 }
@@ -386,8 +358,10 @@ NeighborTable::Place NeighborTable::find_by_route(const Need& need, const Route&
     const auto& [backend, fixed_mac, same_segment] = need;
     Place place;
     std::size_t port = 0;
-    while (port < ports_.size() && (facing(port) == nullptr || facing(port)->index == 0 ||
-                                    facing(port)->index != route.interface_index)) {
+    const auto leaves_by = [&](const Interface* facing) {
+        return facing != nullptr && facing->index != 0 && facing->index == route.interface_index;
+    };
+    while (port < ports_.size() && !leaves_by(port_interfaces_.facing(port))) {
         ++port;
     }
     if (port == ports_.size()) {
@@ -462,7 +436,8 @@ Resolution NeighborTable::resolve_neighbor(PortIndex port, const NextHop& hop) c
     const NextHops::Known& known = *hops_.find(hop);
     const Watched& watched = known.watched;
     const std::string where =
-        text_of(hop.address) + " on " + facing(static_cast<std::size_t>(to_number(port)))->name;
+        text_of(hop.address) + " on " +
+        port_interfaces_.facing(static_cast<std::size_t>(to_number(port)))->name;
     if (known.is_lost) {
         return {std::nullopt,
                 "no answer from " + where + " for " + std::to_string(kLostAfter.count()) +

@@ -27,6 +27,7 @@
 #include "ctl/neighbor/interface_table.h"
 #include "ctl/neighbor/kernel.h"
 #include "ctl/neighbor/next_hops.h"
+#include "ctl/neighbor/port_interfaces.h"
 #include "ctl/neighbor/port_sources.h"
 #include "ctl/neighbor/route_table.h"
 #include "ctl/publish/publisher.h"
@@ -62,8 +63,9 @@ class NeighborTable {
     void keep_tunnel_source(std::string_view port, const IpAddress& source);
     // Ports in the order of the configuration.
     [[nodiscard]] const std::vector<publish::DesiredPort>& ports() const { return desired_; }
-    // A sentence for each port that is not there or not up, and for what is wrong with its tunnels.
-    [[nodiscard]] std::vector<std::string> problems() const;
+    // Of each port that is not there, not up or called otherwise, and what is wrong with its
+    // tunnels.
+    [[nodiscard]] std::vector<PortProblem> problems() const;
 
     // How to reach a backend. `same_segment`: by `l2`, so only without a gateway. A neighbor that
     // is not known yet is asked for, and on_change tells when it answers.
@@ -123,8 +125,6 @@ class NeighborTable {
     void settle_in(std::chrono::milliseconds delay);
     void settle();
     void refresh_ports();
-    [[nodiscard]] std::optional<Interface> interface_of(const conf::PortConfig& port) const;
-    [[nodiscard]] const Interface* facing(std::size_t port) const;
 
     std::unique_ptr<Kernel> kernel_;
     std::vector<conf::PortConfig> ports_;
@@ -135,7 +135,7 @@ class NeighborTable {
     PortSources sources_;
     std::map<Need, Place> places_;
     std::map<NextHop, std::set<Need>> users_;
-    std::vector<std::optional<Interface>> facing_;  // of each port
+    PortInterfaces port_interfaces_;
     std::vector<publish::DesiredPort> desired_;
     // Since the last settle().
     std::set<NextHop> changed_hops_;

@@ -47,13 +47,31 @@ VirtualMacs virtual_macs_of(std::span<const Interface> interfaces, int index) {
     return result;
 }
 
+bool has_name(const Interface& interface, std::string_view name) {
+    const std::vector<std::string>& others = interface.alternative_names;
+    return interface.name == name || std::find(others.begin(), others.end(), name) != others.end();
+}
+
+const Interface* named_interface(const conf::PortConfig& port,
+                                 std::span<const Interface> interfaces,
+                                 int held) {
+    const auto first_of = [&interfaces](const auto& is_it) {
+        const auto found = std::find_if(interfaces.begin(), interfaces.end(), is_it);
+        return found == interfaces.end() ? nullptr : &*found;
+    };
+    if (const Interface* const same =
+            first_of([held](const Interface& interface) { return interface.index == held; })) {
+        return same;
+    }
+    return first_of(
+        [&port](const Interface& interface) { return has_name(interface, port.interface); });
+}
+
 std::optional<Interface> facing_interface(const conf::PortConfig& port,
-                                          std::span<const Interface> interfaces) {
-    const auto named =
-        std::find_if(interfaces.begin(), interfaces.end(), [&](const Interface& interface) {
-            return interface.name == port.interface;
-        });
-    if (named == interfaces.end()) {
+                                          std::span<const Interface> interfaces,
+                                          int held) {
+    const Interface* const named = named_interface(port, interfaces, held);
+    if (named == nullptr) {
         return std::nullopt;
     }
     if (port.vlan == 0) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "conf/schema/config.h"
@@ -28,6 +29,7 @@ struct LocalAddress {
 struct Interface {
     int index = 0;
     std::string name;
+    std::vector<std::string> alternative_names;  // `altname` of `ip link`
     MacAddress mac;
     std::uint32_t mtu_bytes = 0;
     bool is_up = false;
@@ -55,12 +57,24 @@ struct Interface {
 // A backup must not count the master's frames, flooded by a switch, as its own.
 [[nodiscard]] VirtualMacs virtual_macs_of(std::span<const Interface> interfaces, int index);
 
+// Whether the interface is called so, by its name or an alternative one. The kernel gives a name to
+// one interface alone, of whichever kind it is.
+[[nodiscard]] bool has_name(const Interface& interface, std::string_view name);
+
+// The one that a port names. `held` is the index of the one that was found by the name before,
+// which it remains whatever it is called; 0: there was none. nullptr: it is not there.
+[[nodiscard]] const Interface* named_interface(const conf::PortConfig& port,
+                                               std::span<const Interface> interfaces,
+                                               int held);
+
 // The interface on which the kernel has a port's addresses, routes and neighbors: the named one, or
 // for a port with a VLAN the VLAN's on that, with the MAC address of the named one, by which the
 // frames come and leave, and the virtual routers' that come there too. nullopt: the named one is
 // not there. index 0, and no address: the VLAN's is not there, and the rest is the named one's.
+// `held` as for named_interface().
 [[nodiscard]] std::optional<Interface> facing_interface(const conf::PortConfig& port,
-                                                        std::span<const Interface> interfaces);
+                                                        std::span<const Interface> interfaces,
+                                                        int held = 0);
 
 // What is published of a port. `interface` is nullptr for a vdev, and for an interface that is not
 // there.

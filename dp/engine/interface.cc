@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 #include <linux/ethtool.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <net/if.h>
 #include <net/if_arp.h>
@@ -15,6 +16,7 @@
 
 #include "dp/base/descriptor.h"
 #include "dp/base/error_text.h"
+#include "dp/shm/telemetry.h"
 
 namespace fairlead::engine {
 namespace {
@@ -37,6 +39,51 @@ class Asker {
   private:
     Descriptor socket_;
 };
+
+// An interface by an alternative name that is too long for an ioctl. 0: there is none; errno says
+// why.
+unsigned index_of_long_name(const std::string& name) {
+    struct Question {
+        nlmsghdr message;
+        ifinfomsg link;
+        rtattr attribute;
+        std::array<char, shm::kInterfaceNameBytes> name;
+    };
+    Question question{};
+    if (name.size() >= question.name.size()) {
+        errno = ENODEV;
+        return 0;
+    }
+    question.attribute.rta_type = IFLA_ALT_IFNAME;
+    question.attribute.rta_len = static_cast<std::uint16_t>(RTA_LENGTH(name.size() + 1));
+    std::memcpy(question.name.data(), name.data(), name.size());
+    question.message.nlmsg_type = RTM_GETLINK;
+    question.message.nlmsg_flags = NLM_F_REQUEST;
+    question.message.nlmsg_len = static_cast<std::uint32_t>(NLMSG_LENGTH(sizeof question.link)) +
+                                 static_cast<std::uint32_t>(RTA_ALIGN(question.attribute.rta_len));
+    const Descriptor socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+    if (::send(socket.get(), &question, question.message.nlmsg_len, 0) < 0) {
+        return 0;
+    }
+    // The attributes behind are not needed: what has no room is cut off by the kernel.
+    struct Answer {
+        nlmsghdr message;
+        union {
+            ifinfomsg link;
+            nlmsgerr error;
+        };
+    };
+    Answer answer{};
+    const ssize_t got = ::recv(socket.get(), &answer, sizeof answer, 0);
+    if (got < static_cast<ssize_t>(NLMSG_LENGTH(sizeof answer.link))) {
+        return 0;
+    }
+    if (answer.message.nlmsg_type != RTM_NEWLINK) {
+        errno = answer.message.nlmsg_type == NLMSG_ERROR ? -answer.error.error : ENODEV;
+        return 0;
+    }
+    return static_cast<unsigned>(answer.link.ifi_index);
+}
 
 // Queues in use, as `ethtool -l` counts them: each can receive.
 std::uint32_t ask_receive_queues(Asker& asker) {
@@ -78,14 +125,14 @@ bool keep_vlan_tags(const std::string& name) {
 }
 
 Result<InterfaceFacts> look_at_interface(const std::string& name) {
-    Asker asker(name);
-    const bool is_too_long = name.size() >= IFNAMSIZ;
-    if (is_too_long || !asker.ask(SIOCGIFINDEX)) {
+    const unsigned by_long_name = name.size() < IFNAMSIZ ? 0 : index_of_long_name(name);
+    Asker asker(by_long_name == 0 ? name : interface_name(by_long_name));
+    if ((name.size() >= IFNAMSIZ && by_long_name == 0) || !asker.ask(SIOCGIFINDEX)) {
         return fail(
             fmt::format("there is no interface \"{}\" in this network namespace: {}; `ip -br "
                         "link` lists those that are there",
                         name,
-                        error_text(is_too_long ? ENODEV : errno)));
+                        error_text(errno)));
     }
     InterfaceFacts facts;
     facts.index = static_cast<unsigned>(asker.request.ifr_ifindex);

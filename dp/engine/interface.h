@@ -1,6 +1,7 @@
 // What the kernel says of a network interface, asked in the calling thread's network namespace.
 //
-// By ioctl and not from /sys, which shows the namespace of whoever mounted it. Any thread.
+// By ioctl, and netlink for a name that has no room there, and not from /sys, which shows the
+// namespace of whoever mounted it. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +22,8 @@ struct InterfaceFacts {
     MacAddress mac;
 };
 
-// `name` may be one of its alternative names. Error: no such interface here, or it is no Ethernet.
+// `name` may be one of its alternative names, of any length that the kernel takes. Error: no such
+// interface here, or it is no Ethernet.
 [[nodiscard]] Result<InterfaceFacts> look_at_interface(const std::string& name);
 
 // The name that the interface has now; "": it is not in this namespace any more.

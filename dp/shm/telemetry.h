@@ -154,7 +154,7 @@ struct alignas(kCacheLineBytes) PortTelemetry {
     Counter no_socket_packets;  // for a VIP, dropped: no engine polled, and only one could decide
     // Bits by PortCondition (port_condition.h).
     Counter conditions;
-    // The kernel's name of it, now, or the one that is looked for; empty: none stands behind the port.
+    // The kernel's name of it, now, or the one that is looked for; empty: the port has none.
     Text<kInterfaceNameBytes> interface;
     Counter interface_index;  // 0: none, or it is gone
     Counter mtu_bytes;

@@ -30,6 +30,29 @@ def test_a_rule_alone_moves_the_way(net):
     net.wait_mac("s4/b1", edge(net))
 
 
+def test_a_renamed_interface_is_kept_and_one_that_has_gone_is_looked_for_by_name(net):
+    backend, balancer = net.lab.backends[0], net.balancer
+    net.start([("b1", "10.2.0.11")])
+    net.wait_mac("s4/b1", own_mac(backend))
+    near, far = own_mac(balancer), net.router.link("balancer")["address"]
+    balancer.ip("link set eth0 down", "link set eth0 name uplink", "link set uplink up",
+                "route replace default via 10.2.0.1")
+    backend.ip("link set eth0 down", "link set eth0 address 02:00:00:aa:bb:01", "link set eth0 up")
+    balancer.run("ip", "neigh", "flush", "dev", "uplink")
+    net.wait_mac("s4/b1", "02:00:00:aa:bb:01", timeout_s=20)
+    assert any("is called uplink now" in problem for problem in net.problems())
+    log = (balancer.directory / "lbd.log").read_text()
+    assert log.count("event=interface-renamed") == 1 and "from=eth0 to=uplink" in log
+
+    balancer.ip("link del uplink")
+    wait_until("it is missed", lambda: any("there is no interface eth0" in each for each in net.problems()))
+    net.router.ip(f"link add balancer address {far} type veth peer name eth0 address {near} "
+                  f"netns {balancer.namespace}", "link set balancer master edge up")
+    balancer.ip("link set eth0 up", "addr add 10.2.0.2/24 dev eth0", "route add default via 10.2.0.1")
+    net.wait_mac("s4/b1", "02:00:00:aa:bb:01", timeout_s=20)
+    assert not any("eth0" in problem for problem in net.problems())
+
+
 def flap_carrier(net, backend):
     net.router.ip("link set balancer down")
     wait_until("the entries are gone", lambda: not net.entry("10.2.0.11").get("lladdr"))

@@ -12,6 +12,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::SizeIs;
 
 [[nodiscard]] std::vector<std::string> errors_of_ports(std::string_view text) {
     return errors_of(std::string(kEngineOnly) + std::string(text));
@@ -48,6 +49,15 @@ TEST(ValidatePorts, EachHasOneDevice) {
                 ElementsAre("3:1 a port needs an \"interface\" or a \"vdev\""));
     EXPECT_THAT(errors_of_ports("[[port]]\nname = \"a\"\ninterface = \"lo\"\n"),
                 ElementsAre("5:13 \"lo\" is no interface that can be forwarded on"));
+}
+
+TEST(ValidatePorts, AnInterfacesNameIsAsLongAsTheKernelsAlternativeNames) {
+    const auto errors = [](std::size_t length) {
+        return errors_of_ports("[[port]]\nname = \"a\"\ninterface = \"" + std::string(length, 'w') +
+                               "\"\n");
+    };
+    EXPECT_THAT(errors(127), IsEmpty());
+    EXPECT_THAT(errors(128), SizeIs(1));
 }
 
 TEST(ValidatePorts, AVdevSaysWhatNoKernelCanTell) {

@@ -84,6 +84,24 @@ TEST_F(PortWatchTest, APortOfOneSideAloneIsNamed) {
     EXPECT_THAT(look()[1].sentence, HasSubstr("port core is lbd's alone"));
 }
 
+TEST_F(PortWatchTest, TellsWhetherTheEngineSaysIt) {
+    set(0, bit_of(PortCondition::kAdminDown));
+    look();
+    EXPECT_TRUE(watch_.tells("edge", PortCondition::kAdminDown));
+    EXPECT_FALSE(watch_.tells("edge", PortCondition::kInterfaceGone));
+    EXPECT_FALSE(watch_.tells("core", PortCondition::kAdminDown));
+    EXPECT_FALSE(watch_.tells("late", PortCondition::kAdminDown));
+    watch_.look(nullptr, {"edge", "core"});
+    EXPECT_FALSE(watch_.tells("edge", PortCondition::kAdminDown)) << "no engine runs";
+}
+
+TEST_F(PortWatchTest, ANameAsLongAsNamesMayBeIsWhole) {
+    const std::string longest(63, 'e');
+    name(0, longest, "eth0");
+    watch_.look(header_.get(), {longest, "core"});
+    EXPECT_THAT(watch_.problems(), IsEmpty());
+}
+
 TEST_F(PortWatchTest, OfAnEngineThatDoesNotRunNothingIsKnown) {
     set(0, bit_of(PortCondition::kNoCarrier));
     watch_.look(nullptr, {"edge", "core"});

@@ -4,9 +4,11 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <arpa/inet.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <netlink/msg.h>
@@ -63,6 +65,46 @@ std::optional<Kind> read(const Message& message) {
     const std::optional<Event> event = event_of(nlmsg_hdr(message.get()), kNow);
     const auto* kind = event ? std::get_if<Kind>(&*event) : nullptr;
     return kind != nullptr ? std::optional(*kind) : std::nullopt;
+}
+
+// An interface with these alternative names.
+Message link(const std::vector<std::string>& names) {
+    ifinfomsg header{};
+    header.ifi_index = 3;
+    Message message = make(RTM_NEWLINK, header);
+    nla_put_string(message.get(), IFLA_IFNAME, "eth0");
+    nlattr* const list = nla_nest_start(message.get(), IFLA_PROP_LIST);
+    for (const std::string& name : names) {
+        nla_put_string(message.get(), IFLA_ALT_IFNAME, name.c_str());
+    }
+    nla_nest_end(message.get(), list);
+    return message;
+}
+
+TEST(Event, TellsAnInterfacesAlternativeNamesOfEveryLength) {
+    const std::vector<std::string> names{"wan", std::string(127, 'w')};
+    const auto changed = read<LinkChanged>(link(names));
+    ASSERT_TRUE(changed);
+    EXPECT_EQ(changed->link.name, "eth0");
+    EXPECT_EQ(changed->link.alternative_names, names);
+    EXPECT_TRUE(read<LinkChanged>(link({}))->link.alternative_names.empty());
+}
+
+TEST(Event, OfALinkThatIsCutNoAlternativeNameIsMadeUp) {
+    const std::vector<std::string> names{"wan", "the-other-one"};
+    const Message whole = link(names);
+    const nlmsghdr* const header = nlmsg_hdr(whole.get());
+    for (std::uint32_t length = sizeof(nlmsghdr); length < header->nlmsg_len; ++length) {
+        // A block of exactly this size: a sanitizer sees every step outside.
+        std::vector<std::uint8_t> bytes(length);
+        std::memcpy(bytes.data(), header, length);
+        auto* const cut = static_cast<nlmsghdr*>(static_cast<void*>(bytes.data()));
+        cut->nlmsg_len = length;
+        const auto event = event_of(cut, kNow);
+        if (event) {
+            EXPECT_TRUE(std::get<LinkChanged>(*event).link.alternative_names.empty()) << length;
+        }
+    }
 }
 
 TEST(Event, TellsANeighborsStateItsAgeAndWhoKeepsIt) {

@@ -204,7 +204,7 @@ TEST_F(KernelTest, AMissingInterfaceIsNamed) {
     port.interface = "eth7";
     const NeighborTable& table = open({port});
     ASSERT_EQ(table.problems().size(), 1U);
-    EXPECT_NE(table.problems()[0].find("eth7"), std::string::npos);
+    EXPECT_NE(table.problems()[0].sentence.find("eth7"), std::string::npos);
 }
 
 TEST_F(KernelTest, ANeighborIsFoundOnTheLinkAndBehindTheGateway) {
