@@ -289,8 +289,12 @@ std::vector<Problem> Daemon::problems() {
     } else if (const std::string unread = telemetry_.refresh(); !unread.empty()) {
         add("the engine cannot be read: " + unread);
     }
-    add(tables_problem(*publisher_, telemetry_));
-    const std::vector<Problem> of_traffic = traffic_.problems(TrafficWatch::Clock::now());
+    const std::optional<Problem> of_tables = tables_problem(*publisher_, telemetry_);
+    if (of_tables) {
+        problems.push_back(*of_tables);
+    }
+    const std::vector<Problem> of_traffic =
+        traffic_.problems(TrafficWatch::Clock::now(), of_tables && of_tables->is_critical);
     problems.insert(problems.end(), of_traffic.begin(), of_traffic.end());
     if (!publish_problem_.empty()) {
         add("the last change of health or links is not in force yet: " + publish_problem_);

@@ -73,8 +73,11 @@ void TrafficWatch::look_at_drops(const publish::TelemetryView& telemetry,
     drops_.look(reading, now);
 }
 
-std::vector<Problem> TrafficWatch::problems(Clock::time_point now) const {
-    std::vector<Problem> problems = engine_.problems();
+std::vector<Problem> TrafficWatch::problems(Clock::time_point now, bool is_waiting_told) const {
+    std::vector<Problem> problems;
+    if (!is_waiting_told || engine_.state() != EngineState::kStarting) {
+        problems = engine_.problems();
+    }
     problems.insert(problems.end(), ports_.problems().begin(), ports_.problems().end());
     const std::vector<Problem> of_drops = drops_.problems(now);
     problems.insert(problems.end(), of_drops.begin(), of_drops.end());

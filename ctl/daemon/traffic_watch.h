@@ -26,7 +26,8 @@ class TrafficWatch {
               Clock::time_point now);
 
     [[nodiscard]] const EngineWatch& engine() const { return engine_; }
-    [[nodiscard]] std::vector<Problem> problems(Clock::time_point now) const;
+    // `is_waiting_told`: why the engine does not follow any tables is told already.
+    [[nodiscard]] std::vector<Problem> problems(Clock::time_point now, bool is_waiting_told) const;
     // Whether a running engine says this of the port of that name.
     [[nodiscard]] bool tells(const std::string& port, shm::PortCondition condition) const {
         return ports_.tells(port, condition);

@@ -43,6 +43,10 @@ bool Publisher::is_current() const {
     return state_->file.is_current();
 }
 
+bool Publisher::is_whole() const {
+    return state_->file.is_whole();
+}
+
 const Known& Publisher::known() const {
     return state_->known;
 }

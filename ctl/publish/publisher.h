@@ -193,6 +193,8 @@ class Publisher {
     // False once somebody has removed, replaced or cut the file: what is published is then seen by
     // an engine that has mapped it already, at most.
     [[nodiscard]] bool is_current() const;
+    // False once somebody has cut it: what stood behind reads as zeros, for the engine too.
+    [[nodiscard]] bool is_whole() const;
     // What stood in the segment when it was opened.
     [[nodiscard]] const Known& known() const;
     [[nodiscard]] std::optional<Placement> placement(std::string_view service,

@@ -31,6 +31,8 @@ class TablesFile {
     [[nodiscard]] shm::TablesHeader& header() const noexcept;
     // False once somebody has removed, replaced or cut it.
     [[nodiscard]] bool is_current() const { return segment_.is_current(shm::kTables, run_dir_); }
+    // False once somebody has cut it: what stood behind reads as zeros, for the engine too.
+    [[nodiscard]] bool is_whole() const { return segment_.is_whole(); }
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept { return segment_.bytes(); }
     [[nodiscard]] shm::BackendRecord& backend(std::uint32_t index) const noexcept;
     [[nodiscard]] shm::BackendInfo& backend_info(std::uint32_t index) const noexcept;

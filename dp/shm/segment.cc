@@ -332,13 +332,18 @@ bool Segment::writer_lives() const {
     return ::fcntl(file_.get(), F_OFD_GETLK, &request) == 0 && request.l_type != F_UNLCK;
 }
 
+bool Segment::is_whole() const {
+    struct stat mapped {};
+    return ::fstat(file_.get(), &mapped) == 0 &&
+           static_cast<std::uint64_t>(mapped.st_size) >= bytes_.size();
+}
+
 bool Segment::is_current(const SegmentKind& kind, const std::string& directory) const {
     struct stat mapped {};
     struct stat named {};
     return ::fstat(file_.get(), &mapped) == 0 &&
            ::stat(path_of(kind, directory).c_str(), &named) == 0 && mapped.st_dev == named.st_dev &&
-           mapped.st_ino == named.st_ino &&
-           static_cast<std::uint64_t>(mapped.st_size) >= bytes_.size();
+           mapped.st_ino == named.st_ino && is_whole();
 }
 
 }  // namespace fairlead::shm

@@ -122,6 +122,8 @@ class Segment {
 
     // Whether the writer of this segment lives: somebody else holds its lock. A system call.
     [[nodiscard]] bool writer_lives() const;
+    // Nobody has cut the mapped file, whatever its name is by now. A system call.
+    [[nodiscard]] bool is_whole() const;
     // The file under that name is still the one that is mapped here, and as long.
     [[nodiscard]] bool is_current(const SegmentKind& kind, const std::string& directory) const;
 

@@ -121,6 +121,11 @@ def test_a_cut_file_ends_nobody(platform, restored, name):
     assert balancer.lbd.is_running() and balancer.lbdp.is_running()
     wrong = "event=tables-replaced" if name == "tables" else "event=segments-damaged"
     wait_until("the engine tells", lambda: wrong in balancer.lbdp.log.read_text())
+    if name == "tables":
+        check = balancer.lbctl("status", "--check", check=False)
+        assert check.code == 2, check.out
+        critical = balancer.lbctl("-o", "json", "status").json()["critical"]
+        assert len([each for each in critical if 'cut the file "tables"' in each]) == 1, critical
     assert name == "flows" or balancer.lbctl("status", "--check", check=False).code != 0
     restart = (balancer.lbd, balancer.start_lbd) if name == "tables" else (balancer.lbdp, balancer.start_lbdp)
     restart[0].kill()

@@ -107,7 +107,9 @@ def test_an_engine_that_is_starting_is_not_forwarding(platform):
     finally:
         balancer.lbd.signal(signal.SIGCONT)
     try:
-        wait_critical(platform, "is starting and forwards nothing yet")
+        line = wait_critical(platform, 'removed, replaced or cut the file "tables"')
+        assert "nothing is forwarded; restart lbd" in line
+        assert "is starting" not in line, "one cause is told once"
         assert "starting, forwards nothing yet" in balancer.lbctl("status").out
         assert balancer.metric("fairlead_engine_forwarding") == 0
     finally:
