@@ -27,6 +27,9 @@ QUEUES = "mtu 1600 numrxqueues 2 numtxqueues 2"
 SAID_WITHIN_S = 3.0
 # Between two looks at status, and between two attempts of a user.
 MARGIN_S = 1.5
+# A silence ends with the answer to an attempt, and those are 0.1 s apart, more where the machine is busy: what is well
+# again a moment before may be said.
+END_MARGIN_S = 0.5
 WELL_WITHIN_S = 20.0
 
 
@@ -151,11 +154,14 @@ class Days:
             self.failures.append(f"a connection of {broken['broken']} broke after {self._before(broken['at'])}: "
                                  f"{broken['why']}")
         for silence in self.seen("silent"):
-            first, last = silence["from"] + SAID_WITHIN_S + MARGIN_S, silence["to"]
-            unsaid = [look for look in self.watch.looks if look[0] > first and look[1] < last and look[2] == 0]
+            begin, end = silence["from"], silence["to"]
+            unsaid = [look for look in self.watch.looks if look[0] > begin + SAID_WITHIN_S + MARGIN_S
+                      and look[1] < end - END_MARGIN_S and look[2] == 0]
             if unsaid:
-                self.failures.append(f"{silence['silent']} was silent for {last - silence['from']:.1f} s after "
-                                     f"{self._before(silence['from'] + 0.5)}, and status --check said {unsaid[0][3]!r}")
+                asked, answered, _, words = unsaid[0]
+                self.failures.append(f"{silence['silent']} was silent for {end - begin:.2f} s after "
+                                     f"{self._before(begin + 0.5)}, and from {asked - begin:.2f} to "
+                                     f"{answered - begin:.2f} s status --check said {words!r}")
 
     def _before(self, at):
         words = [text for when, text in self.events if when <= at]
