@@ -55,11 +55,12 @@ Result<std::uint16_t> make_device(const std::string& arguments) {
     const int error = rte_dev_probe(arguments.c_str());
     std::uint16_t device = 0;
     if (error != 0 || rte_eth_dev_get_port_by_name(name.c_str(), &device) != 0) {
-        return fail(fmt::format("DPDK makes no device of \"{}\": {}; its own words stand above. "
-                                "lbdp has its drivers net_af_packet, net_null, net_pcap, net_ring "
-                                "and net_tap",
-                                arguments,
-                                error_text(error == 0 ? ENODEV : -error)));
+        return fail(
+            fmt::format("DPDK makes no device of \"{}\": {}; its own words stand above. "
+                        "lbdp has its drivers net_af_packet, net_null, net_pcap, net_ring "
+                        "and net_tap",
+                        arguments,
+                        error_text(error == 0 ? ENODEV : -error)));
     }
     return device;
 }
