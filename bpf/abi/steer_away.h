@@ -23,6 +23,10 @@
  *         though its sockets are there: it was stopped, or is dying, which takes its memory first
  *         and then closes one socket after the other. What only an engine can decide waits in its
  *         socket. By A1 one that was merely late goes on with the same.
+ *     A5. Rings get a generation before any worker may follow it; and a backend that changes is not
+ *         usable from before the first ring changes until after the last has. So no flow that the
+ *         engine begins is astray in a slot that counts as settled, and no ring is read with
+ *         another generation's backends: program and engine may forward at the same moment.
  *
  * All maps but the services are mapped by the control thread and written in place, and each word is
  * whole in itself. A record of several words is made unusable first and usable last, so that an

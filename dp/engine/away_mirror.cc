@@ -35,6 +35,15 @@ void store_word(T& word, T value) {
     std::atomic_ref(word).store(value, std::memory_order_release);
 }
 
+template <typename Visit>
+void for_each_backend(const shm::TablesReader& tables, const Visit& visit) {
+    const std::uint32_t backends =
+        std::min<std::uint32_t>(tables.backend_capacity(), STEER_MAX_BACKENDS);
+    for (std::uint32_t index = 0; index < backends; ++index) {
+        visit(index, *tables.backend(BackendIndex{static_cast<std::uint16_t>(index)}));
+    }
+}
+
 template <std::size_t bytes>
 void copy_address(const IpAddress& from, __u8 (&to)[bytes]) {
     static_assert(bytes == sizeof(IpAddress));
@@ -139,7 +148,7 @@ Status AwayMirror::follow(const shm::TablesReader& tables, const shm::Snapshot& 
             wanted.emplace(key_of(record), &record);
         }
     }
-    refresh(tables, snapshot);
+    retire_backends(tables);  // an index may have a new owner, and old rings name it still
     std::vector<Key> gone;
     for (const auto& [key, service] : services_) {
         if (!wanted.contains(key)) {
@@ -161,6 +170,7 @@ Status AwayMirror::follow(const shm::TablesReader& tables, const shm::Snapshot& 
     for (const auto& [key, record] : wanted) {
         keep_first(place(key, *record, tables.ring(*record), snapshot));
     }
+    refresh(tables, snapshot);
     return result;
 }
 
@@ -237,12 +247,6 @@ Status AwayMirror::put(const Key& key, const steer_service& service) {
 }
 
 void AwayMirror::refresh(const shm::TablesReader& tables, const shm::Snapshot& snapshot) {
-    const std::uint32_t backends =
-        std::min<std::uint32_t>(tables.backend_capacity(), STEER_MAX_BACKENDS);
-    for (std::uint32_t index = 0; index < backends; ++index) {
-        const BackendIndex number{static_cast<std::uint16_t>(index)};
-        refresh_backend(index, *tables.backend(number));
-    }
     for (std::uint32_t number = 0; number < maps_.ports.size(); ++number) {
         steer_port wanted{};
         if (number < snapshot.port_count && number < interfaces_.size()) {
@@ -258,6 +262,20 @@ void AwayMirror::refresh(const shm::TablesReader& tables, const shm::Snapshot& s
         port = wanted;
         store_word(port.ifindex, index);
     }
+    for_each_backend(tables, [this](std::uint32_t index, const shm::BackendRecord& record) {
+        refresh_backend(index, record);
+    });
+}
+
+void AwayMirror::retire_backends(const shm::TablesReader& tables) {
+    for_each_backend(tables, [this](std::uint32_t index, const shm::BackendRecord& record) {
+        steer_backend& backend = maps_.backends[index];
+        if (!is_same(backend, backend_of(record))) {
+            store_word(backend.word, __u64{0});
+        }
+    });
+    // No ring's new slots may be seen with a backend's old word.
+    std::atomic_thread_fence(std::memory_order_release);
 }
 
 void AwayMirror::refresh_backend(std::uint32_t index, const shm::BackendRecord& record) {

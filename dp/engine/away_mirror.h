@@ -44,8 +44,8 @@ class AwayMirror {
     // leaves there.
     void set_interfaces(std::vector<unsigned> indexes) { interfaces_ = std::move(indexes); }
 
-    // Makes the maps equal to this generation, which the workers have been let follow. The error
-    // is the first; everything else is done all the same.
+    // Makes the maps equal to this generation, which no worker may follow before (steer_away.h,
+    // A5). The error is the first; everything else is done all the same.
     [[nodiscard]] Status follow(const shm::TablesReader& tables, const shm::Snapshot& snapshot);
     // Backends and ports alone, which change without a generation.
     void refresh(const shm::TablesReader& tables, const shm::Snapshot& snapshot);
@@ -76,6 +76,8 @@ class AwayMirror {
     [[nodiscard]] std::uint32_t ring_for(const Key& key, const steer_service& wanted);
     // Stores the record, if it is another one; a ring that it no longer names becomes free then.
     [[nodiscard]] Status put(const Key& key, const steer_service& service);
+    // Makes every backend that is to change unusable.
+    void retire_backends(const shm::TablesReader& tables);
     void refresh_backend(std::uint32_t index, const shm::BackendRecord& record);
 
     AwayMaps maps_;

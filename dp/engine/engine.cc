@@ -124,9 +124,9 @@ void Engine::State::follow_tables() {
     }
     said_stuck_ = false;
     tell_virtual_macs(tables_->reader.snapshot());
+    follow_away();
     // Pairs with the workers' acquire (follow.h).
     follow_.generation.store(generation, std::memory_order_release);
-    follow_away();
     tell_neighbors();
     if (followed == 0) {
         log_info("forwarding", {{"generation", generation}});

@@ -3,8 +3,8 @@
 // Workers do not look at the daemon's generation themselves: a VIP's packets must reach the engine
 // before the daemon may take a generation for applied. Hence vips-before-follow: the control thread
 // first mirrors the VIPs of a generation to the interfaces (vip_mirror.h), and only then lets the
-// workers follow. A worker that acknowledges G reads the root, which is G's or a later one's
-// (tables.h, root-before-generation).
+// workers follow. So it does with the rings (bpf/abi/steer_away.h, A5). A worker that acknowledges
+// G reads the root, which is G's or a later one's (tables.h, root-before-generation).
 #pragma once
 
 #include <atomic>

@@ -1,13 +1,19 @@
 """The engine is killed and stays away for ten seconds: the steering program forwards meanwhile what the rings alone
 decide, so that new connections work, and what it cannot decide is late and not broken."""
 
+import ctypes
 import json
+import mmap
+import os
+import platform as machine
 import signal
+import socket
 import struct
 import time
 
 import pytest
 from support import api
+from support.balancer import program
 from support.host import wait_until
 from support.lending import HTTP_SERVICES, NOTIFICATIONS, URLS
 from support.lab import http_url
@@ -98,6 +104,60 @@ def test_connections_whose_slot_has_moved_are_late_and_not_broken(platform, engi
         for name in downloads:
             for backend in ("b1", "b2", "b3"):
                 platform.balancer.lbctl("backend", "weight", f"{name}/{backend}", 10, "--wait")
+
+
+def ring_of(platform, vip, port):
+    """The number of the ring of a TCP service over IPv4."""
+    key = bytes(10) + b"\xff\xff" + socket.inet_aton(vip) + struct.pack("!HBB", port, 6, 0)
+    words = (str(byte) for byte in key)
+    pin = platform.balancer.run_dir / "bpf" / "services"
+    found = json.loads(platform.balancer.run("bpftool", "-j", "map", "lookup", "pinned", pin, "key", *words).stdout)
+    _, number = struct.unpack_from("<QI", bytes(int(byte, 16) for byte in found["value"]))
+    return number
+
+
+def map_pinned(pin, size):
+    """A pinned BPF map's memory, read-only."""
+    calls = {"x86_64": 321, "aarch64": 280}  # bpf(2)
+    path = ctypes.create_string_buffer(os.fsencode(pin))
+    attributes = struct.pack("QII", ctypes.addressof(path), 0, 0)
+    get = 7  # BPF_OBJ_GET
+    descriptor = ctypes.CDLL(None, use_errno=True).syscall(calls[machine.machine()], get, attributes, len(attributes))
+    assert descriptor >= 0, f"{pin}: {os.strerror(ctypes.get_errno())}"
+    try:
+        return mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ)
+    finally:
+        os.close(descriptor)
+
+
+def test_a_worker_follows_no_ring_that_the_steering_program_does_not_know(platform):
+    """An engine that dies or stops at the moment of a change has begun no flow that the program takes elsewhere.
+
+    Looked at is the moment at which the first worker acknowledges a generation: its rings are mirrored by then."""
+    stride, slots = 131080, 65537  # bpf/abi/steer_away.h
+    owner_bits = 0x7FFF  # without the flag that a slot is settled
+    all_rings = map_pinned(platform.balancer.run_dir / "bpf" / "rings", 64 * stride)
+    ring_at = stride * ring_of(platform, "203.0.113.10", 80)
+    with open(platform.balancer.run_dir / "telemetry", "rb") as file:
+        telemetry = mmap.mmap(file.fileno(), 0, mmap.MAP_SHARED, mmap.PROT_READ)
+    (workers_at,) = struct.unpack_from("Q", telemetry, 80)  # dp/shm/telemetry.h
+    acknowledged = memoryview(telemetry)[workers_at:workers_at + 8].cast("Q")
+    lbctl = program(platform.balancer.build, "lbctl")
+
+    def owners():
+        return memoryview(all_rings[ring_at:ring_at + 2 * slots]).cast("H")
+
+    for change in range(30):
+        followed = acknowledged[0]
+        weight = platform.balancer.start("weight", lbctl, "--run-dir", platform.balancer.run_dir, "backend", "weight",
+                                         "portal/b1", 10 if change % 2 else 100, "--wait")
+        deadline = time.monotonic() + 10
+        while acknowledged[0] == followed and time.monotonic() < deadline:
+            pass
+        at_once = owners()
+        assert weight.wait() == 0, weight.tail()
+        late = sum((then ^ now) & owner_bits != 0 for then, now in zip(at_once, owners()))
+        assert late == 0, f"change {change}: a worker follows a ring of which {late} slots were not mirrored"
 
 
 def test_new_connections_work_all_the_time(platform, loads, engine_away):

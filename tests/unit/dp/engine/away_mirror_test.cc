@@ -1,6 +1,7 @@
 #include "dp/engine/away_mirror.h"
 
 #include <cstring>
+#include <functional>
 #include <optional>
 
 #include <gtest/gtest.h>
@@ -67,6 +68,9 @@ class AwayMirrorTest : public ::testing::Test {
         ASSERT_TRUE(mirror_->follow(*reader_, reader_->snapshot()));
     }
     Status put(const steer_service_key& key, const steer_service* service) {
+        if (before_put_) {
+            before_put_();
+        }
         std::erase_if(services_, [&key](const SteerAwayService& each) {
             return std::memcmp(&each.key, &key, sizeof key) == 0;
         });
@@ -103,6 +107,7 @@ class AwayMirrorTest : public ::testing::Test {
     std::vector<steer_port> ports_ = std::vector<steer_port>(STEER_MAX_PORTS);
     std::vector<SteerAwayService> services_;
     std::vector<int> kinds_;  // as they were put, one after the other
+    std::function<void()> before_put_;
     std::optional<AwayMirror> mirror_;
     std::uint64_t generation_ = 0;
 };
@@ -219,6 +224,45 @@ TEST_F(AwayMirrorTest, TheNextEngineGoesOnWithTheRingsOfTheLast) {
     follow();
     EXPECT_EQ(kind_of(kApi), -1);
     EXPECT_TRUE(rings_[find(kPortal)->ring].slots[0] & STEER_SLOT_SETTLED);
+}
+
+TEST_F(AwayMirrorTest, ARingIsNeverReadWithTheNextOwnerOfAnIndex) {
+    const auto last_byte = [this](const ServiceKey& key) -> std::optional<unsigned> {
+        const std::uint16_t owner = rings_[find(key)->ring].slots[0] & STEER_SLOT_BACKEND;
+        const std::uint64_t word = backends_[owner].word;
+        return (word & STEER_BACKEND_USABLE) != 0 ? std::optional((word >> 40U) & 0xFFU)
+                                                  : std::nullopt;
+    };
+    const ServiceKey removed{address("203.0.113.20"), 80, 6};
+    add(kPortal, ForwardingMode::kL2, 0, {0});
+    add(kApi, ForwardingMode::kL2, 1, {1});
+    add(removed, ForwardingMode::kL2, 2, {2});
+    start();
+    follow();
+    EXPECT_EQ(last_byte(kPortal), 0);
+    EXPECT_EQ(last_byte(kApi), 1);
+    // A daemon that has begun anew gives the two servers each other's index.
+    for (std::uint16_t index = 0; index < 2; ++index) {
+        const auto server = static_cast<std::uint8_t>(1 - index);
+        image_.set_backend(
+            BackendIndex{index},
+            ServiceId{server},
+            address("10.0.4.1"),
+            shm::BackendWord::make({{2, 0, 0, 0, 4, server}}, PortIndex{0}, 1, kReady));
+    }
+    add(kPortal, ForwardingMode::kL2, 0, {1});
+    add(kApi, ForwardingMode::kL2, 1, {0});
+    image_.service(removed).protocol = 17;
+    int puts = 0;
+    before_put_ = [&] {
+        ++puts;
+        EXPECT_EQ(last_byte(kPortal).value_or(0), 0);
+        EXPECT_EQ(last_byte(kApi).value_or(1), 1);
+    };
+    follow();
+    EXPECT_EQ(puts, 2) << "one service went, and one came";
+    EXPECT_EQ(last_byte(kPortal), 0);
+    EXPECT_EQ(last_byte(kApi), 1);
 }
 
 TEST_F(AwayMirrorTest, ARingOfAnotherSizeIsNeverReadWithTheOldOne) {
