@@ -127,7 +127,7 @@ struct ServiceConfig {
                                                                        : OnDown::kKeep);
 }
 
-// What stands behind a port: a kernel interface by AF_XDP, or any DPDK virtual device.
+// What stands behind a port: a kernel interface by AF_XDP, or a DPDK virtual device.
 struct PortConfig {
     std::string name;
     std::string interface;  // exactly one of interface and vdev is set
