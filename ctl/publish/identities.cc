@@ -82,13 +82,14 @@ template <typename T>
 Status set_tables_aside(const std::string& run_dir) {
     const std::string path = run_dir + "/tables";
     if (std::rename(path.c_str(), aside(run_dir).c_str()) != 0) {
-        return fail("cannot rename " + path + " to " + aside(run_dir) + ": " + error_text(errno));
+        return fail("cannot rename " + path + " to " + aside(run_dir) + ": " + error_text(errno) +
+                    "; remove what stands at either name, and start lbd again");
     }
     return {};
 }
 
 void remove_tables_aside(const std::string& run_dir) {
-    (void)::unlink(aside(run_dir).c_str());
+    (void)std::remove(aside(run_dir).c_str());  // an empty folder too
 }
 
 std::vector<Identity> read_identities(const std::string& run_dir) {

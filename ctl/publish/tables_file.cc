@@ -68,6 +68,17 @@ namespace {
            own.prefix_table_stride == header.prefix_table_stride;
 }
 
+// Where everything is in a file that this program made or took over. Not read from the file, which
+// somebody may have cut: its zeros would be positions.
+[[nodiscard]] const shm::TablesHeader& own_layout() noexcept {
+    struct Own {
+        shm::TablesHeader header{};
+        Own() { static_cast<void>(lay_out(header)); }
+    };
+    static const Own own;
+    return own.header;
+}
+
 // A pool of a new file, one object for each backend.
 template <typename T>
 [[nodiscard]] std::span<T> pool(std::span<std::byte> bytes, std::uint64_t offset) {
@@ -97,8 +108,8 @@ Result<TablesFile> TablesFile::open(const std::string& run_dir,
             return Unexpected{existing.error()};
         }
         // An engine that forwards by a file of our layout goes over to the new one; one of another
-        // layout would never see a change again.
-        if (!existing && !shm::Segment::has_our_layout(shm::kTables, run_dir) && is_followed()) {
+        // layout would never see a change again. A file that does not say is as good as none.
+        if (!existing && shm::Segment::has_other_layout(shm::kTables, run_dir) && is_followed()) {
             return fail(existing.error().message +
                         "; a running lbdp forwards by it: restart lbdp by its new version, which "
                         "waits for this lbd's tables, then start lbd again");
@@ -142,38 +153,39 @@ shm::TablesHeader& TablesFile::header() const noexcept {
 }
 
 shm::BackendRecord& TablesFile::backend(std::uint32_t index) const noexcept {
-    return at<shm::BackendRecord>(header().backends_offset)[index];
+    return at<shm::BackendRecord>(own_layout().backends_offset)[index];
 }
 
 shm::BackendInfo& TablesFile::backend_info(std::uint32_t index) const noexcept {
-    return at<shm::BackendInfo>(header().backend_infos_offset)[index];
+    return at<shm::BackendInfo>(own_layout().backend_infos_offset)[index];
 }
 
 shm::ServiceInfo& TablesFile::service_info(std::uint32_t id) const noexcept {
-    return at<shm::ServiceInfo>(header().service_infos_offset)[id];
+    return at<shm::ServiceInfo>(own_layout().service_infos_offset)[id];
 }
 
 shm::SnapshotHeader& TablesFile::snapshot(std::uint32_t slot) const noexcept {
-    return *at<shm::SnapshotHeader>(header().snapshots_offset + slot * header().snapshot_stride);
+    return *at<shm::SnapshotHeader>(own_layout().snapshots_offset +
+                                    slot * own_layout().snapshot_stride);
 }
 
 std::span<shm::ServiceRecord> TablesFile::buckets(std::uint32_t slot) const noexcept {
-    const std::uint64_t start = header().snapshots_offset + slot * header().snapshot_stride;
-    return {at<shm::ServiceRecord>(start + sizeof(shm::SnapshotHeader)), header().buckets};
+    const std::uint64_t start = own_layout().snapshots_offset + slot * own_layout().snapshot_stride;
+    return {at<shm::ServiceRecord>(start + sizeof(shm::SnapshotHeader)), own_layout().buckets};
 }
 
 std::span<shm::ServiceRecord> TablesFile::ranges(std::uint32_t slot) const noexcept {
     const std::span<shm::ServiceRecord> before = buckets(slot);
-    return {before.data() + before.size(), header().ranges};
+    return {before.data() + before.size(), own_layout().ranges};
 }
 
 std::span<std::uint16_t> TablesFile::ring(std::uint32_t slot) const noexcept {
-    return {at<std::uint16_t>(header().rings_offset + slot * header().ring_stride),
-            header().ring_entries};
+    return {at<std::uint16_t>(own_layout().rings_offset + slot * own_layout().ring_stride),
+            own_layout().ring_entries};
 }
 
 prefix::Slot TablesFile::prefix_table(std::uint32_t slot) const noexcept {
-    const shm::TablesHeader& head = header();
+    const shm::TablesHeader& head = own_layout();
     return {segment_.bytes().subspan(head.prefix_tables_offset + slot * head.prefix_table_stride,
                                      head.prefix_table_stride),
             {head.prefix_lists, head.prefixes}};

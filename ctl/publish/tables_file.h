@@ -1,9 +1,9 @@
 // The writer's side of the `tables` file: made or taken over, with typed access to every slot.
 //
-// Owns the mapping. Positions come from the header that this program wrote or checked; indices are
-// the publisher's own and in bounds. Backends, infos and the header have their memory from the
-// start; a slot of the other pools gets it by reserve_..(), which is called before the slot is
-// written.
+// Owns the mapping. Positions are this program's own, which the header of a file that it takes over
+// must agree with; indices are the publisher's own and in bounds. Backends, infos and the header
+// have their memory from the start; a slot of the other pools gets it by reserve_..(), which is
+// called before the slot is written.
 #pragma once
 
 #include <cstdint>

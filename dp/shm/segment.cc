@@ -312,13 +312,13 @@ bool Segment::exists(const SegmentKind& kind, const std::string& directory) {
     return ::access(path_of(kind, directory).c_str(), F_OK) == 0;
 }
 
-bool Segment::has_our_layout(const SegmentKind& kind, const std::string& directory) {
+bool Segment::has_other_layout(const SegmentKind& kind, const std::string& directory) {
     const Descriptor file(::open(path_of(kind, directory).c_str(), O_RDONLY | O_CLOEXEC));
     SegmentHeader header;
     return file.is_open() &&
            ::pread(file.get(), &header, sizeof header, 0) == static_cast<ssize_t>(sizeof header) &&
-           header.magic == kind.magic && header.layout_version == kind.version &&
-           header.fingerprint == kind.fingerprint;
+           header.magic == kind.magic &&
+           (header.layout_version != kind.version || header.fingerprint != kind.fingerprint);
 }
 
 bool Segment::is_locked(const SegmentKind& kind, const std::string& directory) {

@@ -114,8 +114,10 @@ class Segment {
     [[nodiscard]] static Status remove(const SegmentKind& kind, const std::string& directory);
     [[nodiscard]] static bool exists(const SegmentKind& kind, const std::string& directory);
 
-    // Whether the file of that name says that it has our layout, be it damaged otherwise.
-    [[nodiscard]] static bool has_our_layout(const SegmentKind& kind, const std::string& directory);
+    // Whether the file of that name says that it has another layout than ours. One that is too
+    // damaged to say does not.
+    [[nodiscard]] static bool has_other_layout(const SegmentKind& kind,
+                                               const std::string& directory);
 
     // Whether a writer holds the lock of the file of that name. A system call or three.
     [[nodiscard]] static bool is_locked(const SegmentKind& kind, const std::string& directory);

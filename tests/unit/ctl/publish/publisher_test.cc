@@ -1,5 +1,6 @@
 #include "ctl/publish/publisher.h"
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <set>
@@ -304,6 +305,22 @@ TEST_F(PublisherTest, ATablesFileOfAnotherLayoutIsRefusedWhileAnEngineMayHoldIt)
         << refused.error().message;
     worker_.acknowledged = std::numeric_limits<std::uint64_t>::max();
     EXPECT_TRUE(Publisher::open(directory_.path(), "test", worker_, counters_));
+}
+
+TEST_F(PublisherTest, ATablesFileThatSaysNothingIsReplacedAlsoUnderAnEngine) {
+    const std::string path = directory_.path() + "/tables";
+    for (const std::uintmax_t bytes : {0U, 10U}) {
+        start();
+        publisher_.reset();
+        std::filesystem::resize_file(path, bytes);
+        worker_.acknowledged = 5;  // an engine lives
+        const auto opened = Publisher::open(directory_.path(), "test", worker_, counters_);
+        EXPECT_TRUE(opened) << opened.error().message;
+    }
+    std::filesystem::remove(path);
+    std::filesystem::create_directory(path);
+    const auto opened = Publisher::open(directory_.path(), "test", worker_, counters_);
+    EXPECT_TRUE(opened) << opened.error().message;
 }
 
 TEST_F(PublisherTest, ATablesFileOfAnotherLayoutIsReplacedUnderAnEngineThatWaitsForOne) {
