@@ -309,9 +309,9 @@ std::vector<Problem> Daemon::problems() {
          header->started_ns.load() < engine_restart_needed_.time_since_epoch().count())) {
         add("[engine] has changed: restart lbdp to apply it");
     }
-    for (const neighbor::PortProblem& problem : neighbors_->problems()) {
+    for (const neighbor::PortProblem& problem : neighbors_->problems(traffic_.interfaces())) {
         if (!problem.condition || !traffic_.tells(problem.port, *problem.condition)) {
-            add(problem.sentence);
+            problems.push_back({problem.sentence, problem.is_critical});
         }
     }
     add(path_mtu_problem_);

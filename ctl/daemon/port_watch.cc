@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "dp/base/log.h"
+#include "dp/base/shell_word.h"
 #include "dp/shm/port_condition.h"
 
 namespace fairlead::daemon {
@@ -44,7 +45,8 @@ std::uint64_t bits_of(const shm::PortTelemetry& port) {
     return told | (is_unexplained ? std::uint64_t{1} << kNoLink : 0);
 }
 
-std::string sentence(const std::string& port, std::size_t bit, const std::string& interface) {
+std::string sentence(const std::string& port, std::size_t bit, const std::string& name) {
+    const std::string interface = shell_word(name);  // it stands in commands
     std::string text = "port " + port + ": " + std::string(text_of(bit).sentence);
     constexpr std::string_view kPlace = "{}";
     for (std::size_t at = text.find(kPlace); at != std::string::npos;
@@ -90,6 +92,7 @@ bool PortWatch::tells(const std::string& port, shm::PortCondition condition) con
 void PortWatch::look(const shm::TelemetryHeader* header,
                      const std::vector<std::string>& configured) {
     problems_.clear();
+    interfaces_.clear();
     const std::size_t count =
         header == nullptr ? 0 : std::min<std::size_t>(header->port_count.load(), shm::kMaxPorts);
     if (count == 0) {  // it is starting, or there is none
@@ -107,6 +110,7 @@ void PortWatch::look(const shm::TelemetryHeader* header,
         const std::string name = text_in(port.name);
         const std::string interface = text_in(port.interface.get());
         const std::uint64_t bits = now[name];
+        interfaces_[name] = {static_cast<int>(port.interface_index.get()), interface};
         log_changes(name, bits_[name], bits, interface);
         for (std::size_t bit = 0; bit <= kNoLink; ++bit) {
             if (has(bits, bit)) {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ctl/daemon/problem.h"
+#include "ctl/neighbor/port_interfaces.h"
 #include "dp/shm/telemetry.h"
 
 namespace fairlead::daemon {
@@ -25,12 +26,15 @@ class PortWatch {
     [[nodiscard]] const std::vector<Problem>& problems() const { return problems_; }
     // Whether the engine says this of the port of that name.
     [[nodiscard]] bool tells(const std::string& port, shm::PortCondition condition) const;
+    // On which the engine has its ports.
+    [[nodiscard]] const neighbor::EngineInterfaces& interfaces() const { return interfaces_; }
 
   private:
     // By the port's name: the bits of its conditions, and those of the pseudo-conditions behind
     // them.
     std::map<std::string, std::uint64_t> bits_;
     std::vector<Problem> problems_;
+    neighbor::EngineInterfaces interfaces_;
 };
 
 // The metric names of a port's conditions, in their order.

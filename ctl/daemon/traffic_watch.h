@@ -32,6 +32,10 @@ class TrafficWatch {
     [[nodiscard]] bool tells(const std::string& port, shm::PortCondition condition) const {
         return ports_.tells(port, condition);
     }
+    // On which a running engine has its ports.
+    [[nodiscard]] const neighbor::EngineInterfaces& interfaces() const {
+        return ports_.interfaces();
+    }
 
   private:
     void look_at_drops(const publish::TelemetryView& telemetry,

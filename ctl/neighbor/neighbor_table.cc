@@ -227,14 +227,17 @@ void NeighborTable::keep_tunnel_source(std::string_view port, const IpAddress& s
     refresh_ports();
 }
 
-std::vector<PortProblem> NeighborTable::problems() const {
+std::vector<PortProblem> NeighborTable::problems(const EngineInterfaces& engines) const {
     std::vector<PortProblem> result;
     for (std::size_t i = 0; i < ports_.size(); ++i) {
         const conf::PortConfig& port = ports_[i];
         if (!has_kernel_interface(port)) {
             continue;
         }
-        if (auto problem = port_interfaces_.problem(i, port)) {
+        const auto found = engines.find(port.name);
+        const EngineInterface* const engines_own =
+            found == engines.end() ? nullptr : &found->second;
+        if (auto problem = port_interfaces_.problem(i, port, engines_own)) {
             result.push_back(*std::move(problem));
         }
         for (std::string& sentence : sources_.problems(i, port, Clock::now())) {

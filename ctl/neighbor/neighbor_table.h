@@ -65,7 +65,7 @@ class NeighborTable {
     [[nodiscard]] const std::vector<publish::DesiredPort>& ports() const { return desired_; }
     // Of each port that is not there, not up or called otherwise, and what is wrong with its
     // tunnels.
-    [[nodiscard]] std::vector<PortProblem> problems() const;
+    [[nodiscard]] std::vector<PortProblem> problems(const EngineInterfaces& engines) const;
 
     // How to reach a backend. `same_segment`: by `l2`, so only without a gateway. A neighbor that
     // is not known yet is asked for, and on_change tells when it answers.

@@ -11,6 +11,7 @@
 
 #include "dp/base/error_text.h"
 #include "dp/base/log.h"
+#include "dp/base/shell_word.h"
 #include "dp/engine/packet_memory.h"
 
 namespace fairlead::engine {
@@ -34,7 +35,7 @@ Status check_mtu(const std::string& name, const InterfaceFacts& facts, std::uint
         name,
         facts.mtu_bytes,
         limit_bytes,
-        name,
+        shell_word(name),
         limit_bytes));
 }
 
@@ -51,7 +52,7 @@ Status check_queues(const std::string& name, const InterfaceFacts& facts, std::u
                     facts.receive_queues,
                     workers,
                     facts.receive_queues,
-                    name,
+                    shell_word(name),
                     workers,
                     workers,
                     workers));
@@ -99,15 +100,29 @@ Result<std::unique_ptr<Port>> InterfacePort::open(const PortOptions& options,
     }
 }
 
+std::string InterfacePort::find_name() {
+    std::string name = held_ == 0 ? "" : interface_name(held_);
+    if (name.empty()) {
+        held_ = 0;
+        return options().interface;
+    }
+    return name;
+}
+
 Status InterfacePort::try_open(bool& is_busy) {
-    const Result<InterfaceFacts> facts = look_at_interface(options().interface);
+    const Result<InterfaceFacts> facts = look_at_interface(find_name());
     if (!facts) {
         return Unexpected{facts.error()};
+    }
+    if (held_ != 0 && facts->index != held_) {
+        is_busy = true;
+        return fail("its interface has got another name in this very moment");
     }
     facts_ = *facts;
     name_ = interface_name(facts->index);
     if (!facts->is_up) {
-        return fail(fmt::format("the interface {} is down; `ip link set {} up`", name_, name_));
+        return fail(
+            fmt::format("the interface {} is down; `ip link set {} up`", name_, shell_word(name_)));
     }
     for (Status fits : {check_mtu(name_, *facts, mtu_limit_bytes_),
                         check_queues(name_, *facts, worker_count())}) {
@@ -121,7 +136,7 @@ Status InterfacePort::try_open(bool& is_busy) {
                         "see VLAN {}, and does not let them be; `ethtool -K {} rxvlan off`",
                         name_,
                         options().vlan,
-                        name_));
+                        shell_word(name_)));
     }
     if (Status attached = attach_steering(); !attached) {
         return attached;
@@ -131,6 +146,7 @@ Status InterfacePort::try_open(bool& is_busy) {
         return opened;
     }
     index_ = facts->index;
+    held_ = index_;
     ++opens_;
     offer_sockets();
     return {};
@@ -181,7 +197,7 @@ Status InterfacePort::open_sockets(const InterfaceFacts& facts, bool& is_busy) {
                     fmt::format("packets of several frames are not there on {} (Linux 6.6, and a "
                                 "driver that has them): `ip link set {} mtu {}`",
                                 name_,
-                                name_,
+                                shell_word(name_),
                                 kMaxFrameMtuBytes));
             }
             return fail(fmt::format("the AF_XDP socket for queue {} of {} cannot be opened: {}",
@@ -267,14 +283,14 @@ void InterfacePort::turn(Clock::time_point now) {
 }
 
 void InterfacePort::watch(Clock::time_point now) {
-    if (index_ != 0) {
-        if (std::string name = interface_name(index_); !name.empty()) {
-            name_ = std::move(name);
-        }
-    } else {
-        name_ = options().interface;
-    }
+    name_ = find_name();
     const Result<InterfaceFacts> found = look_at_interface(name_);
+    if (held_ != 0 && (!found || found->index != held_)) {
+        const std::string now_called = interface_name(held_);
+        if (!now_called.empty() && now_called != name_) {
+            return;  // it was renamed in this very moment
+        }
+    }
     facts_ = found ? *found : InterfaceFacts{};
     if (index_ != 0 && !is_taking_back_) {
         const bool is_deaf =
@@ -287,6 +303,9 @@ void InterfacePort::watch(Clock::time_point now) {
                          {"reason",
                           has_more_queues ? "the interface has more queues"
                                           : "the interface has gone or was made anew"}});
+            if (is_deaf) {
+                held_ = 0;
+            }
             take_sockets_back();
             next_try_ = now;
         }
@@ -321,10 +340,10 @@ std::uint64_t InterfacePort::look_for_conditions(const InterfaceFacts& facts) {
     const bool is_open = index_ != 0 && !is_taking_back_;
     add(!facts.is_up, PortCondition::kAdminDown);
     add(facts.is_up && !facts.has_link, PortCondition::kNoCarrier);
-    add(!is_open, PortCondition::kNotOpen);
+    add(facts.is_up && !is_open, PortCondition::kNotOpen);
     add(facts.mtu_bytes > mtu_limit_bytes_, PortCondition::kMtuTooLarge);
     add(facts.receive_queues < worker_count(), PortCondition::kQueueUnpolled);
-    add(facts.strips_vlan_tags, PortCondition::kTagsTakenOff);
+    add(is_open && facts.strips_vlan_tags, PortCondition::kTagsTakenOff);
     add(is_open && !presence_.is_there, PortCondition::kProgramGone);
     return found;
 }

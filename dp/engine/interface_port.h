@@ -56,6 +56,8 @@ class InterfacePort final : public Port {
     [[nodiscard]] std::uint32_t worker_count() const {
         return static_cast<std::uint32_t>(pools_.size());
     }
+    // The name of the held interface, or where none is the one that is configured.
+    [[nodiscard]] std::string find_name();
     // Attaches the program and opens a socket a queue. EBUSY in `is_busy`: try again in a moment.
     [[nodiscard]] Status try_open(bool& is_busy);
     [[nodiscard]] Status attach_steering();
@@ -81,6 +83,9 @@ class InterfacePort final : public Port {
 
     std::string name_;    // that the interface has now
     unsigned index_ = 0;  // of the interface whose sockets these are; 0: there are none
+    // The interface that was found by its name, kept whatever it is called for as long as it lives,
+    // also while its sockets are opened anew. 0: there is none.
+    unsigned held_ = 0;
     std::optional<SteerLoader> steering_;
     // nullopt: the tables have not been read yet.
     std::optional<SteerLoader::VirtualMacs> virtual_macs_;

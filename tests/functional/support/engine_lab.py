@@ -60,11 +60,12 @@ def download(lab, url):
     assert hashlib.sha256(target.read_bytes()).hexdigest() == lab.large_sha256
 
 
-def join_anew(lab, near, far):
+def join_anew(lab, near, far, up=True):
     """The interface with the MAC addresses that it had, so that no neighbor has to learn."""
     lab.router.ip(f"link add balancer address {far} {QUEUES} type veth "
                   f"peer name eth0 address {near} {QUEUES} netns {lab.balancer.namespace}",
                   "link set balancer master edge up")
     lab.router.plain_checksums("balancer")
     lab.balancer.plain_checksums("eth0")
-    lab.balancer.ip("link set eth0 up", f"addr add {OWN4}/24 dev eth0", "route add default via 10.2.0.1")
+    if up:
+        lab.balancer.ip("link set eth0 up", f"addr add {OWN4}/24 dev eth0", "route add default via 10.2.0.1")

@@ -52,6 +52,22 @@ TEST_F(PortWatchTest, AConditionIsASentenceWithPortAndInterface) {
     EXPECT_THAT(look(), IsEmpty());
 }
 
+TEST_F(PortWatchTest, TheInterfaceStandsInACommandAsOneWord) {
+    name(0, "edge", "a;b'c");
+    set(0, bit_of(PortCondition::kAdminDown));
+    ASSERT_THAT(look(), SizeIs(1));
+    EXPECT_THAT(look()[0].sentence, HasSubstr(R"(`ip link set 'a;b'\''c' up`)"));
+}
+
+TEST_F(PortWatchTest, KnowsOnWhichInterfaceTheEngineHasAPort) {
+    header_->ports[1].interface_index.set(7);
+    look();
+    EXPECT_EQ(watch_.interfaces().at("core").index, 7);
+    EXPECT_EQ(watch_.interfaces().at("core").name, "eth1");
+    watch_.look(nullptr, {"edge", "core"});
+    EXPECT_TRUE(watch_.interfaces().empty());
+}
+
 TEST_F(PortWatchTest, WhatStopsTrafficIsCriticalWhereNoPortIsWithout) {
     set(0, bit_of(PortCondition::kNoCarrier));
     ASSERT_THAT(look(), SizeIs(1));

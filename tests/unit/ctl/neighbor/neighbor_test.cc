@@ -145,7 +145,7 @@ TEST_F(KernelTest, APortIsWhatItsInterfaceIs) {
     EXPECT_EQ(port.mtu_bytes, 1600U);
     EXPECT_EQ(port.tunnel_source_v4, ip("10.0.0.2"));
     EXPECT_EQ(port.tunnel_source_v6, ip("2001:db8::2"));
-    EXPECT_TRUE(table.problems().empty());
+    EXPECT_TRUE(table.problems({}).empty());
 }
 
 // What keepalived's use_vmac and FRR do to a macvlan as master and as backup.
@@ -203,8 +203,8 @@ TEST_F(KernelTest, AMissingInterfaceIsNamed) {
     PortConfig port = edge();
     port.interface = "eth7";
     const NeighborTable& table = open({port});
-    ASSERT_EQ(table.problems().size(), 1U);
-    EXPECT_NE(table.problems()[0].sentence.find("eth7"), std::string::npos);
+    ASSERT_EQ(table.problems({}).size(), 1U);
+    EXPECT_NE(table.problems({})[0].sentence.find("eth7"), std::string::npos);
 }
 
 TEST_F(KernelTest, ANeighborIsFoundOnTheLinkAndBehindTheGateway) {
