@@ -379,7 +379,8 @@ constexpr std::array kServiceKeys{
                         .kind = ValueKind::kChoice,
                         .choices = kOnDownWords,
                         .help = "What becomes of the flows of a backend that checks took out, "
-                                "while another one serves: they stay (\"keep\", the default for "
+                                "or whose address has not answered for two minutes, while "
+                                "another one serves: they stay (\"keep\", the default for "
                                 "tcp), or go to the others (\"move\", the default for udp)."},
                        [](ServiceConfig& service, const Value& value) {
                            service.on_down = as_choice<OnDown>(value);

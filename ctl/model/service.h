@@ -60,8 +60,12 @@ struct Backend {
         return effective == Effective::kServing ? weight : 0;
     }
     [[nodiscard]] bool keeps_flows() const { return is_removing || admin != Admin::kMaint; }
-    // By checks alone. Not one that rises again: it may have been unknown before, and never down.
-    [[nodiscard]] bool is_taken_out() const { return is_checked() && health == Health::kDown; }
+    // By what was seen of it: its checks, or that its address has not answered for two minutes,
+    // which is all there is where nothing checks it. Not one that rises again: it may have been
+    // unknown before, and never down.
+    [[nodiscard]] bool is_taken_out() const {
+        return is_checked() && (health == Health::kDown || is_link_lost);
+    }
     [[nodiscard]] bool is_checked() const { return !is_removing && admin != Admin::kMaint; }
 };
 

@@ -1,6 +1,7 @@
 #include "ctl/neighbor/next_hops.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace fairlead::neighbor {
 
@@ -27,11 +28,17 @@ void NextHops::need(const NextHop& hop) {
         return;
     }
     const Clock::time_point now = Clock::now();
-    known.watched.needed = now;
+    known.watched.needed = std::min(now, asked_in_vain_since(hop).value_or(now));
     known.watched.missing = now;
     known.watched.can_be_asked = can_ask_(hop.interface_index);
     observe(known.watched, kernel_.neighbor(hop), now);
     decide_about(hop, known);
+}
+
+std::optional<Clock::time_point> NextHops::asked_in_vain_since(const NextHop& hop) const {
+    const auto former = former_.find(hop);
+    return former == former_.end() || former->second.mac ? std::nullopt
+                                                         : std::optional(former->second.confirmed);
 }
 
 void NextHops::leave(const NextHop& hop) {

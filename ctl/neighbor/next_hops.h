@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -51,6 +52,9 @@ class NextHops {
     void release_former();
 
   private:
+    // Where a former daemon has had the kernel look for it, and nobody answers: when it was
+    // confirmed last. A restart is no reason to wait for it anew.
+    [[nodiscard]] std::optional<Clock::time_point> asked_in_vain_since(const NextHop& hop) const;
     void look(const NextHop& hop, Known& known);
     void decide_about(const NextHop& hop, Known& known);
     void update(const NextHop& hop, Known& known, const std::optional<NeighborEntry>& entry);

@@ -39,7 +39,7 @@ struct DesiredBackend {
     std::uint32_t ring_weight = 0;  // share of the ring; 0: no new flows
     bool admits_new = false;
     bool keeps_flows = false;
-    bool is_taken_out = false;  // by checks, and another one takes new flows
+    bool is_taken_out = false;  // by what was seen of it, and another one takes new flows
     std::optional<Link> link;   // nullopt: not known; what was published last stays, unless:
     bool is_link_lost = false;  // nothing is sent to it
     std::uint32_t health = 0;   // kept for the next daemon, not looked at

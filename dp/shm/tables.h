@@ -92,7 +92,7 @@ class BackendWord {
         kLinked = 1ULL << 59U,      // MAC and port are known
         kKeepsFlows = 1ULL << 60U,  // tracked flows still go here (ready, drain; not maint)
         kAdmitsNew = 1ULL << 61U,   // new flows may come here (in the ring by intent)
-        kTakenOut = 1ULL << 62U,    // checks have taken it out, and others take what is new
+        kTakenOut = 1ULL << 62U,    // it seems dead by its checks or link; others take what is new
     };
 
     constexpr BackendWord() = default;

@@ -162,7 +162,7 @@ class Selector {
     // uses the port again while the server knows the connection, the server answers by a challenge
     // ACK (RFC 9293, 3.10.7.4), the client resets what it does not know, and that ends the flow
     // here: the SYN that it sends next goes by the ring. A dead server would not answer, so what
-    // checks have taken out gets no SYN.
+    // is taken out gets no SYN.
     [[nodiscard]] static bool is_open_to_syn(FlowState state, shm::BackendWord word) noexcept {
         switch (state) {
             case FlowState::kEstablished:

@@ -124,6 +124,10 @@ def test_two_minutes_without_an_answer_take_a_backend_out(net):
     print(f"out after {time.monotonic() - begin:.0f} s: {net.backend('s4/b1')['why']}")
     assert net.backend("s4/b1")["link"] is None
     assert net.backend("s4/b2")["effective"] == "serving"
+    net.balancer.lbd.kill()
+    net.balancer.lbd.wait()
+    net.balancer.start_lbd()
+    assert net.backend("s4/b1")["effective"] == "out", "the next lbd waits for it anew"
     gone.ip("link set eth0 up")
     net.wait_mac("s4/b1", own_mac(gone))
     assert net.backend("s4/b1")["effective"] == "serving"

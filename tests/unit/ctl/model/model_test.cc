@@ -118,6 +118,28 @@ TEST(Model, FlowsLeaveWhatChecksTookOutIfTheServiceSaysSoAndAnotherServes) {
         << "nobody serves: there is nowhere to go";
 }
 
+TEST(Model, FlowsLeaveAnUncheckedBackendWhoseLinkIsLostIfAnotherServes) {
+    Service service;
+    service.config.protocol = conf::Protocol::kUdp;
+    service.backends.resize(2);
+    for (Backend& backend : service.backends) {
+        backend.admin = Admin::kReady;
+        backend.health = Health::kUnchecked;
+    }
+    const auto desired_first = [&service](bool first_is_lost, bool second_is_lost) {
+        service.backends[0].is_link_lost = first_is_lost;
+        service.backends[1].is_link_lost = second_is_lost;
+        for (Backend& backend : service.backends) {
+            judge(backend, at(1));
+        }
+        return desired(desired_services({service}), 0, 0);
+    };
+    EXPECT_TRUE(desired_first(false, false).keeps_flows);
+    EXPECT_FALSE(desired_first(true, false).keeps_flows);
+    EXPECT_TRUE(desired_first(true, false).is_taken_out);
+    EXPECT_TRUE(desired_first(true, true).keeps_flows) << "nobody serves: there is nowhere to go";
+}
+
 TEST(Model, AChangeOfStateIsDatedAndCounted) {
     Model model = healthy_model();
     EXPECT_EQ(backend_of(model, "portal", "app-1").since, at(1));
