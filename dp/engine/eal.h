@@ -24,8 +24,7 @@ struct EalOptions {
 void set_eal_environment(const std::string& run_dir);
 
 // Starts it; DPDK's words go to the log from now on. Leaves the calling thread on the control CPUs.
-// Takes some 200 ms: it loads its drivers, and measures the TSC for 100 ms where the CPU does not
-// name its frequency. Call once a process.
+// Measures the TSC for 100 ms where the CPU does not name its frequency. Call once a process.
 [[nodiscard]] Status start_eal(const EalOptions& options);
 
 }  // namespace fairlead::engine
