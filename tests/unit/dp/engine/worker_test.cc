@@ -70,15 +70,15 @@ class WorkerLoop : public ::testing::Test {
         ASSERT_EQ(rte_eth_rx_queue_setup(device_, 0, 512, kAnySocket, nullptr, pool_.pool), 0);
         ASSERT_EQ(rte_eth_tx_queue_setup(device_, 0, 512, kAnySocket, nullptr), 0);
         ASSERT_EQ(rte_eth_dev_start(device_), 0);
-        port_ = std::make_unique<WorkerPort>(device_, std::uint16_t{0});
-        run(*port_);
+        run(std::make_unique<WorkerPort>(device_, std::uint16_t{0}));
     }
-    // The same with a port that is not the device's.
-    void run(WorkerPort& port) {
+    // The port is the fixture's: the worker looks at it until the fixture has joined it.
+    void run(std::unique_ptr<WorkerPort> port) {
+        port_ = std::move(port);
         follow_.tables = rig_.context.tables;
         WorkerSetup setup;
         setup.idle = Idle::kYield;
-        setup.ports = {&port};
+        setup.ports = {port_.get()};
         constexpr std::array<std::string_view, 1> kNames{"edge"};
         std::copy_n(
             kNames[0].begin(), kNames[0].size(), rig_.tables.snapshot().port_names[0].begin());
@@ -101,7 +101,7 @@ class WorkerLoop : public ::testing::Test {
             follow_.is_stopping.store(true, std::memory_order_release);
             thread_.join();
             worker_.reset();
-            if (port_) {
+            if (received_) {
                 (void)rte_eth_dev_stop(device_);
                 (void)rte_eth_dev_close(device_);
             }
@@ -252,12 +252,11 @@ TEST_F(WorkerLoop, GoesOnWhileAPortHasNoSockets) {
         make_packet_pool("no-sockets", {kBuffers, kBufferBytes}, {}, false);
     ASSERT_TRUE(pool) << pool.error().message;
     pool_ = *pool;
-    WorkerPort port;  // of an interface that is gone
-    run(port);
+    run(std::make_unique<WorkerPort>());  // of an interface that is gone
     follow();
     const std::uint64_t before = rig_.worker().heartbeat.get();
     EXPECT_TRUE(comes_true([&] { return rig_.worker().heartbeat.get() > before + 3; }));
-    EXPECT_FALSE(port.is_held());
+    EXPECT_FALSE(port_->is_held());
 }
 
 }  // namespace
