@@ -78,6 +78,8 @@ hash = "{hash}"
 allow = {allow}
 deny = {deny}
 """
+# A frame is counted by one of these once it has its verdict: a piece that waits for the first one, later than it came.
+DECIDED = ("fairlead_backend_forwarded_packets_total", "fairlead_replies_total", "fairlead_dropped_packets_total")
 BACKEND = """
   [[service.backend]]
   name = "{name}"
@@ -142,6 +144,8 @@ class Run:
                 wait_until(f"lbd answers; see {directory}/log", lambda: metrics(listen), lbd)
                 wait_until(f"{len(frames)} frames are read; see {directory}/log",
                            lambda: self.counter("fairlead_worker_packets_total") == len(frames), lbdp)
+                wait_until(f"what waited has its verdict too; see {directory}/log",
+                           lambda: sum(map(self.counter, DECIDED)) >= len(frames), lbdp)
                 wait_until(f"every VIP is announced; see {directory}/log",
                            lambda: self.counter("fairlead_announcements_total") >= len(ANNOUNCEMENTS), lbdp)
                 self.metrics = metrics(listen)
