@@ -134,12 +134,16 @@ void Engine::State::follow_tables() {
     }
 }
 
-PortNumbers Engine::State::numbers_in(const shm::Snapshot& snapshot) const {
-    std::vector<std::string_view> names;
+std::vector<std::string> Engine::State::port_names() const {
+    std::vector<std::string> names;
     for (const PortOptions& port : options_.ports) {
-        names.emplace_back(port.name);
+        names.push_back(port.name);
     }
-    PortNumbers numbers(names);
+    return names;
+}
+
+PortNumbers Engine::State::numbers_in(const shm::Snapshot& snapshot) const {
+    PortNumbers numbers(port_names());
     numbers.follow(snapshot);
     return numbers;
 }

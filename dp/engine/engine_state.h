@@ -79,6 +79,7 @@ class Engine::State {
     void follow_away();
     void refresh_away();
     void turn_away(std::chrono::steady_clock::time_point now);
+    [[nodiscard]] std::vector<std::string> port_names() const;
     [[nodiscard]] PortNumbers numbers_in(const shm::Snapshot& snapshot) const;
     // The kernel's numbers of our ports' interfaces, by the ports' numbers in the tables.
     [[nodiscard]] std::vector<unsigned> interfaces_by_number(const shm::Snapshot& snapshot) const;

@@ -282,6 +282,14 @@ void InterfacePort::turn(Clock::time_point now) {
     }
 }
 
+void InterfacePort::keep_tags() {
+    const bool took_them_off = facts_.strips_vlan_tags;
+    if (took_them_off) {
+        facts_.strips_vlan_tags = !keep_vlan_tags(name_) || has_taken_tags_off_;
+    }
+    has_taken_tags_off_ = took_them_off;
+}
+
 void InterfacePort::watch(Clock::time_point now) {
     name_ = find_name();
     const Result<InterfaceFacts> found = look_at_interface(name_);
@@ -315,9 +323,7 @@ void InterfacePort::watch(Clock::time_point now) {
     }
     if (index_ != 0 && facts_.index == index_) {
         tell_steering();
-        if (facts_.strips_vlan_tags) {
-            facts_.strips_vlan_tags = !keep_vlan_tags(name_);
-        }
+        keep_tags();
         presence_ = steering_->presence(index_);
         if (!presence_.is_there && steering_->attach(index_)) {
             presence_ = steering_->presence(index_);

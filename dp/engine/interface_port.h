@@ -66,6 +66,9 @@ class InterfacePort final : public Port {
     void take_sockets_back();
     void close_sockets();
     void tell_steering();
+    // Somebody who lets them be taken off again and again is told too: between two looks frames of
+    // other VLANs pass.
+    void keep_tags();
     [[nodiscard]] std::uint64_t look_for_conditions(const InterfaceFacts& facts);
     void set_conditions(std::uint64_t conditions);
 
@@ -103,7 +106,8 @@ class InterfacePort final : public Port {
     std::string open_problem_;
     Readings closed_;  // what sockets that are gone had counted
 
-    InterfaceFacts facts_;  // as watch() has found them
+    InterfaceFacts facts_;             // as watch() has found them
+    bool has_taken_tags_off_ = false;  // at the look before, after which they were kept again
     std::uint64_t conditions_ = 0;
     SteerLoader::Presence presence_;
     std::uint64_t opens_ = 0;

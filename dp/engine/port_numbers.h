@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
+#include <string>
 
 #include "dp/base/ids.h"
 #include "dp/shm/snapshot.h"
@@ -25,7 +25,7 @@ class PortNumbers {
 
     PortNumbers() = default;
     // Our ports, by position; at most kMaxPorts, the names no longer than shm::Name takes.
-    explicit PortNumbers(std::span<const std::string_view> names) noexcept
+    explicit PortNumbers(std::span<const std::string> names) noexcept
         : count_(std::min<std::size_t>(names.size(), shm::kMaxPorts)) {
         for (std::size_t own = 0; own < count_; ++own) {
             const std::size_t length = std::min(names[own].size(), shm::kNameBytes - 1);

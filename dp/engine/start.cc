@@ -264,11 +264,7 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) {
     for (const std::unique_ptr<Port>& port : ports_) {
         setup.ports.push_back(&port->of_worker(number));
     }
-    std::vector<std::string_view> names;
-    for (const PortOptions& port : options_.ports) {
-        names.emplace_back(port.name);
-    }
-    setup.port_numbers = PortNumbers(names);
+    setup.port_numbers = PortNumbers(port_names());
     for (std::uint32_t other = 0; other < worker_count(); ++other) {
         if (other != number) {
             setup.other_flows.emplace_back(flows_->table(other));
@@ -281,11 +277,7 @@ WorkerSetup Engine::State::setup_of(std::uint32_t number) {
 }
 
 Status Engine::State::start_workers() {
-    std::vector<std::string> names;
-    for (const PortOptions& port : options_.ports) {
-        names.push_back(port.name);
-    }
-    auto captures = CaptureServer::open(options_.run_dir, worker_count(), std::move(names));
+    auto captures = CaptureServer::open(options_.run_dir, worker_count(), port_names());
     if (!captures) {
         return Unexpected{captures.error()};
     }

@@ -61,8 +61,9 @@ inline constexpr std::array<PortConditionText, kPortConditionCount> kPortConditi
     {"tags_taken_off",
      false,
      "the interface {} takes VLAN tags off before the steering program sees them, so that frames "
-     "of "
-     "another VLAN would pass for untagged ones: `ethtool -K {} rxvlan off`"},
+     "of another VLAN would pass for untagged ones: `ethtool -K {} rxvlan off`, and end what "
+     "switches "
+     "it on again"},
     {"program_gone",
      true,
      "the steering program is not on the interface {} any more, and packets for VIPs go to the "

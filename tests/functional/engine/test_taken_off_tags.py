@@ -6,16 +6,15 @@ of the other end gives frames a tag that stands beside them, and that end's tx-v
 So `nic()` lets the other end do what a NIC of the port would.
 """
 
-import re
-
 import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
-from support import api, lending, raw_link
+from support import api, raw_link, trunk
 from support.host import wait_until
 
-CLIENT, CLIENT_MAC, VIP = "10.1.0.2", "02:00:00:00:00:77", "203.0.113.10"
+VIP = "203.0.113.10"
+PORT = '[[port]]\nname = "customers"\ninterface = "eth1"\n'
 TAGGED, PLAIN = range(41001, 41004), 41100
 # Somebody who wants rx-vlan-offload on, and does not give in: as a driver that refuses, to the engine.
 # ETHTOOL_GFLAGS, ETHTOOL_SFLAGS, ETH_FLAG_RXVLAN and SIOCETHTOOL of linux/ethtool.h and linux/sockios.h.
@@ -35,21 +34,9 @@ while True:
 @pytest.fixture
 def lab(make_lab):
     """Both programs; the balancer's eth1 is a port without a VLAN, the router's "trunk" the other end of it."""
-    lab = make_lab(backends=1, file_bytes=1)
-    lab.backends[0].vip_by_hand(*lab.vips)
-    lab.router.ip(f"link add trunk type veth peer name eth1 netns {lab.balancer.namespace}", "link set trunk up")
-    lab.router.plain_checksums("trunk")
-    lab.balancer.ip("link set eth1 up")
-    lab.balancer.run("ethtool", "-L", "eth0", "rx", "1", "tx", "1")  # one worker
-    lab.balancer.plain_checksums("eth1")
+    lab = trunk.prepare(make_lab, PORT)
     lab.balancer.run("ethtool", "-K", "eth1", "rxvlan", "on")
-    port = '[[port]]\nname = "customers"\ninterface = "eth1"\n\n'
-    text = lending.config(lab, services=lending.SERVICES[:1], cpus="0").replace("[api]", port + "[api]")
-    # Checks are not what is tried here.
-    lab.balancer.configure(re.sub(r"\[defaults.health\]\n(?:\w+ = .*\n)+", '[defaults.health]\ntype = "none"\n', text))
-    lab.balancer.start_both()
-    wait_until("the backend is known",
-               lambda: all(backend["link"] for backend in api.backends(lab.balancer).values()))
+    trunk.start_both(lab)
     return lab
 
 
@@ -63,8 +50,8 @@ def nic(lab, takes_off):
 
 
 def send(lab, name, ports):
-    mac = lab.balancer.link("eth1")["address"]
-    frames = [Ether(dst=mac, src=CLIENT_MAC) / IP(src=CLIENT, dst=VIP) / TCP(sport=port, dport=80) for port in ports]
+    head = Ether(dst=trunk.mac_of_port(lab), src=trunk.CLIENT_MAC) / IP(src=trunk.CLIENT, dst=VIP)
+    frames = [head / TCP(sport=port, dport=80) for port in ports]
     raw_link.start(lab.router, name, "trunk", frames).stop()
 
 
@@ -78,8 +65,8 @@ def send_tagged(lab, name, ports):
     lab.router.run("tc", "qdisc", "del", "dev", "trunk", "clsact")
 
 
-def syns(heard):
-    return {frame[TCP].sport for frame in raw_link.received(heard) if TCP in frame and frame[TCP].flags == "S"}
+def ports_of_syns(heard):
+    return {syn[TCP].sport for syn in trunk.syns(heard)}
 
 
 def test_frames_of_a_vlan_are_not_balanced_since_the_engine_keeps_tags_in_them(lab):
@@ -88,8 +75,8 @@ def test_frames_of_a_vlan_are_not_balanced_since_the_engine_keeps_tags_in_them(l
     nic(lab, takes_tags_off(lab))
     send_tagged(lab, "tagged", TAGGED)
     send(lab, "untagged", [PLAIN])
-    wait_until("the untagged frame has arrived", lambda: PLAIN in syns(heard))
-    assert syns(heard) == {PLAIN}, "one queue: the tagged ones are dealt with"
+    wait_until("the untagged frame has arrived", lambda: PLAIN in ports_of_syns(heard))
+    assert ports_of_syns(heard) == {PLAIN}, "one queue: the tagged ones are dealt with"
     heard.stop()
 
 
@@ -98,7 +85,7 @@ def test_without_that_they_would_pass_for_untagged_ones(lab):
     heard = raw_link.start(lab.backends[0], "heard", "eth0")
     nic(lab, takes_off=True)
     send_tagged(lab, "tagged", TAGGED)
-    wait_until("they are balanced", lambda: syns(heard) == set(TAGGED))
+    wait_until("they are balanced", lambda: ports_of_syns(heard) == set(TAGGED))
     heard.stop()
 
 

@@ -1,56 +1,38 @@
 """Which frames a port takes that is a DPDK virtual device: it takes in whatever comes, and no steering program stands
 before it. Frames are sent raw on a veth whose other end the device reads; backends are reached by another port."""
 
-import re
-
 import pytest
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Dot1Q, Ether
 
-from support import api, lending, raw_link
+from support import raw_link, trunk
 from support.host import wait_until
 
 OTHER_VLAN = 8
-CLIENT_MAC, OTHER_MAC = "02:00:00:00:00:77", "02:00:00:00:00:99"
-ADDRESSES = {"v4": ("10.1.0.2", "203.0.113.10"), "v6": ("fd00:1::2", "2001:db8::10")}
+OTHER_MAC = "02:00:00:00:00:99"
+ADDRESSES = {"v4": (trunk.CLIENT, "203.0.113.10"), "v6": ("fd00:1::2", "2001:db8::10")}
 
 PORT = """
 [[port]]
 name = "customers"
-vdev = "{device},iface=eth1"
+vdev = "DEVICE,iface=eth1"
 mac = "{mac}"
 address = ["10.3.0.2/24"]
-
 """
 
 
 @pytest.fixture(params=["net_pcap0", "net_af_packet0"])
 def lab(request, make_lab):
     """Both programs; the balancer's eth1 is read by the device, the router's "trunk" is the other end of it."""
-    lab = make_lab(backends=1, file_bytes=1)
-    lab.backends[0].vip_by_hand(*lab.vips)
-    lab.router.ip(f"link add trunk type veth peer name eth1 netns {lab.balancer.namespace}", "link set trunk up")
-    lab.router.plain_checksums("trunk")
-    lab.balancer.ip("link set eth1 up")
-    lab.balancer.run("ethtool", "-L", "eth0", "rx", "1", "tx", "1")  # one worker
-    port = PORT.format(device=request.param, mac=mac_of_port(lab))
-    text = lending.config(lab, services=lending.SERVICES[:2], cpus="0").replace("[api]", port + "[api]")
-    # Checks are not what is tried here.
-    lab.balancer.configure(re.sub(r"\[defaults.health\]\n(?:\w+ = .*\n)+", '[defaults.health]\ntype = "none"\n', text))
-    lab.balancer.start_both()
-    wait_until("the backend is known",
-               lambda: all(backend["link"] for backend in api.backends(lab.balancer).values()))
+    lab = trunk.prepare(make_lab, PORT.replace("DEVICE", request.param))
+    trunk.start_both(lab)
     return lab
-
-
-def mac_of_port(lab):
-    return lab.balancer.link("eth1")["address"]
 
 
 def syn(family, port, destination, tags=()):
     source, vip = ADDRESSES[family]
-    frame = Ether(dst=destination, src=CLIENT_MAC)
+    frame = Ether(dst=destination, src=trunk.CLIENT_MAC)
     for vlan in tags:
         frame /= Dot1Q(vlan=vlan, prio=5)
     ip = IP(src=source, dst=vip, ttl=9) if family == "v4" else IPv6(src=source, dst=vip, hlim=9)
@@ -61,7 +43,7 @@ def syn(family, port, destination, tags=()):
 def test_a_priority_tag_is_as_none_and_what_is_not_for_the_port_is_not_balanced(lab, family):
     """Those that must not be balanced come first: they are dealt with by the time the last two have arrived."""
     [backend] = lab.backends
-    own = mac_of_port(lab)
+    own = trunk.mac_of_port(lab)
     refused = [(destination, tags)
                for destination in (OTHER_MAC, "ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "33:33:00:00:00:01")
                for tags in ((), (0,))]
@@ -76,9 +58,8 @@ def test_a_priority_tag_is_as_none_and_what_is_not_for_the_port_is_not_balanced(
     heard = raw_link.start(backend, "heard", "eth0")
     sender = raw_link.start(lab.router, "sender", "trunk", frames)
 
-    def syns():  # the client itself knows of no connection, and resets it
-        return {frame[TCP].sport: frame for frame in raw_link.received(heard)
-                if TCP in frame and frame[TCP].flags == "S"}
+    def syns():
+        return {frame[TCP].sport: frame for frame in trunk.syns(heard)}
 
     wanted = {frame[TCP].sport for frame in frames[-len(taken):]}
     wait_until("both SYNs have arrived", lambda: wanted <= set(syns()))

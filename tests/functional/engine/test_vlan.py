@@ -5,7 +5,6 @@ another, untagged port.
 """
 
 import ipaddress
-import re
 
 import pytest
 from scapy.layers.inet import ICMP, IP, TCP
@@ -13,42 +12,25 @@ from scapy.layers.inet6 import ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, I
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
 
-from support import api, lending, raw_link
+from support import api, raw_link, trunk
 from support.host import wait_until
 
 VLAN, PRIORITY, OTHER = 7, 5, 8
 VIP, VIP6 = "203.0.113.10", "2001:db8::10"
-CLIENT, CLIENT_MAC = "10.1.0.2", "02:00:00:00:00:77"
-SERVICES = lending.SERVICES[:2]
+CLIENT, CLIENT_MAC = trunk.CLIENT, trunk.CLIENT_MAC
+PORT = f'[[port]]\nname = "customers"\ninterface = "eth1"\nvlan = {VLAN}\n'
 
 
 @pytest.fixture
 def lab(make_lab):
     """Both programs; the balancer's eth1 is the port with the VLAN, the router's "trunk" the other end of it."""
-    lab = make_lab(backends=1, file_bytes=1)
-    lab.backends[0].vip_by_hand(*lab.vips)
-    lab.router.ip(f"link add trunk type veth peer name eth1 netns {lab.balancer.namespace}", "link set trunk up")
-    lab.router.plain_checksums("trunk")
-    lab.balancer.ip("link set eth1 up")
-    lab.balancer.run("ethtool", "-L", "eth0", "rx", "1", "tx", "1")  # one worker
-    lab.balancer.plain_checksums("eth1")
-    port = f'[[port]]\nname = "customers"\ninterface = "eth1"\nvlan = {VLAN}\n\n'
-    text = lending.config(lab, services=SERVICES, cpus="0").replace("[api]", port + "[api]")
-    # Checks are not what is tried here.
-    lab.balancer.configure(re.sub(r"\[defaults.health\]\n(?:\w+ = .*\n)+", '[defaults.health]\ntype = "none"\n', text))
-    return lab
+    return trunk.prepare(make_lab, PORT)
 
 
 def started(lab):
     lab.balancer.run("ethtool", "-K", "eth1", "rxvlan", "off")
-    lab.balancer.start_both()
-    wait_until("the backend is known",
-               lambda: all(backend["link"] for backend in api.backends(lab.balancer).values()))
+    trunk.start_both(lab)
     return lab
-
-
-def mac_of_port(lab):
-    return lab.balancer.link("eth1")["address"]
 
 
 def first_answer(lab, name, frames, is_answer):
@@ -78,7 +60,7 @@ def assert_tag(frame):
 def test_arp_solicitation_and_ping_behind_the_tag_are_answered_with_the_tag(lab):
     """All others of the four frames come first: had one of them an answer, it would be the first one."""
     started(lab)
-    mac = mac_of_port(lab)
+    mac = trunk.mac_of_port(lab)
     question = Ether(dst="ff:ff:ff:ff:ff:ff", src=CLIENT_MAC) / ARP(hwsrc=CLIENT_MAC, psrc="203.0.113.1", pdst=VIP)
     answer = first_answer(lab, "arp", variants(question), lambda frame: ARP in frame and frame[ARP].op == 2)
     assert (answer.src, answer[ARP].hwsrc, answer[ARP].psrc, answer.dst) == (mac, mac, VIP, CLIENT_MAC)
@@ -103,16 +85,13 @@ def test_what_comes_tagged_is_forwarded_without_a_tag_by_a_port_that_has_none(la
     started(lab)
     [backend] = lab.backends
     heard = raw_link.start(backend, "heard", "eth0")
-    frames = [Ether(dst=mac_of_port(lab), src=CLIENT_MAC) / IP(src=CLIENT, dst=VIP, ttl=9) / TCP(sport=port, dport=80)
+    head = Ether(dst=trunk.mac_of_port(lab), src=CLIENT_MAC) / IP(src=CLIENT, dst=VIP, ttl=9)
+    frames = [head / TCP(sport=port, dport=80)
               for port in (40001, 40002)]
     frames = [*variants(frames[0])[:3], variants(frames[1])[3]]
     sender = raw_link.start(lab.router, "sender", "trunk", frames)
 
-    def syns():  # the client itself knows of no connection, and resets it
-        return [frame for frame in raw_link.received(heard) if TCP in frame and frame[TCP].flags == "S"]
-
-    wait_until("the SYN has arrived", syns)
-    [syn] = syns()
+    [syn] = wait_until("the SYN has arrived", lambda: trunk.syns(heard))
     assert syn[TCP].sport == 40002 and syn[IP].ttl == 9 and Dot1Q not in syn
     assert syn.dst == backend.link("eth0")["address"] and syn.src == lab.balancer.link("eth0")["address"]
     ports = {port["name"]: port for port in api.get(lab.balancer, "/api/v1/status")["engine"]["ports"]}

@@ -1,6 +1,7 @@
 #include "dp/engine/port_numbers.h"
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -13,7 +14,7 @@ constexpr std::size_t kNone = PortNumbers::kNone;
 class PortNumbersTest : public testing::Test {
   protected:
     // What tables are like whose ports have these names, by number.
-    shm::Snapshot tables(const std::vector<std::string_view>& names) {
+    shm::Snapshot tables(const std::vector<std::string>& names) {
         *header_ = {};
         for (std::size_t number = 0; number < names.size(); ++number) {
             std::copy(
@@ -28,7 +29,7 @@ class PortNumbersTest : public testing::Test {
     std::unique_ptr<shm::SnapshotHeader> header_ = std::make_unique<shm::SnapshotHeader>();
 };
 
-PortNumbers of(const std::vector<std::string_view>& names) {
+PortNumbers of(const std::vector<std::string>& names) {
     return PortNumbers(names);
 }
 

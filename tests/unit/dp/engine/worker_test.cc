@@ -8,7 +8,6 @@
 #include <cstring>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -79,10 +78,10 @@ class WorkerLoop : public ::testing::Test {
         WorkerSetup setup;
         setup.idle = Idle::kYield;
         setup.ports = {port_.get()};
-        constexpr std::array<std::string_view, 1> kNames{"edge"};
+        const std::array<std::string, 1> names{"edge"};
         std::copy_n(
-            kNames[0].begin(), kNames[0].size(), rig_.tables.snapshot().port_names[0].begin());
-        setup.port_numbers = PortNumbers(kNames);
+            names[0].begin(), names[0].size(), rig_.tables.snapshot().port_names[0].begin());
+        setup.port_numbers = PortNumbers(names);
         setup.counters = rig_.context.counters;
         setup.fragments = &rig_.fragments;
         setup.pool = pool_.pool;
