@@ -19,7 +19,7 @@ class DropReport {
     static constexpr std::chrono::seconds kInterval{10};
 
     struct Line {
-        decap_outcome reason;
+        decap_outcome reason{};
         std::uint64_t packets = 0;  // since the last line about it
         std::uint64_t total = 0;
 
