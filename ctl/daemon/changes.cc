@@ -39,7 +39,8 @@ Result<std::uint64_t, model::Refusal> Daemon::commit(model::Model candidate) {
     }
     observe_links(*neighbors_, candidate, model::now());
     telemetry_.refresh();
-    const Result<std::uint64_t> published = publisher_->publish(desired(candidate));
+    const Result<publish::Published> published =
+        publisher_->publish(desired(candidate), publish::Shortage::kRefuse);
     if (!published) {
         observe_links(*neighbors_, *model_, model::now());  // its needs are what they were
         if (changes_overrides) {
@@ -51,8 +52,8 @@ Result<std::uint64_t, model::Refusal> Daemon::commit(model::Model candidate) {
         return model::refuse(RefusalCode::kUnavailable, published.error().message);
     }
     *model_ = std::move(candidate);
-    publish_problem_.clear();
-    return *published;
+    go_on(*published);
+    return published->generation;
 }
 
 Result<PatchOutcome, model::Refusal> Daemon::patch(const model::BackendKey& key,

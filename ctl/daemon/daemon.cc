@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "ctl/daemon/directories.h"
 #include "ctl/daemon/observe.h"
 #include "ctl/daemon/seed_file.h"
@@ -21,6 +23,8 @@ using namespace std::chrono_literals;
 constexpr auto kTick = 1s;
 constexpr auto kDepartureLook = 100ms;
 constexpr auto kPublishRetry = 20ms;
+constexpr auto kNextStep = 1ms;        // workers acknowledge in less
+constexpr auto kPublishPatience = 1s;  // without a step's progress: a problem
 
 }  // namespace
 
@@ -206,20 +210,49 @@ void Daemon::publish_soon() {
 void Daemon::publish_observed() {
     is_publish_due_ = false;
     telemetry_.refresh();
-    const Result<std::uint64_t> published = publisher_->publish(desired(*model_));
+    const Result<publish::Published> published = publisher_->publish(desired(*model_));
     if (published) {
-        if (!publish_problem_.empty()) {
-            log_info("published-again", {{"generation", *published}});
-        }
-        publish_problem_.clear();
+        go_on(*published);
         return;
     }
-    if (publish_problem_ != published.error().message) {
-        publish_problem_ = published.error().message;
-        log_error("publish-refused", {{"reason", publish_problem_}});
-    }
+    tell_publish_problem("the last change of health or links is not in force yet: " +
+                         published.error().message);
     is_publish_due_ = true;
     publish_timer_.after(kPublishRetry, [this] { publish_observed(); });
+}
+
+void Daemon::go_on(const publish::Published& published) {
+    waiters_.follow(published);
+    const auto now = std::chrono::steady_clock::now();
+    if (published.is_whole()) {
+        tell_publish_problem("");
+    } else {
+        if (published.generation != last_step_.generation ||
+            published.waiting < last_step_.waiting || last_step_.is_whole()) {
+            last_progress_ = now;
+        }
+        const bool is_stuck = now - last_progress_ > kPublishPatience;
+        if (is_stuck) {
+            tell_publish_problem(fmt::format(
+                "{} services or backends wait for their new tables: {}",
+                published.waiting,
+                published.why.empty() ? "the workers have not acknowledged yet" : published.why));
+        }
+        publish_timer_.after(is_stuck ? kPublishRetry : kNextStep, [this] { publish_observed(); });
+    }
+    last_step_ = published;
+}
+
+void Daemon::tell_publish_problem(const std::string& problem) {
+    if (problem == publish_problem_) {
+        return;
+    }
+    publish_problem_ = problem;
+    if (problem.empty()) {
+        log_info("published-again", {{"generation", publisher_->generation()}});
+    } else {
+        log_error("publish-refused", {{"reason", problem}});
+    }
 }
 
 void Daemon::after_change() {
@@ -296,9 +329,7 @@ std::vector<Problem> Daemon::problems() {
     const std::vector<Problem> of_traffic =
         traffic_.problems(TrafficWatch::Clock::now(), of_tables && of_tables->is_critical);
     problems.insert(problems.end(), of_traffic.begin(), of_traffic.end());
-    if (!publish_problem_.empty()) {
-        add("the last change of health or links is not in force yet: " + publish_problem_);
-    }
+    add(publish_problem_);
     if (!reload_state_.last_is_ok) {
         add("the last reload was refused: " + reload_state_.last_error);
     }

@@ -130,6 +130,9 @@ class Daemon {
     void on_neighbors();
     void publish_soon();
     void publish_observed();
+    // After what publish() has put in force: the next step, if there is one.
+    void go_on(const publish::Published& published);
+    void tell_publish_problem(const std::string& problem);
     void look_for_departures();
     void tick();
     void keep_looking_at_engine();
@@ -158,6 +161,8 @@ class Daemon {
     ReloadState reload_state_;
     std::string overrides_problem_;
     std::string publish_problem_;
+    publish::Published last_step_;
+    std::chrono::steady_clock::time_point last_progress_{};
     std::vector<std::string> restart_needs_;
     model::Time engine_restart_needed_{};  // [engine] changed then
     bool is_publish_due_ = false;

@@ -1,5 +1,6 @@
 #include "ctl/daemon/waiters.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace fairlead::daemon {
@@ -19,7 +20,12 @@ void Waiters::look() {
     std::vector<Waiter> waiting;
     std::vector<std::pair<Done, std::string>> ready;
     for (Waiter& waiter : waiters_) {
-        if (engine_runs && acknowledged >= waiter.generation) {
+        if (!published_.is_whole()) {
+            waiter.waits_for_steps = true;
+        } else if (std::exchange(waiter.waits_for_steps, false)) {
+            waiter.generation = std::max(waiter.generation, published_.generation);
+        }
+        if (engine_runs && !waiter.waits_for_steps && acknowledged >= waiter.generation) {
             ready.emplace_back(std::move(waiter.done), "");
         } else if (now >= waiter.deadline) {
             ready.emplace_back(std::move(waiter.done), reason(engine_runs));
@@ -40,6 +46,10 @@ void Waiters::look() {
 std::string Waiters::reason(bool engine_runs) {
     if (!engine_runs) {
         return "no engine runs: the change stands, and is in force when lbdp starts";
+    }
+    if (!published_.is_whole() && !published_.why.empty()) {
+        return published_.why +
+               ": the change stands, and is in force when there is room for its tables";
     }
     return telemetry_.slowest() +
            " has not followed in time: the change stands, and is in force when it does";

@@ -1,6 +1,7 @@
 // Who waits until every worker has acknowledged a generation.
 //
-// While somebody waits, the acknowledgements are read every kPoll. Thread: the loop's.
+// What is published in steps is waited for to its last one. While somebody waits, the
+// acknowledgements are read every kPoll. Thread: the loop's.
 #pragma once
 
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "ctl/loop/timer.h"
+#include "ctl/publish/publisher.h"
 #include "ctl/publish/telemetry_view.h"
 
 namespace fairlead::daemon {
@@ -25,18 +27,22 @@ class Waiters {
         : telemetry_(telemetry), timer_(loop) {}
 
     void wait(std::uint64_t generation, std::chrono::milliseconds limit, Done done);
+    // What the last publish() said.
+    void follow(const publish::Published& published) { published_ = published; }
 
   private:
     struct Waiter {
         std::uint64_t generation;
         std::chrono::steady_clock::time_point deadline;
         Done done;
+        bool waits_for_steps = false;  // of what was published last
     };
     void look();
     [[nodiscard]] std::string reason(bool engine_runs);
 
     publish::TelemetryView& telemetry_;
     loop::Timer timer_;
+    publish::Published published_;
     std::vector<Waiter> waiters_;
     bool is_polling_ = false;
 };

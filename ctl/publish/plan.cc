@@ -1,4 +1,4 @@
-// Working a change out in full before anything of it is stored: numbers, rings, the next snapshot.
+// Working a change out in full before anything of it is stored: numbers, the next snapshot.
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -7,7 +7,6 @@
 #include <string_view>
 #include <type_traits>
 
-#include "ctl/maglev/maglev.h"
 #include "ctl/publish/publisher_state.h"
 #include "ctl/publish/ranges.h"
 #include "dp/shm/snapshot.h"
@@ -19,6 +18,37 @@ namespace {
 [[nodiscard]] Unexpected<Error> no_slot(const char* what, Acknowledgements& acknowledgements) {
     return fail(std::string("no free ") + what + ": " + acknowledgements.slowest() +
                 " has not acknowledged the last changes; if it stays so, restart lbdp");
+}
+
+// One whose name is too long, or that stands there twice: by name and address, or by name where
+// both are in the ring. nullptr: there is none.
+[[nodiscard]] const DesiredBackend* unfit_backend(const DesiredService& service) {
+    std::vector<const DesiredBackend*> by_name;
+    by_name.reserve(service.backends.size());
+    for (const DesiredBackend& backend : service.backends) {
+        if (backend.name.size() >= shm::kNameBytes) {
+            return &backend;
+        }
+        by_name.push_back(&backend);
+    }
+    std::sort(by_name.begin(), by_name.end(), [](const auto* a, const auto* b) {
+        return std::tie(a->name, a->address) < std::tie(b->name, b->address);
+    });
+    const DesiredBackend* last_in_ring = nullptr;
+    for (std::size_t i = 0; i < by_name.size(); ++i) {
+        const DesiredBackend* const backend = by_name[i];
+        if (i > 0 && backend->name == by_name[i - 1]->name &&
+            backend->address == by_name[i - 1]->address) {
+            return backend;
+        }
+        if (backend->ring_weight != 0) {
+            if (last_in_ring != nullptr && last_in_ring->name == backend->name) {
+                return backend;
+            }
+            last_in_ring = backend;
+        }
+    }
+    return nullptr;
 }
 
 [[nodiscard]] Status check(const DesiredTables& desired) {
@@ -36,7 +66,7 @@ namespace {
     }
     std::set<std::tuple<IpAddress, std::uint16_t, std::uint16_t, std::uint8_t>> keys;
     std::set<std::string_view> names;
-    std::set<BackendKey> backends;
+    std::size_t backend_count = 0;
     for (const DesiredService& service : desired.services) {
         if (!keys.emplace(service.vip, service.port, service.last_port, service.protocol).second ||
             !names.insert(service.name).second) {
@@ -47,17 +77,13 @@ namespace {
             return fail("service name \"" + service.name + "\" is longer than " +
                         std::to_string(shm::kNameBytes - 1) + " bytes");
         }
-        std::set<std::string_view> in_ring;
-        for (const DesiredBackend& backend : service.backends) {
-            if (backend.name.size() >= shm::kNameBytes ||
-                !backends.emplace(service.name, backend.name, backend.address).second ||
-                (backend.ring_weight != 0 && !in_ring.insert(backend.name).second)) {
-                return fail("backend \"" + service.name + "/" + backend.name +
-                            "\" stands there twice, or its name is too long");
-            }
+        if (const DesiredBackend* const bad = unfit_backend(service)) {
+            return fail("backend \"" + service.name + "/" + bad->name +
+                        "\" stands there twice, or its name is too long");
         }
+        backend_count += service.backends.size();
     }
-    if (backends.size() > shm::kMaxBackends) {
+    if (backend_count > shm::kMaxBackends) {
         return fail("more than " + std::to_string(shm::kMaxBackends) + " backends");
     }
     return check_ranges(desired.services);
@@ -132,7 +158,7 @@ template <typename Record>
 
 }  // namespace
 
-Status PublisherState::make_plan(const DesiredTables& desired, Plan& plan) {
+Status PublisherState::make_plan(const DesiredTables& desired, Shortage shortage, Plan& plan) {
     if (Status good = check(desired); !good) {
         return good;
     }
@@ -143,10 +169,8 @@ Status PublisherState::make_plan(const DesiredTables& desired, Plan& plan) {
     port_numbers.follow(ports);
     const std::uint64_t lowest = acknowledgements.lowest();
     unpublish_acknowledged(lowest);
-    Status planned = plan_numbers(desired, plan, lowest);
-    for (std::size_t i = 0; planned && i < desired.services.size(); ++i) {
-        planned = plan_ring(desired.services[i], plan, lowest);
-    }
+    plan_numbers(desired, plan, lowest);
+    Status planned = plan_rings(desired, shortage, plan, lowest);
     if (planned) {
         auto lists = prefixes.plan(desired.services, lowest, acknowledgements);
         if (lists) {
@@ -164,9 +188,14 @@ Status PublisherState::make_plan(const DesiredTables& desired, Plan& plan) {
     return planned;
 }
 
-Status PublisherState::plan_numbers(const DesiredTables& desired,
-                                    Plan& plan,
-                                    std::uint64_t lowest) {
+void PublisherState::wait(Plan& plan, std::size_t count) const {
+    plan.waiting += count;
+    if (plan.why.empty() && acknowledgements.lowest() < generation()) {
+        plan.why = acknowledgements.slowest() + " has not acknowledged the last changes";
+    }
+}
+
+void PublisherState::plan_numbers(const DesiredTables& desired, Plan& plan, std::uint64_t lowest) {
     for (const DesiredService& service : desired.services) {
         const auto known_service = services.find(service.name);
         if (known_service != services.end()) {
@@ -178,11 +207,15 @@ Status PublisherState::plan_numbers(const DesiredTables& desired,
             plan.service_ids.push_back(*id);
             plan.new_service_ids.push_back(*id);
         } else {
-            return no_slot("service number", acknowledgements);
+            plan.service_ids.push_back(kWaits);
+            plan.backend_indices.emplace_back(service.backends.size(), kWaits);
+            wait(plan);
+            continue;
         }
         std::vector<std::uint32_t>& indices = plan.backend_indices.emplace_back();
+        indices.reserve(service.backends.size());
         for (const DesiredBackend& backend : service.backends) {
-            BackendKey key{service.name, backend.name, backend.address};
+            const BackendKeyView key{service.name, backend.name, backend.address};
             const auto known_backend = backends.find(key);
             if (known_backend != backends.end()) {
                 indices.push_back(known_backend->second);
@@ -191,76 +224,13 @@ Status PublisherState::plan_numbers(const DesiredTables& desired,
                 indices.push_back(inherited->second);
             } else if (const auto index = backend_slots_.take(lowest)) {
                 indices.push_back(*index);
-                plan.new_backends.emplace_back(std::move(key), *index);
+                plan.new_backends.emplace_back(key, *index);
             } else {
-                return no_slot("backend index", acknowledgements);
+                indices.push_back(kWaits);
+                wait(plan);
             }
         }
     }
-    return {};
-}
-
-Status PublisherState::plan_ring(const DesiredService& service, Plan& plan, std::uint64_t lowest) {
-    const std::size_t position = plan.rings.size();
-    std::vector<RingMember> members;
-    for (std::size_t i = 0; i < service.backends.size(); ++i) {
-        const DesiredBackend& backend = service.backends[i];
-        if (backend.ring_weight != 0) {
-            members.push_back(
-                {backend.name, backend.ring_weight, plan.backend_indices[position][i]});
-        }
-    }
-    std::sort(members.begin(), members.end(), [](const RingMember& a, const RingMember& b) {
-        return a.name < b.name;
-    });
-
-    Plan::Ring& planned = plan.rings.emplace_back();
-    const auto known_service = services.find(service.name);
-    const PublishedRing* const old =
-        known_service == services.end() ? nullptr : &known_service->second.ring;
-    if (old != nullptr && old->members && *old->members == members) {
-        planned.ring = *old;
-        return {};
-    }
-    planned.ring.members = members;
-    const std::span<const std::uint16_t> old_content =
-        old != nullptr && old->slot ? file.ring(*old->slot) : std::span<std::uint16_t>{};
-    if (members.empty()) {
-        planned.moved = old_content.size();
-        return {};
-    }
-
-    std::vector<MaglevMember> input;
-    input.reserve(members.size());
-    for (const RingMember& member : members) {
-        input.push_back({member.name, member.weight});
-    }
-    Result<MaglevRing> built = build_maglev_ring(input, shm::kRingEntries);
-    if (!built) {
-        return Unexpected{built.error()};
-    }
-    planned.ring.fingerprint = maglev_fingerprint(input, *built);
-    std::vector<std::uint16_t> content(built->size());
-    std::transform(
-        built->begin(), built->end(), content.begin(), [&](std::uint16_t position_in_input) {
-            return static_cast<std::uint16_t>(members[position_in_input].index);
-        });
-    if (old_content.empty()) {
-        planned.moved = content.size();
-    }
-    for (std::size_t slot = 0; slot < old_content.size(); ++slot) {
-        planned.moved += content[slot] != old_content[slot] ? 1U : 0U;
-    }
-    if (!old_content.empty() && planned.moved == 0) {
-        planned.ring.slot = old->slot;  // the same owners by other weights, or a predecessor's ring
-        return {};
-    }
-    planned.ring.slot = ring_slots_.take(lowest);
-    if (!planned.ring.slot) {
-        return no_slot("ring", acknowledgements);
-    }
-    planned.content = std::move(content);
-    return file.reserve_ring(*planned.ring.slot);
 }
 
 Status PublisherState::plan_snapshot(const DesiredTables& desired,
@@ -270,6 +240,9 @@ Status PublisherState::plan_snapshot(const DesiredTables& desired,
     std::map<IpAddress, std::size_t> marks;  // by position in `records`
     for (std::size_t i = 0; i < desired.services.size(); ++i) {
         const DesiredService& service = desired.services[i];
+        if (plan.service_ids[i] == kWaits) {
+            continue;
+        }
         std::vector<shm::ServiceRecord>& place = service.last_port == 0 ? records : plan.ranges;
         place.push_back(record_of(service, plan.service_ids[i], plan.rings[i].ring));
         place.back().prefix_list = plan.prefixes.list_of_service[i];
@@ -333,7 +306,7 @@ void PublisherState::give_up(const Plan& plan) {
         backend_slots_.give_back(index);
     }
     for (const Plan::Ring& ring : plan.rings) {
-        if (!ring.content.empty()) {
+        if (!ring.content.empty() && ring.ring.slot) {
             ring_slots_.give_back(*ring.ring.slot);
         }
     }

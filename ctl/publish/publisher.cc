@@ -27,8 +27,8 @@ Result<std::unique_ptr<Publisher>> Publisher::open(const std::string& run_dir,
 Publisher::Publisher(std::unique_ptr<PublisherState> state) : state_(std::move(state)) {}
 Publisher::~Publisher() = default;
 
-Result<std::uint64_t> Publisher::publish(const DesiredTables& desired) {
-    return state_->publish(desired);
+Result<Published> Publisher::publish(const DesiredTables& desired, Shortage shortage) {
+    return state_->publish(desired, shortage);
 }
 
 std::uint64_t Publisher::generation() const {
@@ -54,8 +54,7 @@ const Known& Publisher::known() const {
 std::optional<Placement> Publisher::placement(std::string_view service,
                                               std::string_view name,
                                               const IpAddress& address) const {
-    const auto found =
-        state_->backends.find(BackendKey{std::string(service), std::string(name), address});
+    const auto found = state_->backends.find(BackendKeyView{service, name, address});
     if (found == state_->backends.end()) {
         return std::nullopt;
     }

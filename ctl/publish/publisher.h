@@ -5,9 +5,18 @@
 // live worker can still see it (dp/shm/tables.h, T1 to T5). It finds a predecessor's segment as it
 // was left and goes on from there.
 //
+// Steps. There are kSpareRings more ring slots than services, so a change of more rings than that
+// is published in steps, each a generation of its own: as many as have slots, then, when the
+// workers have acknowledged it, as many more. The same holds for backend indices and service
+// numbers, for a ring for which there is no memory, and for more rings than can be built in
+// kBuildFor. A service that waits keeps the ring that it had, and no backend of that ring loses its
+// index; words - health, links, admission - never wait. Rings that take a backend out come first.
+//
 // Thread: one, the daemon's loop. publish() neither blocks nor waits.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -166,10 +175,28 @@ struct Placement {
     CounterTotals baseline;  // subtract it from today's totals where the instance is the same
 };
 
+// What came of publish().
+struct Published {
+    std::uint64_t generation = 0;  // in force; the one before where only words changed, or nothing
+    std::size_t waiting = 0;       // services and backends that a later step brings
+    std::string why;  // what they wait for, for people; "" where another call is all that is needed
+
+    [[nodiscard]] bool is_whole() const noexcept { return waiting == 0; }
+};
+
+// A ring for which the run directory has no room: waits, the rest is put in force; or nothing is.
+enum class Shortage : std::uint8_t {
+    kWait,
+    kRefuse
+};
+
 class PublisherState;
 
 class Publisher {
   public:
+    // For how long rings are built in one step, unless nobody follows the tables yet.
+    static constexpr std::chrono::milliseconds kBuildFor{10};
+
     // Takes over the segment in `run_dir`, or makes one. Errors: another lbd lives there; a segment
     // of another layout that a live engine still maps. `acknowledgements` and `counters` must
     // outlive it.
@@ -181,11 +208,12 @@ class Publisher {
     Publisher(const Publisher&) = delete;
     Publisher& operator=(const Publisher&) = delete;
 
-    // Puts `desired` in force, whole or not at all, and returns the generation that does; the one
-    // in force already where only words changed or nothing did. Error: no free slot (the message
-    // names the worker that holds it), no memory for it (the message says how much), a capacity
-    // exceeded, services that cannot be told apart; then nothing changed.
-    [[nodiscard]] Result<std::uint64_t> publish(const DesiredTables& desired);
+    // Puts `desired` in force, or the next step of it. Error: no free snapshot or prefix table (the
+    // message names the worker that holds it), no memory for them or, by Shortage::kRefuse, for a
+    // ring (the message says how much), a capacity exceeded, services that cannot be told apart;
+    // then nothing changed.
+    [[nodiscard]] Result<Published> publish(const DesiredTables& desired,
+                                            Shortage shortage = Shortage::kWait);
 
     [[nodiscard]] std::uint64_t generation() const;
     // Of the segment.

@@ -6,7 +6,9 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -20,6 +22,10 @@
 namespace fairlead::publish {
 
 using BackendKey = std::tuple<std::string, std::string, IpAddress>;  // service, name, address
+using BackendKeyView = std::tuple<std::string_view, std::string_view, IpAddress>;
+
+// In place of a number, index or slot that is not free yet.
+inline constexpr std::uint32_t kWaits = 0xFFFF'FFFF;
 
 // A ring's input: (name, weight, index) of every backend in it, in order of name.
 struct RingMember {
@@ -41,19 +47,24 @@ struct PublishedService {
     std::uint64_t moved_entries = 0;
 };
 
-// A change worked out in full, with every slot that it needs taken, before anything of it is
-// stored.
+// One step of a change worked out in full, with every slot that it needs taken, before anything of
+// it is stored. What found no slot is not in it (publisher.h, steps).
 struct Plan {
     struct Ring {
+        // As it will be. One that stays, or waits, has its slot and fingerprint here alone.
         PublishedRing ring;
+        bool stays = false;
+        bool waits = false;                  // the one in force stays for this step
         std::vector<std::uint16_t> content;  // backend indices; empty where the slot stays
         std::uint64_t moved = 0;
     };
-    std::vector<std::uint32_t> service_ids;      // by position in DesiredTables::services
-    std::vector<std::uint32_t> new_service_ids;  // of these, the ones just taken
-    std::vector<std::vector<std::uint32_t>> backend_indices;
+    std::vector<std::uint32_t> service_ids;  // by position in DesiredTables::services, or kWaits
+    std::vector<std::uint32_t> new_service_ids;               // of these, the ones just taken
+    std::vector<std::vector<std::uint32_t>> backend_indices;  // or kWaits
     std::vector<std::pair<BackendKey, std::uint32_t>> new_backends;
     std::vector<Ring> rings;  // by position of the service
+    std::size_t waiting = 0;  // services and backends without a number, rings without a slot
+    std::string why;          // as Published::why
     PlannedPrefixes prefixes;
     std::optional<std::uint32_t> snapshot_slot;  // nullopt: the one in force says it all
     std::vector<shm::ServiceRecord> buckets;     // of the new snapshot
@@ -69,14 +80,14 @@ class PublisherState {
 
     // Reads what a predecessor left, and raises the generation before any slot of it is reused.
     void recover();
-    [[nodiscard]] Result<std::uint64_t> publish(const DesiredTables& desired);
+    [[nodiscard]] Result<Published> publish(const DesiredTables& desired, Shortage shortage);
 
     TablesFile file;
     Acknowledgements& acknowledgements;
     CounterSource& counters;
 
     std::map<std::string, PublishedService, std::less<>> services;
-    std::map<BackendKey, std::uint32_t> backends;
+    std::map<BackendKey, std::uint32_t, std::less<>> backends;
     Known known;
     PrefixSlots prefixes;
     PortNumbers port_numbers;
@@ -90,11 +101,23 @@ class PublisherState {
     // The index below which none is fresh.
     [[nodiscard]] std::uint32_t first_fresh_backend() const;
 
-    [[nodiscard]] Status make_plan(const DesiredTables& desired, Plan& plan);
-    [[nodiscard]] Status plan_numbers(const DesiredTables& desired,
-                                      Plan& plan,
-                                      std::uint64_t lowest);
-    [[nodiscard]] Status plan_ring(const DesiredService& service, Plan& plan, std::uint64_t lowest);
+    [[nodiscard]] Status make_plan(const DesiredTables& desired, Shortage shortage, Plan& plan);
+    void plan_numbers(const DesiredTables& desired, Plan& plan, std::uint64_t lowest);
+    [[nodiscard]] Status plan_rings(const DesiredTables& desired,
+                                    Shortage shortage,
+                                    Plan& plan,
+                                    std::uint64_t lowest);
+    // What a ring is made of is none of it yet: the numbers of those that are to be built, the ones
+    // first that take a backend out.
+    [[nodiscard]] std::vector<std::size_t> rings_to_build(const DesiredTables& desired, Plan& plan);
+    // Into plan.rings[position], but for the slot.
+    [[nodiscard]] Status build_ring(const DesiredService& service,
+                                    std::size_t position,
+                                    Plan& plan);
+    void wait(Plan& plan, std::size_t count = 1) const;
+    // For the one in force, where there is one.
+    void let_wait(Plan& plan, std::size_t position, const DesiredService& service) const;
+    [[nodiscard]] const PublishedRing* ring_in_force(const DesiredService& service) const;
     [[nodiscard]] Status plan_snapshot(const DesiredTables& desired,
                                        Plan& plan,
                                        std::uint64_t lowest);
@@ -115,6 +138,10 @@ class PublisherState {
     void store_snapshot(const DesiredTables& desired, const Plan& plan);
     void update_words(const DesiredTables& desired, const Plan& plan);
     void retire_old(const DesiredTables& desired, const Plan& plan, std::uint32_t old_snapshot);
+    // Those that the new tables refer to, by index.
+    [[nodiscard]] std::vector<bool> backends_in_use(const DesiredTables& desired,
+                                                    const Plan& plan) const;
+    void remember(const DesiredTables& desired, Plan& plan);
     void unpublish_acknowledged(std::uint64_t lowest);
     // Takes memory for the next change while there is some, so that a backend that dies can be
     // taken out of the rings also when something else has filled the run directory.
@@ -127,10 +154,12 @@ class PublisherState {
     SlotPool service_slots_;
     // What was found in a file that nobody has followed yet: indices and numbers that a file of
     // another layout had given, until the first generation (identities.h).
-    std::map<BackendKey, std::uint32_t> inherited_backends_;
+    std::map<BackendKey, std::uint32_t, std::less<>> inherited_backends_;
     std::map<std::string, std::uint32_t, std::less<>> inherited_services_;
     // Backends that the generation beside them no longer refers to, still marked published.
     std::deque<std::pair<std::uint32_t, std::uint64_t>> leaving_;
+    // Whose ring waits for memory: said once, and no reason to refuse the change of another one.
+    std::set<std::string, std::less<>> short_of_memory_;
     // Words were taken back since the generation was last raised (word-last).
     bool is_generation_due_ = false;
 };

@@ -2,7 +2,6 @@
 // (root-before-generation, acknowledged-before-reuse, word-last).
 #include <algorithm>
 #include <cstring>
-#include <set>
 #include <utility>
 
 #include "ctl/publish/publisher_state.h"
@@ -31,9 +30,9 @@ void PublisherState::raise_generation() {
     is_generation_due_ = false;
 }
 
-Result<std::uint64_t> PublisherState::publish(const DesiredTables& desired) {
+Result<Published> PublisherState::publish(const DesiredTables& desired, Shortage shortage) {
     Plan plan;
-    if (Status planned = make_plan(desired, plan); !planned) {
+    if (Status planned = make_plan(desired, shortage, plan); !planned) {
         return Unexpected{planned.error()};
     }
     store_new_records(desired, plan);
@@ -48,32 +47,43 @@ Result<std::uint64_t> PublisherState::publish(const DesiredTables& desired) {
     update_words(desired, plan);
     retire_old(desired, plan, old_snapshot);
     reserve_spares(plan);
+    remember(desired, plan);
+    return Published{generation(), plan.waiting, std::move(plan.why)};
+}
 
-    std::map<std::string, PublishedService, std::less<>> now;
+void PublisherState::remember(const DesiredTables& desired, Plan& plan) {
+    std::vector<bool> is_published(shm::kMaxServices);
     for (std::size_t i = 0; i < desired.services.size(); ++i) {
-        const auto before = services.find(desired.services[i].name);
-        const std::uint64_t moved = before == services.end() ? 0 : before->second.moved_entries;
-        now.emplace(desired.services[i].name,
-                    PublishedService{.id = plan.service_ids[i],
-                                     .ring = std::move(plan.rings[i].ring),
-                                     .moved_entries = moved + plan.rings[i].moved});
+        const std::uint32_t id = plan.service_ids[i];
+        if (id == kWaits) {
+            continue;
+        }
+        is_published[id] = true;
+        PublishedService& service = services[desired.services[i].name];
+        service.id = id;
+        service.moved_entries += plan.rings[i].moved;
+        if (!plan.rings[i].stays && !plan.rings[i].waits) {
+            service.ring = std::move(plan.rings[i].ring);
+        }
     }
-    services = std::move(now);
-    return generation();
+    std::erase_if(services, [&](const auto& each) { return !is_published[each.second.id]; });
 }
 
 void PublisherState::store_new_records(const DesiredTables& desired, const Plan& plan) {
     for (std::size_t i = 0; i < desired.services.size(); ++i) {
         const DesiredService& service = desired.services[i];
+        if (plan.service_ids[i] == kWaits) {
+            continue;
+        }
         if (!services.contains(service.name)) {
             set_name(file.service_info(plan.service_ids[i]).name, service.name);
         }
         for (std::size_t j = 0; j < service.backends.size(); ++j) {
             const DesiredBackend& backend = service.backends[j];
             const std::uint32_t index = plan.backend_indices[i][j];
-            const BackendKey key{service.name, backend.name, backend.address};
-            if (!backends.contains(key)) {
-                const bool is_inherited = inherited_backends_.erase(key) != 0;
+            const BackendKeyView key{service.name, backend.name, backend.address};
+            if (index != kWaits && !backends.contains(key)) {
+                const bool is_inherited = inherited_backends_.erase(BackendKey(key)) != 0;
                 store_backend(
                     ServiceId{plan.service_ids[i]}, service, backend, index, is_inherited);
                 backends.emplace(key, index);
@@ -183,7 +193,9 @@ void PublisherState::store_snapshot(const DesiredTables& desired, const Plan& pl
     header.generation = generation() + 1;
     header.flow_hash_seed = desired.flow_hash_seed;
     header.bucket_mask = static_cast<std::uint32_t>(plan.buckets.size() - 1);
-    header.service_count = static_cast<std::uint32_t>(desired.services.size());
+    header.service_count = static_cast<std::uint32_t>(
+        plan.service_ids.size() -
+        static_cast<std::size_t>(std::ranges::count(plan.service_ids, kWaits)));
     header.port_count = port_numbers.count();
     header.range_count = static_cast<std::uint32_t>(plan.ranges.size());
     header.prefix_table = plan.prefixes.slot_number();
@@ -211,6 +223,9 @@ void PublisherState::update_words(const DesiredTables& desired, const Plan& plan
         for (std::size_t j = 0; j < desired.services[i].backends.size(); ++j) {
             const DesiredBackend& backend = desired.services[i].backends[j];
             const std::uint32_t index = plan.backend_indices[i][j];
+            if (index == kWaits) {
+                continue;
+            }
             std::atomic<std::uint64_t>& place = file.backend(index).word;
             const shm::BackendWord now(place.load(std::memory_order_relaxed));
             const shm::BackendWord next = word_of(backend, now);
@@ -234,29 +249,29 @@ void PublisherState::retire_old(const DesiredTables& desired,
     if (plan.snapshot_slot && old_snapshot < shm::kSnapshotSlots) {
         snapshot_slots_.retire(old_snapshot, now);
     }
-    std::set<std::uint32_t> rings_in_use;
+    std::vector<bool> rings_in_use(shm::kMaxServices + shm::kSpareRings);
     for (const Plan::Ring& ring : plan.rings) {
         if (ring.ring.slot) {
-            rings_in_use.insert(*ring.ring.slot);
+            rings_in_use[*ring.ring.slot] = true;
         }
     }
-    std::set<std::uint32_t> ids_in_use(plan.service_ids.begin(), plan.service_ids.end());
+    std::vector<bool> ids_in_use(shm::kMaxServices);
+    for (const std::uint32_t id : plan.service_ids) {
+        if (id != kWaits) {
+            ids_in_use[id] = true;
+        }
+    }
     for (const auto& [name, service] : services) {
-        if (service.ring.slot && !rings_in_use.contains(*service.ring.slot)) {
+        if (service.ring.slot && !rings_in_use[*service.ring.slot]) {
             ring_slots_.retire(*service.ring.slot, now);
         }
-        if (!ids_in_use.contains(service.id)) {
+        if (!ids_in_use[service.id]) {
             service_slots_.retire(service.id, now);
         }
     }
-    std::set<BackendKey> wanted;
-    for (const DesiredService& service : desired.services) {
-        for (const DesiredBackend& backend : service.backends) {
-            wanted.emplace(service.name, backend.name, backend.address);
-        }
-    }
+    const std::vector<bool> in_use = backends_in_use(desired, plan);
     for (auto it = backends.begin(); it != backends.end();) {
-        if (wanted.contains(it->first)) {
+        if (in_use[it->second]) {
             ++it;
         } else {
             leaving_.emplace_back(it->second, now);
@@ -267,10 +282,42 @@ void PublisherState::retire_old(const DesiredTables& desired,
         leaving_.emplace_back(index, now);
     }
     for (const auto& [name, id] : std::exchange(inherited_services_, {})) {
-        if (!ids_in_use.contains(id)) {
+        if (!ids_in_use[id]) {
             service_slots_.retire(id, now);
         }
     }
+}
+
+std::vector<bool> PublisherState::backends_in_use(const DesiredTables& desired,
+                                                  const Plan& plan) const {
+    std::vector<bool> in_use(shm::kMaxBackends);
+    for (const std::vector<std::uint32_t>& indices : plan.backend_indices) {
+        for (const std::uint32_t index : indices) {
+            if (index != kWaits) {
+                in_use[index] = true;
+            }
+        }
+    }
+    // A ring that waits names the backends that it had.
+    for (std::size_t i = 0; i < plan.rings.size(); ++i) {
+        const PublishedRing* const ring =
+            plan.rings[i].waits ? ring_in_force(desired.services[i]) : nullptr;
+        if (ring == nullptr || !ring->slot) {
+            continue;
+        }
+        if (ring->members) {
+            for (const RingMember& member : *ring->members) {
+                in_use[member.index] = true;
+            }
+            continue;
+        }
+        for (const std::uint16_t index : file.ring(*ring->slot)) {
+            if (index < in_use.size()) {
+                in_use[index] = true;
+            }
+        }
+    }
+    return in_use;
 }
 
 void PublisherState::reserve_spares(const Plan& plan) {

@@ -107,7 +107,7 @@ TEST(PublisherConcurrency, ReadersSeeWholeSnapshotsUnderConstantPublishing) {
     const shm::TablesReader tables = *shm::TablesReader::map(file->bytes());
     PublisherState publisher(std::move(file).value(), workers, counters);
     publisher.recover();
-    ASSERT_TRUE(publisher.publish(make_tables(3)));
+    ASSERT_TRUE(publisher.publish(make_tables(3), Shortage::kWait));
 
     std::atomic<bool> stop{false};
     std::atomic<int> broken{0};
@@ -131,7 +131,7 @@ TEST(PublisherConcurrency, ReadersSeeWholeSnapshotsUnderConstantPublishing) {
         for (DesiredBackend& backend : next.services[0].backends) {
             backend.ring_weight = static_cast<std::uint32_t>(1 + random() % 3);
         }
-        const Result<std::uint64_t> generation = publisher.publish(next);
+        const auto generation = publisher.publish(next, Shortage::kWait);
         published += generation ? 1 : 0;
         refused += generation ? 0 : 1;
         if (!generation) {

@@ -34,7 +34,7 @@ class PublisherPrefixTest : public testing::Test {
     std::uint64_t publish() {
         const auto generation = publisher_->publish(tables_);
         EXPECT_TRUE(generation) << generation.error().message;
-        return generation ? *generation : 0;
+        return generation ? generation->generation : 0;
     }
     void deny(std::size_t service, const char* text, unsigned length) {
         tables_.services[service].sources = {nullptr, list_of(text, length)};

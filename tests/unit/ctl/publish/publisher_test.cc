@@ -42,9 +42,9 @@ TEST_F(PublisherTest, AVipAnswersIfOneServiceOnItWouldAndRejectsIfOneDoes) {
 TEST_F(PublisherTest, WhatIsPublishedIsWhatTheEngineFinds) {
     Publisher& publisher = start();
     const DesiredTables tables = make_tables(3);
-    const Result<std::uint64_t> generation = publisher.publish(tables);
+    const auto generation = publisher.publish(tables);
     ASSERT_TRUE(generation) << generation.error().message;
-    EXPECT_EQ(*generation, 1U);
+    EXPECT_EQ(generation->generation, 1U);
 
     const shm::TablesReader engine = reader();
     EXPECT_EQ(engine.generation(), 1U);
@@ -122,9 +122,9 @@ TEST_F(PublisherTest, APortsVirtualMacsReachTheEngineAndLeaveItAgain) {
 TEST_F(PublisherTest, PublishingTheSameAgainChangesNothing) {
     Publisher& publisher = start();
     ASSERT_TRUE(publisher.publish(make_tables(3)));
-    const Result<std::uint64_t> again = publisher.publish(make_tables(3));
+    const auto again = publisher.publish(make_tables(3));
     ASSERT_TRUE(again);
-    EXPECT_EQ(*again, 1U);
+    EXPECT_EQ(again->generation, 1U);
     EXPECT_EQ(publisher.moved_entries("portal"), 65'537U);
 }
 
@@ -135,7 +135,7 @@ TEST_F(PublisherTest, AChangedFlagChangesTheWordInPlaceAndNoGeneration) {
     tables.services[0].backends[0].keeps_flows = false;
     tables.services[0].backends[1].is_taken_out = true;
     tables.services[0].backends[1].link->mac.bytes[5] = 77;
-    EXPECT_EQ(*publisher.publish(tables), 1U);
+    EXPECT_EQ(publisher.publish(tables)->generation, 1U);
     const auto first = publisher.placement("portal", "app-1", make_backend(1).address);
     const auto second = publisher.placement("portal", "app-2", make_backend(2).address);
     EXPECT_FALSE(word(to_number(first->index)).has(shm::BackendWord::kKeepsFlows));
@@ -150,7 +150,7 @@ TEST_F(PublisherTest, APathMtuChangesInPlaceAndNoGeneration) {
     ASSERT_TRUE(publisher.publish(tables));
     EXPECT_EQ(reader().backend(BackendIndex{1})->path_mtu_bytes.load(), shm::kNoPathMtu);
     tables.services[0].backends[1].path_mtu_bytes = 1'400;
-    EXPECT_EQ(*publisher.publish(tables), 1U);
+    EXPECT_EQ(publisher.publish(tables)->generation, 1U);
     EXPECT_EQ(reader().backend(BackendIndex{0})->path_mtu_bytes.load(), shm::kNoPathMtu);
     EXPECT_EQ(reader().backend(BackendIndex{1})->path_mtu_bytes.load(), 1'400U);
 }
@@ -177,9 +177,9 @@ TEST_F(PublisherTest, AWorkerThatHangsBlocksReuseAndIsNamed) {
     std::string refusal;
     for (std::uint32_t weight = 1; weight < 100 && refusal.empty(); ++weight) {
         tables.services[0].backends[0].ring_weight = weight;
-        const Result<std::uint64_t> published = publisher.publish(tables);
+        const auto published = publisher.publish(tables);
         if (published) {
-            last = *published;
+            last = published->generation;
         } else {
             refusal = published.error().message;
         }
@@ -248,7 +248,7 @@ TEST_F(PublisherTest, TheNextDaemonGoesOnFromWhatStandsThere) {
     }
     EXPECT_TRUE(found);
     const std::uint64_t generation = second.generation();
-    EXPECT_EQ(*second.publish(tables), generation) << "the same again moves nothing";
+    EXPECT_EQ(second.publish(tables)->generation, generation) << "the same again moves nothing";
     EXPECT_EQ(second.moved_entries("portal"), 0U);
     for (const DesiredBackend& backend : tables.services[0].backends) {
         EXPECT_EQ(second.placement("portal", backend.name, backend.address)->index,
