@@ -12,6 +12,7 @@
 #include "ctl/loop/main_loop.h"
 #include "ctl/model/intent.h"
 #include "ctl/model/overrides_file.h"
+#include "ctl/model/renames.h"
 #include "dp/base/log.h"
 #include "dp/base/notify.h"
 
@@ -89,13 +90,20 @@ Status Daemon::open_parts() {
     }
     const std::size_t kept = overrides->overrides.size();
     const model::Time now = model::now();
+    publish::Known known = publisher_->known();
+    const model::Renames renames = model::renames_between(known.services, config->services);
+    model::rename(renames, overrides->overrides);
+    model::rename(renames, known);
+    for (const auto& [from, to] : renames) {
+        log_info("service-renamed", {{"from", from}, {"to", to}});
+    }
     model_ =
         std::make_unique<model::Model>(std::move(*config), std::move(overrides->overrides), now);
-    model_->take_over(publisher_->known(), now);
+    model_->take_over(known, now);
     for (const std::string& event : model_->events()) {
         log_info("override-dropped", {{"what", event}});
     }
-    if (!model_->events().empty()) {
+    if (!model_->events().empty() || !renames.empty()) {
         if (Status saved = model::save_overrides(options_.state_dir, model_->overrides()); !saved) {
             return saved;
         }

@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "conf/schema/service_key.h"
+#include "ctl/model/renames.h"
 
 namespace fairlead::model {
 namespace {
@@ -114,8 +115,17 @@ class Comparison {
 
     void services(const std::vector<conf::ServiceConfig>& before,
                   const std::vector<conf::ServiceConfig>& after) {
+        const Renames renames = renames_between(before, after);
+        std::vector<conf::ServiceConfig> former = before;
+        for (conf::ServiceConfig& service : former) {
+            if (const auto found = renames.find(service.name); found != renames.end()) {
+                say("renamed service " + found->first + " to " + found->second +
+                    ", which has its VIP, port and protocol: it keeps its connections");
+                service.name = found->second;
+            }
+        }
         walk(
-            before,
+            former,
             after,
             [this](const conf::ServiceConfig& is) { say("added service " + is.name); },
             [this](const conf::ServiceConfig& was) { say("removed service " + was.name); },

@@ -5,6 +5,7 @@
 
 #include "ctl/model/intent.h"
 #include "ctl/model/reconcile.h"
+#include "ctl/model/renames.h"
 
 namespace fairlead::model {
 
@@ -21,6 +22,9 @@ void Model::take_over(const publish::Known& known, Time now) {
 }
 
 std::vector<std::string> Model::load(conf::Config config, Time now) {
+    const Renames renames = renames_between(config_.services, config.services);
+    rename(renames, overrides_);
+    rename(renames, services_);
     config_ = std::move(config);
     std::vector<std::string> events = reconcile(config_, overrides_);
     rebuild(now);

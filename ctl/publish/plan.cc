@@ -64,12 +64,11 @@ namespace {
     if (desired.services.size() > shm::kMaxServices) {
         return fail("more than " + std::to_string(shm::kMaxServices) + " services");
     }
-    std::set<std::tuple<IpAddress, std::uint16_t, std::uint16_t, std::uint8_t>> keys;
+    std::set<ServiceKey> keys;
     std::set<std::string_view> names;
     std::size_t backend_count = 0;
     for (const DesiredService& service : desired.services) {
-        if (!keys.emplace(service.vip, service.port, service.last_port, service.protocol).second ||
-            !names.insert(service.name).second) {
+        if (!keys.insert(key_of(service)).second || !names.insert(service.name).second) {
             return fail("service \"" + service.name +
                         "\" has the name, or the VIP, protocol and port of another one");
         }
@@ -169,6 +168,7 @@ Status PublisherState::make_plan(const DesiredTables& desired, Shortage shortage
     port_numbers.follow(ports);
     const std::uint64_t lowest = acknowledgements.lowest();
     unpublish_acknowledged(lowest);
+    follow_renames(desired);
     plan_numbers(desired, plan, lowest);
     Status planned = plan_rings(desired, shortage, plan, lowest);
     if (planned) {
@@ -192,6 +192,44 @@ void PublisherState::wait(Plan& plan, std::size_t count) const {
     plan.waiting += count;
     if (plan.why.empty() && acknowledgements.lowest() < generation()) {
         plan.why = acknowledgements.slowest() + " has not acknowledged the last changes";
+    }
+}
+
+void PublisherState::follow_renames(const DesiredTables& desired) {
+    std::map<ServiceKey, const std::string*> new_ones;
+    std::set<std::string_view> names;
+    for (const DesiredService& service : desired.services) {
+        names.insert(service.name);
+        if (!services.contains(service.name)) {
+            new_ones.emplace(key_of(service), &service.name);
+        }
+    }
+    if (new_ones.empty()) {
+        return;
+    }
+    std::vector<std::pair<std::string, std::string>> renames;
+    for (const auto& [name, service] : services) {
+        const auto found = new_ones.find(service.key);
+        if (found != new_ones.end() && !names.contains(name)) {
+            renames.emplace_back(name, *found->second);
+        }
+    }
+    for (const auto& [from, to] : renames) {
+        rename_service(from, to);
+    }
+}
+
+void PublisherState::rename_service(const std::string& from, const std::string& to) {
+    auto service = services.extract(from);
+    service.key() = to;
+    set_name(file.service_info(service.mapped().id).name, to);
+    services.insert(std::move(service));
+    for (auto it = backends.lower_bound(BackendKeyView{from, "", IpAddress{}});
+         it != backends.end() && std::get<0>(it->first) == from;) {
+        auto backend = backends.extract(it++);
+        std::get<0>(backend.key()) = to;
+        set_name(file.backend_info(backend.mapped()).service, to);
+        backends.insert(std::move(backend));
     }
 }
 

@@ -1,6 +1,7 @@
 // What the publisher remembers between two publications. Private to ctl/publish.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <deque>
@@ -41,8 +42,12 @@ struct PublishedRing {
     std::uint32_t fingerprint = 0;
 };
 
+// VIP, port, last port, protocol: what a service is for its clients, whatever its name.
+using ServiceKey = std::tuple<IpAddress, std::uint16_t, std::uint16_t, std::uint8_t>;
+
 struct PublishedService {
     std::uint32_t id = 0;
+    ServiceKey key;
     PublishedRing ring;
     std::uint64_t moved_entries = 0;
 };
@@ -70,6 +75,15 @@ struct Plan {
     std::vector<shm::ServiceRecord> buckets;     // of the new snapshot
     std::vector<shm::ServiceRecord> ranges;      // the same
 };
+
+[[nodiscard]] inline ServiceKey key_of(const DesiredService& service) {
+    return {service.vip, service.port, service.last_port, service.protocol};
+}
+
+inline void set_name(shm::Name& place, std::string_view text) {
+    place.fill('\0');
+    std::copy_n(text.begin(), std::min(text.size(), place.size() - 1), place.begin());
+}
 
 // A port as the snapshot holds it.
 [[nodiscard]] shm::PortRecord port_record(const DesiredPort& port);
@@ -102,6 +116,9 @@ class PublisherState {
     [[nodiscard]] std::uint32_t first_fresh_backend() const;
 
     [[nodiscard]] Status make_plan(const DesiredTables& desired, Shortage shortage, Plan& plan);
+    // A service that has got another name keeps its number, its ring and its backends' indices.
+    void follow_renames(const DesiredTables& desired);
+    void rename_service(const std::string& from, const std::string& to);
     void plan_numbers(const DesiredTables& desired, Plan& plan, std::uint64_t lowest);
     [[nodiscard]] Status plan_rings(const DesiredTables& desired,
                                     Shortage shortage,

@@ -95,6 +95,7 @@ void PublisherState::recover_services(std::vector<bool>& ring_used, std::vector<
         }
         PublishedService service;
         service.id = id;
+        service.key = {record.vip, record.port.host(), record.last_port.host(), record.protocol};
         service.ring.fingerprint = record.ring_fingerprint;
         id_used[id] = true;
         if (record.ring_entries == shm::kRingEntries && record.ring < ring_used.size()) {
@@ -165,11 +166,14 @@ void PublisherState::recover_identities() {
 void PublisherState::recover_backends() {
     const std::uint64_t now = generation();
     const std::uint32_t first_fresh = first_fresh_backend();
+    std::map<std::uint32_t, const std::string*> by_id;
+    for (const auto& [name, service] : services) {
+        by_id.emplace(service.id, &name);
+    }
     for (std::uint32_t index = 0; index < first_fresh; ++index) {
         const shm::BackendRecord& record = file.backend(index);
         const shm::BackendWord word(record.word.load(std::memory_order_relaxed));
         const shm::BackendInfo& info = file.backend_info(index);
-        const BackendKey key{text_of(info.service), text_of(info.name), record.address};
         if (!word.has(shm::BackendWord::kPublished)) {  // not in use, or half made
             file.backend(index).word.store(
                 shm::BackendWord::make({}, PortIndex{0}, word.incarnation(), 0).raw(),
@@ -177,11 +181,13 @@ void PublisherState::recover_backends() {
             backend_slots_.retire(index, now);
             continue;
         }
-        // A service that the snapshot does not reach gets another number when it comes again: a
-        // daemon that died before its root has left backends of the number before.
-        const auto service = services.find(std::get<0>(key));
-        const bool is_reached =
-            service != services.end() && service->second.id == to_number(record.service);
+        // By the service's number: its name may just have been changed. A service that the snapshot
+        // does not reach gets another number when it comes again: a daemon that died before its
+        // root has left backends of the number before.
+        const auto service = by_id.find(to_number(record.service));
+        const bool is_reached = service != by_id.end();
+        const BackendKey key{
+            is_reached ? *service->second : "", text_of(info.name), record.address};
         if (!is_reached || !backends.emplace(key, index).second) {  // or a scribbler's second copy
             leaving_.emplace_back(index, now);
             continue;

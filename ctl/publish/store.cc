@@ -13,11 +13,6 @@ namespace {
 // In force, waiting for acknowledgements, and the next.
 constexpr std::uint32_t kSpareSnapshots = 3;
 
-void set_name(shm::Name& place, std::string_view text) {
-    place.fill('\0');
-    std::copy_n(text.begin(), std::min(text.size(), place.size() - 1), place.begin());
-}
-
 }  // namespace
 
 std::uint64_t PublisherState::generation() const {
@@ -61,6 +56,7 @@ void PublisherState::remember(const DesiredTables& desired, Plan& plan) {
         is_published[id] = true;
         PublishedService& service = services[desired.services[i].name];
         service.id = id;
+        service.key = key_of(desired.services[i]);
         service.moved_entries += plan.rings[i].moved;
         if (!plan.rings[i].stays && !plan.rings[i].waits) {
             service.ring = std::move(plan.rings[i].ring);

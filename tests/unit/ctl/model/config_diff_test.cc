@@ -24,12 +24,15 @@ TEST(ConfigDiff, NamesEveryChange) {
     after.services[0].health.rise = 9;
     after.services[1].name = "billing";
     EXPECT_THAT(compare(example_config(), after).changes,
-                ElementsAre("changed health check of service portal",
+                ElementsAre("renamed service payments to billing, which has its VIP, port and "
+                            "protocol: it keeps its connections",
+                            "changed health check of service portal",
                             "changed weight of backend portal/app-1 from 10 to 3",
                             "added backend portal/app-9 (10.0.4.2, weight 20)",
-                            "removed backend portal/app-2",
-                            "added service billing",
-                            "removed service payments"));
+                            "removed backend portal/app-2"));
+    after.services[1].port = 444;
+    EXPECT_THAT(compare(example_config(), after).changes,
+                testing::IsSupersetOf({"added service billing", "removed service payments"}));
 }
 
 TEST(ConfigDiff, NamesChangedPortsAndHashes) {

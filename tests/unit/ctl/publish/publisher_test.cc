@@ -343,6 +343,33 @@ TEST_F(PublisherTest, ServicesThatCannotBeToldApartAreRefusedWhole) {
     EXPECT_EQ(owners(tables.services[0]).size(), 1U);
 }
 
+TEST_F(PublisherTest, AServiceOfAnotherNameIsTheSameOneByItsKey) {
+    start();
+    DesiredTables tables = make_tables(3);
+    ASSERT_TRUE(publisher_->publish(tables));
+    const auto before = publisher_->placement("portal", "app-2", make_backend(2).address);
+    const auto id = publisher_->service_id("portal");
+    const auto ring = owners(tables.services[0]);
+    for (const char* const name : {"website", "another", "aaa"}) {
+        tables.services[0].name = name;
+        if (name == std::string("another")) {
+            start();  // also a daemon that finds another name in its file
+        }
+        const std::uint64_t generation = publisher_->generation();
+        const auto published = publisher_->publish(tables);
+        ASSERT_TRUE(published) << published.error().message;
+        EXPECT_EQ(published->generation, generation) << "nothing has changed for the engine";
+        EXPECT_EQ(publisher_->service_id(name), id);
+        const auto now = publisher_->placement(name, "app-2", make_backend(2).address);
+        ASSERT_TRUE(now);
+        EXPECT_EQ(now->index, before->index);
+        EXPECT_EQ(owners(tables.services[0]), ring);
+    }
+    EXPECT_FALSE(publisher_->service_id("portal"));
+    EXPECT_EQ(start().known().services.at(0).name, "aaa");
+    EXPECT_EQ(publisher_->known().backends.size(), 3U);
+}
+
 TEST_F(PublisherTest, ThousandsOfServicesAreAllFoundWithinTheBoundedProbe) {
     Publisher& publisher = start();
     DesiredTables tables = make_tables(0);
