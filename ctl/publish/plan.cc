@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 #include <set>
+#include <span>
 #include <string_view>
 #include <type_traits>
 
@@ -247,28 +248,49 @@ void PublisherState::plan_numbers(const DesiredTables& desired, Plan& plan, std:
         } else {
             plan.service_ids.push_back(kWaits);
             plan.backend_indices.emplace_back(service.backends.size(), kWaits);
+            plan.has_other_places.push_back(false);
             wait(plan);
             continue;
         }
-        std::vector<std::uint32_t>& indices = plan.backend_indices.emplace_back();
-        indices.reserve(service.backends.size());
-        for (const DesiredBackend& backend : service.backends) {
-            const BackendKeyView key{service.name, backend.name, backend.address};
-            const auto known_backend = backends.find(key);
-            if (known_backend != backends.end()) {
-                indices.push_back(known_backend->second);
-            } else if (const auto inherited = inherited_backends_.find(key);
-                       inherited != inherited_backends_.end()) {
-                indices.push_back(inherited->second);
-            } else if (const auto index = backend_slots_.take(lowest)) {
-                indices.push_back(*index);
-                plan.new_backends.emplace_back(key, *index);
-            } else {
-                indices.push_back(kWaits);
-                wait(plan);
-            }
+        plan_backends(service, plan, lowest);
+    }
+}
+
+void PublisherState::plan_backends(const DesiredService& service,
+                                   Plan& plan,
+                                   std::uint64_t lowest) {
+    const auto published = services.find(service.name);
+    const auto places = published == services.end()
+                            ? std::span<const PublishedBackends::value_type* const>{}
+                            : std::span(published->second.places);
+    bool has_other_places = places.size() != service.backends.size();
+    std::vector<std::uint32_t>& indices = plan.backend_indices.emplace_back();
+    indices.reserve(service.backends.size());
+    for (std::size_t i = 0; i < service.backends.size(); ++i) {
+        const DesiredBackend& backend = service.backends[i];
+        if (i < places.size() && std::get<2>(places[i]->first) == backend.address &&
+            std::get<1>(places[i]->first) == backend.name) {
+            indices.push_back(places[i]->second);
+            continue;
+        }
+        has_other_places = true;
+        const BackendKeyView key{service.name, backend.name, backend.address};
+        const std::size_t position = plan.backend_indices.size() - 1;
+        if (const auto there = backends.find(key); there != backends.end()) {
+            indices.push_back(there->second);
+        } else if (const auto inherited = inherited_backends_.find(key);
+                   inherited != inherited_backends_.end()) {
+            indices.push_back(inherited->second);
+            plan.new_backends.push_back({position, i, inherited->second, true});
+        } else if (const auto index = backend_slots_.take(lowest)) {
+            indices.push_back(*index);
+            plan.new_backends.push_back({position, i, *index, false});
+        } else {
+            indices.push_back(kWaits);
+            wait(plan);
         }
     }
+    plan.has_other_places.push_back(has_other_places);
 }
 
 Status PublisherState::plan_snapshot(const DesiredTables& desired,
@@ -340,8 +362,10 @@ void PublisherState::give_up(const Plan& plan) {
     for (const std::uint32_t id : plan.new_service_ids) {
         service_slots_.give_back(id);
     }
-    for (const auto& [key, index] : plan.new_backends) {
-        backend_slots_.give_back(index);
+    for (const NewBackend& backend : plan.new_backends) {
+        if (!backend.is_inherited) {
+            backend_slots_.give_back(backend.index);
+        }
     }
     for (const Plan::Ring& ring : plan.rings) {
         if (!ring.content.empty() && ring.ring.slot) {

@@ -194,7 +194,7 @@ class PublisherState;
 
 class Publisher {
   public:
-    // For how long rings are built in one step, unless nobody follows the tables yet.
+    // For how long rings are built in one step at least, unless nobody follows the tables yet.
     static constexpr std::chrono::milliseconds kBuildFor{10};
 
     // Takes over the segment in `run_dir`, or makes one. Errors: another lbd lives there; a segment

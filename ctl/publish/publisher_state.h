@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -24,6 +25,8 @@ namespace fairlead::publish {
 
 using BackendKey = std::tuple<std::string, std::string, IpAddress>;  // service, name, address
 using BackendKeyView = std::tuple<std::string_view, std::string_view, IpAddress>;
+
+using PublishedBackends = std::map<BackendKey, std::uint32_t, std::less<>>;  // to the index
 
 // In place of a number, index or slot that is not free yet.
 inline constexpr std::uint32_t kWaits = 0xFFFF'FFFF;
@@ -50,6 +53,17 @@ struct PublishedService {
     ServiceKey key;
     PublishedRing ring;
     std::uint64_t moved_entries = 0;
+    // Its backends in the order in which they were desired last, so that one that is there still is
+    // found without a search.
+    std::vector<const PublishedBackends::value_type*> places;
+};
+
+// One that gets a record, by its position in DesiredTables.
+struct NewBackend {
+    std::size_t service = 0;
+    std::size_t backend = 0;
+    std::uint32_t index = 0;
+    bool is_inherited = false;
 };
 
 // One step of a change worked out in full, with every slot that it needs taken, before anything of
@@ -63,11 +77,13 @@ struct Plan {
         std::vector<std::uint16_t> content;  // backend indices; empty where the slot stays
         std::uint64_t moved = 0;
     };
+    std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
     std::vector<std::uint32_t> service_ids;  // by position in DesiredTables::services, or kWaits
     std::vector<std::uint32_t> new_service_ids;               // of these, the ones just taken
     std::vector<std::vector<std::uint32_t>> backend_indices;  // or kWaits
-    std::vector<std::pair<BackendKey, std::uint32_t>> new_backends;
-    std::vector<Ring> rings;  // by position of the service
+    std::vector<NewBackend> new_backends;
+    std::vector<bool> has_other_places;  // by position of the service
+    std::vector<Ring> rings;             // by position of the service
     std::size_t waiting = 0;  // services and backends without a number, rings without a slot
     std::string why;          // as Published::why
     PlannedPrefixes prefixes;
@@ -101,7 +117,7 @@ class PublisherState {
     CounterSource& counters;
 
     std::map<std::string, PublishedService, std::less<>> services;
-    std::map<BackendKey, std::uint32_t, std::less<>> backends;
+    PublishedBackends backends;
     Known known;
     PrefixSlots prefixes;
     PortNumbers port_numbers;
@@ -120,6 +136,7 @@ class PublisherState {
     void follow_renames(const DesiredTables& desired);
     void rename_service(const std::string& from, const std::string& to);
     void plan_numbers(const DesiredTables& desired, Plan& plan, std::uint64_t lowest);
+    void plan_backends(const DesiredService& service, Plan& plan, std::uint64_t lowest);
     [[nodiscard]] Status plan_rings(const DesiredTables& desired,
                                     Shortage shortage,
                                     Plan& plan,
@@ -159,6 +176,7 @@ class PublisherState {
     [[nodiscard]] std::vector<bool> backends_in_use(const DesiredTables& desired,
                                                     const Plan& plan) const;
     void remember(const DesiredTables& desired, Plan& plan);
+    void remember_places(const DesiredService& desired, PublishedService& service) const;
     void unpublish_acknowledged(std::uint64_t lowest);
     // Takes memory for the next change while there is some, so that a backend that dies can be
     // taken out of the rings also when something else has filled the run directory.
@@ -171,7 +189,7 @@ class PublisherState {
     SlotPool service_slots_;
     // What was found in a file that nobody has followed yet: indices and numbers that a file of
     // another layout had given, until the first generation (identities.h).
-    std::map<BackendKey, std::uint32_t, std::less<>> inherited_backends_;
+    PublishedBackends inherited_backends_;
     std::map<std::string, std::uint32_t, std::less<>> inherited_services_;
     // Backends that the generation beside them no longer refers to, still marked published.
     std::deque<std::pair<std::uint32_t, std::uint64_t>> leaving_;

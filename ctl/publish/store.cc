@@ -61,8 +61,24 @@ void PublisherState::remember(const DesiredTables& desired, Plan& plan) {
         if (!plan.rings[i].stays && !plan.rings[i].waits) {
             service.ring = std::move(plan.rings[i].ring);
         }
+        if (plan.has_other_places[i]) {
+            remember_places(desired.services[i], service);
+        }
     }
     std::erase_if(services, [&](const auto& each) { return !is_published[each.second.id]; });
+}
+
+void PublisherState::remember_places(const DesiredService& desired,
+                                     PublishedService& service) const {
+    service.places.clear();
+    for (const DesiredBackend& backend : desired.backends) {
+        const auto there =
+            backends.find(BackendKeyView{desired.name, backend.name, backend.address});
+        if (there == backends.end()) {  // it waits: what stands behind it is searched
+            return;
+        }
+        service.places.push_back(&*there);
+    }
 }
 
 void PublisherState::store_new_records(const DesiredTables& desired, const Plan& plan) {
@@ -74,17 +90,18 @@ void PublisherState::store_new_records(const DesiredTables& desired, const Plan&
         if (!services.contains(service.name)) {
             set_name(file.service_info(plan.service_ids[i]).name, service.name);
         }
-        for (std::size_t j = 0; j < service.backends.size(); ++j) {
-            const DesiredBackend& backend = service.backends[j];
-            const std::uint32_t index = plan.backend_indices[i][j];
-            const BackendKeyView key{service.name, backend.name, backend.address};
-            if (index != kWaits && !backends.contains(key)) {
-                const bool is_inherited = inherited_backends_.erase(BackendKey(key)) != 0;
-                store_backend(
-                    ServiceId{plan.service_ids[i]}, service, backend, index, is_inherited);
-                backends.emplace(key, index);
-            }
-        }
+    }
+    for (const NewBackend& each : plan.new_backends) {
+        const DesiredService& service = desired.services[each.service];
+        const DesiredBackend& backend = service.backends[each.backend];
+        const BackendKey key{service.name, backend.name, backend.address};
+        inherited_backends_.erase(key);
+        store_backend(ServiceId{plan.service_ids[each.service]},
+                      service,
+                      backend,
+                      each.index,
+                      each.is_inherited);
+        backends.emplace(key, each.index);
     }
     for (const Plan::Ring& ring : plan.rings) {
         if (!ring.content.empty()) {

@@ -1,4 +1,5 @@
 // The control thread's part in what the steering programs do without an engine (engine_state.h).
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <utility>
@@ -8,6 +9,12 @@
 #include "dp/engine/engine_state.h"
 
 namespace fairlead::engine {
+namespace {
+
+// Tables of thousands of services come in many generations.
+constexpr std::chrono::seconds kSayAgain{10};
+
+}  // namespace
 
 Status Engine::State::open_away() {
     Result<SteerAway> opened = SteerAway::open(pin_directory_);
@@ -38,7 +45,11 @@ void Engine::State::follow_away() {
     }
     said_away_ = !mirrored;
     const std::size_t without_room = away_->without_room();
-    if (std::exchange(said_without_room_, without_room) < without_room) {
+    said_without_room_ = std::min(said_without_room_, without_room);
+    const auto now = std::chrono::steady_clock::now();
+    if (without_room > said_without_room_ && now - said_without_room_at_ > kSayAgain) {
+        said_without_room_ = without_room;
+        said_without_room_at_ = now;
         log_warning("services-stop-with-the-engine",
                     {{"services", without_room},
                      {"reason",

@@ -128,6 +128,7 @@ class Engine::State {
     bool said_damaged_ = false;
     bool said_away_ = false;
     std::size_t said_without_room_ = 0;
+    std::chrono::steady_clock::time_point said_without_room_at_{};
 };
 
 }  // namespace fairlead::engine
