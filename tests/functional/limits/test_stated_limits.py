@@ -1,4 +1,4 @@
-"""4,096 services and 16,384 backends, as many as the README says there can be: what an operator does every day works."""
+"""4,096 services and 16,384 backends, as many as the README says there can be, are balanced."""
 
 import random
 import time
@@ -34,7 +34,8 @@ def lab(make_lab):
 def config(lab, without=()):
     text = [head(lab, interval="5s", timeout="2s")]
     for number in range(SERVICES):
-        text.append(f'[[service]]\nname = "s{number}"\nvip = "{vip_of(number)}:80"\nprotocol = "tcp"\nforwarding = "l2"\n')
+        text.append(f'[[service]]\nname = "s{number}"\nvip = "{vip_of(number)}:80"\n'
+                    'protocol = "tcp"\nforwarding = "l2"\n')
         text += [f'[[service.backend]]\nname = "{backend.name}"\naddress = "{backend.addresses[4]}"\n'
                  for backend in lab.backends if backend.name not in without]
     return "".join(text)
