@@ -169,7 +169,7 @@ Status PublisherState::make_plan(const DesiredTables& desired, Shortage shortage
     port_numbers.follow(ports);
     const std::uint64_t lowest = acknowledgements.lowest();
     unpublish_acknowledged(lowest);
-    follow_renames(desired);
+    const Renames renames = follow_renames(desired);
     plan_numbers(desired, plan, lowest);
     Status planned = plan_rings(desired, shortage, plan, lowest);
     if (planned) {
@@ -185,6 +185,9 @@ Status PublisherState::make_plan(const DesiredTables& desired, Shortage shortage
     }
     if (!planned) {
         give_up(plan);
+        for (const auto& [from, to] : renames) {
+            rename_service(to, from);
+        }
     }
     return planned;
 }
@@ -196,7 +199,7 @@ void PublisherState::wait(Plan& plan, std::size_t count) const {
     }
 }
 
-void PublisherState::follow_renames(const DesiredTables& desired) {
+PublisherState::Renames PublisherState::follow_renames(const DesiredTables& desired) {
     std::map<ServiceKey, const std::string*> new_ones;
     std::set<std::string_view> names;
     for (const DesiredService& service : desired.services) {
@@ -205,10 +208,10 @@ void PublisherState::follow_renames(const DesiredTables& desired) {
             new_ones.emplace(key_of(service), &service.name);
         }
     }
+    Renames renames;
     if (new_ones.empty()) {
-        return;
+        return renames;
     }
-    std::vector<std::pair<std::string, std::string>> renames;
     for (const auto& [name, service] : services) {
         const auto found = new_ones.find(service.key);
         if (found != new_ones.end() && !names.contains(name)) {
@@ -218,6 +221,7 @@ void PublisherState::follow_renames(const DesiredTables& desired) {
     for (const auto& [from, to] : renames) {
         rename_service(from, to);
     }
+    return renames;
 }
 
 void PublisherState::rename_service(const std::string& from, const std::string& to) {

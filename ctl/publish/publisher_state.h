@@ -132,8 +132,9 @@ class PublisherState {
     [[nodiscard]] std::uint32_t first_fresh_backend() const;
 
     [[nodiscard]] Status make_plan(const DesiredTables& desired, Shortage shortage, Plan& plan);
+    using Renames = std::vector<std::pair<std::string, std::string>>;  // from, to
     // A service that has got another name keeps its number, its ring and its backends' indices.
-    void follow_renames(const DesiredTables& desired);
+    Renames follow_renames(const DesiredTables& desired);
     void rename_service(const std::string& from, const std::string& to);
     void plan_numbers(const DesiredTables& desired, Plan& plan, std::uint64_t lowest);
     void plan_backends(const DesiredService& service, Plan& plan, std::uint64_t lowest);

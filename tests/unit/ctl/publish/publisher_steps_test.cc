@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <string>
 
+#include <sys/stat.h>
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/ctl/publish/publisher_fixture.h"
@@ -171,6 +173,27 @@ TEST_F(PublisherSteps, WhereEveryIndexIsInUseAReplacedBackendComesWhenTheOldOneH
     const auto place = publisher_->placement("s2", replaced.name, replaced.address);
     ASSERT_TRUE(place);
     EXPECT_EQ(owners(tables.services[2]).count(to_number(place->index)), 1U);
+}
+
+TEST_F(PublisherSteps, ChangesUnderTheNextDaemonTakeTheSlotsThatHaveMemoryAlready) {
+    DesiredTables tables = make_tables(2);
+    start();
+    publish_whole(tables);
+    start();
+    worker_.acknowledged = publisher_->generation();
+    const auto kib_of_file = [this] {
+        struct stat found {};
+        EXPECT_EQ(::stat((directory_.path() + "/tables").c_str(), &found), 0);
+        return found.st_blocks / 2;
+    };
+    const auto before = kib_of_file();
+    for (std::uint32_t change = 0; change < 500; ++change) {
+        tables.services[0].backends[0].ring_weight = 1 + change % 7;
+        const auto published = publisher_->publish(tables);
+        ASSERT_TRUE(published) << published.error().message;
+        worker_.acknowledged = published->generation - change % 2;  // now and then it is late
+    }
+    EXPECT_LE(kib_of_file(), before + 512) << "four rings";
 }
 
 }  // namespace

@@ -366,6 +366,16 @@ TEST_F(PublisherTest, AServiceOfAnotherNameIsTheSameOneByItsKey) {
         EXPECT_EQ(owners(tables.services[0]), ring);
     }
     EXPECT_FALSE(publisher_->service_id("portal"));
+    // A refused change has renamed nothing.
+    worker_.acknowledged = publisher_->generation();
+    DesiredTables refused = tables;
+    do {
+        ++refused.services[0].backends[0].ring_weight;
+    } while (publisher_->publish(refused));
+    refused.services[0].name = "refused";
+    ASSERT_FALSE(publisher_->publish(refused));
+    EXPECT_EQ(publisher_->service_id("aaa"), id);
+    EXPECT_TRUE(publisher_->placement("aaa", "app-2", make_backend(2).address));
     EXPECT_EQ(start().known().services.at(0).name, "aaa");
     EXPECT_EQ(publisher_->known().backends.size(), 3U);
 }
