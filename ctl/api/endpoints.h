@@ -18,6 +18,7 @@ struct Call {
 };
 
 void get_status(const Call& call, const Respond& respond);
+void get_node(const Call& call, const Respond& respond);
 void get_version(const Call& call, const Respond& respond);
 void get_services(const Call& call, const Respond& respond);
 void get_service(const Call& call, const Respond& respond);
@@ -30,6 +31,7 @@ void get_backend(const Call& call, const Respond& respond);
 void add_backend(const Call& call, const Respond& respond);
 void patch_backend(const Call& call, const Respond& respond);
 void delete_backend(const Call& call, const Respond& respond);
+void patch_node(const Call& call, const Respond& respond);
 void post_reload(const Call& call, const Respond& respond);
 
 }  // namespace fairlead::api

@@ -24,6 +24,8 @@ struct Route {
 constexpr std::array kRoutes{
     Route{"GET", "api/v1/status", get_status},
     Route{"GET", "api/v1/version", get_version},
+    Route{"GET", "api/v1/node", get_node},
+    Route{"PATCH", "api/v1/node", patch_node},
     Route{"GET", "api/v1/services", get_services},
     Route{"GET", "api/v1/services/{S}", get_service},
     Route{"GET", "api/v1/backends", get_backends},

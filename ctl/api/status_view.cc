@@ -179,6 +179,7 @@ Json status_view(daemon::Daemon& daemon) {
         }
     }
     return {{"node", model.config().node.name},
+            {"node_admin", to_text(model.node() ? model.node()->value : model::Admin::kReady)},
             {"version", daemon.options().version},
             {"pid", ::getpid()},
             {"started", model::rfc3339(daemon.started())},

@@ -23,7 +23,8 @@ A backend is SERVICE/BACKEND; where several may be meant, 'SERVICE/*' is all of 
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 lbd is not reachable, 4 not found,
 5 refused by a guard, 6 time ran out while waiting.
-status --check: 0 ok, 1 warning, 2 critical, 3 unknown.)";
+status --check: 0 ok, 1 warning, 2 critical, 3 unknown.
+node status --check: 0 fit, 2 not, 3 unknown.)";
 
 // Builds the tree of words once, each leaf writing into `command` when it is met.
 class Words {
@@ -36,9 +37,8 @@ class Words {
         root_.fallthrough();
         add_general_options();
         leaf(root_, "status", Word::kStatus, "Node, engine, workers, problems")
-            ->add_flag("--check",
-                       command_.is_check,
-                       "One line and an exit code for a monitoring system or keepalived");
+            ->add_flag(
+                "--check", command_.is_check, "One line and an exit code for a monitoring system");
         add_services();
         add_backends();
         add_rest();
@@ -256,6 +256,21 @@ class Words {
             ->option_text("FILE");
     }
 
+    void add_node() {
+        CLI::App* node =
+            group("node", "This balancer as a whole, for those that send clients to it");
+        leaf(*node, "status", Word::kNodeStatus, "Whether clients should come to this balancer")
+            ->add_flag("--check",
+                       command_.is_check,
+                       "One line and an exit code for keepalived's script: 0, or do not come");
+        const auto add_reason = [this](CLI::App* app) {
+            app->add_option("--reason", command_.reason, "Why: kept and shown with the change")
+                ->option_text("TEXT");
+        };
+        add_reason(leaf(*node, "drain", Word::kNodeDrain, "Send new clients to other balancers"));
+        add_reason(leaf(*node, "ready", Word::kNodeReady, "Take clients again"));
+    }
+
     void add_rest() {
         CLI::App* health = group("health", "What the checks see");
         leaf(*health, "list", Word::kHealthList, "Every check, its state and its last result");
@@ -266,6 +281,7 @@ class Words {
         drops->add_flag("--watch", command_.watches, "Every second, with packets per second");
         add_trace();
         add_capture();
+        add_node();
         CLI::App* config = group("config", "The configuration");
         target(leaf(*config, "check", Word::kConfigCheck, "Read a file as lbd would; all errors"),
                "FILE",

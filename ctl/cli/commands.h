@@ -40,6 +40,9 @@ struct Context {
 [[nodiscard]] Outcome<ExitCode> run_drops(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_trace(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_capture(const Context& context);
+// status, drain, ready of this balancer.
+[[nodiscard]] Outcome<ExitCode> run_node_status(const Context& context);
+[[nodiscard]] Outcome<ExitCode> run_node_change(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_config_check(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_reload(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_version(const Context& context);

@@ -36,6 +36,11 @@ Outcome<ExitCode> dispatch(const Context& context) {
             return run_trace(context);
         case Word::kCapture:
             return run_capture(context);
+        case Word::kNodeStatus:
+            return run_node_status(context);
+        case Word::kNodeDrain:
+        case Word::kNodeReady:
+            return run_node_change(context);
         case Word::kConfigCheck:
             return run_config_check(context);
         case Word::kReload:
@@ -79,9 +84,9 @@ bool written(std::ostream& out, std::ostream& err) {
     return static_cast<bool>(out);
 }
 
-// status --check promises its own four numbers, whatever goes wrong.
+// A --check promises its own numbers, whatever goes wrong.
 int exit_number(const Command& command, ExitCode code) {
-    if (command.word == Word::kStatus && command.is_check) {
+    if (command.is_check) {
         return static_cast<int>(CheckResult::kUnknown);
     }
     return static_cast<int>(code);

@@ -196,8 +196,11 @@ std::string status_page(const json& status, const Look& look, Clock::time_point 
     const json& engine = object(status, "engine");
     Facts facts;
     facts.add("Node",
-              fmt::format("{}, fairlead {}, lbd pid {}, running for {}",
+              fmt::format("{}{}, fairlead {}, lbd pid {}, running for {}",
                           look.paint(Tone::kStrong, text(status, "node")),
+                          text(status, "node_admin") == "drain"
+                              ? " (" + look.paint(Tone::kWarning, "drained") + ")"
+                              : "",
                           text(status, "version"),
                           number(status, "pid"),
                           age(text(status, "started"), now)));

@@ -28,10 +28,9 @@ const model::Backend* find(const model::Model& model, const model::BackendKey& k
 }  // namespace
 
 Result<std::uint64_t, model::Refusal> Daemon::commit(model::Model candidate) {
-    const bool changes_overrides = candidate.overrides() != model_->overrides();
+    const bool changes_overrides = candidate.kept() != model_->kept();
     if (changes_overrides) {
-        if (Status saved = model::save_overrides(options_.state_dir, candidate.overrides());
-            !saved) {
+        if (Status saved = model::save_overrides(options_.state_dir, candidate.kept()); !saved) {
             return model::refuse(
                 RefusalCode::kInternal,
                 "the change cannot be kept, so it was not made: " + saved.error().message);
@@ -44,8 +43,7 @@ Result<std::uint64_t, model::Refusal> Daemon::commit(model::Model candidate) {
     if (!published) {
         observe_links(*neighbors_, *model_, model::now());  // its needs are what they were
         if (changes_overrides) {
-            if (Status saved = model::save_overrides(options_.state_dir, model_->overrides());
-                !saved) {
+            if (Status saved = model::save_overrides(options_.state_dir, model_->kept()); !saved) {
                 log_error("overrides-not-restored", {{"reason", saved.error().message}});
             }
         }
@@ -136,6 +134,26 @@ Result<std::uint64_t, model::Refusal> Daemon::remove(const model::BackendKey& ke
     on_removed();
     after_change();
     return in_force;
+}
+
+Result<bool, model::Refusal> Daemon::set_node(model::Admin admin, const Author& author) {
+    const model::Admin before = model_->node() ? model_->node()->value : model::Admin::kReady;
+    if (admin == before) {
+        return false;
+    }
+    model::Model candidate = *model_;
+    candidate.set_node(admin == model::Admin::kReady
+                           ? std::nullopt
+                           : std::optional(model::AdminOverride{admin, made_by(author)}));
+    if (const auto committed = commit(std::move(candidate)); !committed) {
+        return Unexpected{committed.error()};
+    }
+    log_info("node-changed",
+             {{"by", author.name},
+              {"reason", author.reason},
+              {"before", to_text(before)},
+              {"after", to_text(admin)}});
+    return true;
 }
 
 }  // namespace fairlead::daemon

@@ -24,6 +24,7 @@ using namespace std::chrono_literals;
 constexpr auto kTick = 1s;
 constexpr auto kDepartureLook = 100ms;
 constexpr auto kPublishRetry = 20ms;
+constexpr auto kMayBeBehind = 2s;      // a worker that turns follows within milliseconds
 constexpr auto kNextStep = 1ms;        // workers acknowledge in less
 constexpr auto kPublishPatience = 1s;  // without a step's progress: a problem
 
@@ -88,23 +89,22 @@ Status Daemon::open_parts() {
         log_error("overrides-unusable", {{"problem", overrides->problem}});
         overrides_problem_ = overrides->problem;
     }
-    const std::size_t kept = overrides->overrides.size();
+    const std::size_t kept = overrides->kept.overrides.size();
     const model::Time now = model::now();
     publish::Known known = publisher_->known();
     const model::Renames renames = model::renames_between(known.services, config->services);
-    model::rename(renames, overrides->overrides);
+    model::rename(renames, overrides->kept.overrides);
     model::rename(renames, known);
     for (const auto& [from, to] : renames) {
         log_info("service-renamed", {{"from", from}, {"to", to}});
     }
-    model_ =
-        std::make_unique<model::Model>(std::move(*config), std::move(overrides->overrides), now);
+    model_ = std::make_unique<model::Model>(std::move(*config), std::move(overrides->kept), now);
     model_->take_over(known, now);
     for (const std::string& event : model_->events()) {
         log_info("override-dropped", {{"what", event}});
     }
     if (!model_->events().empty() || !renames.empty()) {
-        if (Status saved = model::save_overrides(options_.state_dir, model_->overrides()); !saved) {
+        if (Status saved = model::save_overrides(options_.state_dir, model_->kept()); !saved) {
             return saved;
         }
     }
@@ -301,8 +301,50 @@ void Daemon::tick() {
 }
 
 const EngineWatch& Daemon::look_at_engine() {
-    traffic_.look(telemetry_, *publisher_, *model_, TrafficWatch::Clock::now());
+    const auto now = TrafficWatch::Clock::now();
+    traffic_.look(telemetry_, *publisher_, *model_, now);
+    if (telemetry_.lowest() >= publisher_->generation()) {
+        behind_since_.reset();
+    } else if (!behind_since_) {
+        behind_since_ = now;
+    }
     return traffic_.engine();
+}
+
+std::vector<std::string> Daemon::why_unfit() {
+    std::vector<std::string> reasons;
+    if (const auto& node = model_->node()) {
+        reasons.push_back("it was drained by " + node->made.by + " at " + node->made.at +
+                          (node->made.reason.empty() ? "" : ": " + node->made.reason));
+    }
+    const EngineWatch& engine = look_at_engine();
+    switch (engine.state()) {
+        case EngineState::kDown:
+            reasons.emplace_back("no engine runs; start lbdp");
+            return reasons;
+        case EngineState::kUnreadable:
+            reasons.emplace_back("the engine cannot be read");
+            return reasons;
+        case EngineState::kStarting:
+            reasons.emplace_back("the engine forwards nothing yet");
+            return reasons;
+        case EngineState::kStalled:
+            reasons.emplace_back("the engine, or a worker of it, stands still");
+            break;
+        case EngineState::kForwarding:
+            break;
+    }
+    if (behind_since_ && TrafficWatch::Clock::now() - *behind_since_ >= kMayBeBehind) {
+        reasons.push_back(telemetry_.slowest() + " does not follow the tables");
+    }
+    if (const auto of_tables = tables_problem(*publisher_, telemetry_);
+        of_tables && of_tables->is_critical) {
+        reasons.push_back(of_tables->sentence);
+    }
+    for (const std::string& port : traffic_.stopped_ports()) {
+        reasons.push_back("port " + port + " is not up");
+    }
+    return reasons;
 }
 
 void Daemon::keep_looking_at_engine() {

@@ -91,6 +91,9 @@ class Daemon {
         const Author& author,
         const std::function<void()>& on_removed);
     [[nodiscard]] Result<ReloadOutcome, model::Refusal> reload(const Author& author);
+    // This balancer as a whole, ready or drained: what is announced for it follows. Whether that is
+    // a change.
+    [[nodiscard]] Result<bool, model::Refusal> set_node(model::Admin admin, const Author& author);
 
     // ---- what there is -------------------------------------------------------------------------
     [[nodiscard]] const model::Model& model() const { return *model_; }
@@ -113,6 +116,9 @@ class Daemon {
     [[nodiscard]] model::Time started() const { return started_; }
     // How the engine is doing at this moment.
     [[nodiscard]] const EngineWatch& look_at_engine();
+    // Why clients should be sent to another balancer, a phrase each; empty: they need not. Only of
+    // this node and its engine: nothing in it depends on a service, a backend or the file.
+    [[nodiscard]] std::vector<std::string> why_unfit();
     // What an operator should know, a sentence each.
     [[nodiscard]] std::vector<Problem> problems();
 
@@ -158,6 +164,7 @@ class Daemon {
     loop::Timer look_timer_;
     loop::Timer watchdog_timer_;
     TrafficWatch traffic_;
+    std::optional<TrafficWatch::Clock::time_point> behind_since_;  // of the tables: some worker
     ReloadState reload_state_;
     std::string overrides_problem_;
     std::string publish_problem_;

@@ -89,6 +89,16 @@ bool PortWatch::tells(const std::string& port, shm::PortCondition condition) con
     return found != bits_.end() && (found->second & bit_of(condition)) != 0;
 }
 
+std::vector<std::string> PortWatch::stopped() const {
+    std::vector<std::string> names;
+    for (const auto& [name, bits] : bits_) {
+        if (stops_traffic(bits)) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
 void PortWatch::look(const shm::TelemetryHeader* header,
                      const std::vector<std::string>& configured) {
     problems_.clear();

@@ -26,6 +26,8 @@ class PortWatch {
     [[nodiscard]] const std::vector<Problem>& problems() const { return problems_; }
     // Whether the engine says this of the port of that name.
     [[nodiscard]] bool tells(const std::string& port, shm::PortCondition condition) const;
+    // The ports with a condition that stops traffic.
+    [[nodiscard]] std::vector<std::string> stopped() const;
     // On which the engine has its ports.
     [[nodiscard]] const neighbor::EngineInterfaces& interfaces() const { return interfaces_; }
 

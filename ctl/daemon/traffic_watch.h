@@ -32,6 +32,8 @@ class TrafficWatch {
     [[nodiscard]] bool tells(const std::string& port, shm::PortCondition condition) const {
         return ports_.tells(port, condition);
     }
+    // By which nothing is received or sent, as a running engine says.
+    [[nodiscard]] std::vector<std::string> stopped_ports() const { return ports_.stopped(); }
     // On which a running engine has its ports.
     [[nodiscard]] const neighbor::EngineInterfaces& interfaces() const {
         return ports_.interfaces();

@@ -89,7 +89,7 @@ Result<bool, Refusal> Model::patch(const BackendKey& key,
     if (!changes_admin && !changes_weight) {
         return false;
     }
-    BackendOverrides& entry = overrides_[key];
+    BackendOverrides& entry = kept_.overrides[key];
     if (changes_admin) {
         entry.admin.reset();
         if (*patch.admin != Admin::kReady) {
@@ -106,7 +106,7 @@ Result<bool, Refusal> Model::patch(const BackendKey& key,
         }
     }
     if (entry.empty()) {
-        overrides_.erase(key);
+        kept_.overrides.erase(key);
     }
     rebuild(now);
     return true;
@@ -153,7 +153,7 @@ Result<void, Refusal> Model::add(const BackendKey& key, const Addition& addition
     if (Result<void, Refusal> room = check_room(**service); !room) {
         return room;
     }
-    BackendOverrides& entry = overrides_[key];
+    BackendOverrides& entry = kept_.overrides[key];
     entry.admin.reset();
     entry.weight.reset();
     const conf::BackendConfig* file = in_file(key);
@@ -163,7 +163,7 @@ Result<void, Refusal> Model::add(const BackendKey& key, const Addition& addition
         entry.addition = addition;
     }
     if (entry.empty()) {
-        overrides_.erase(key);
+        kept_.overrides.erase(key);
     }
     rebuild(now);
     return {};
@@ -181,7 +181,7 @@ Result<bool, Refusal> Model::remove(const BackendKey& key, const Provenance& mad
     if (backend->is_removing) {
         return false;
     }
-    BackendOverrides& entry = overrides_[key];
+    BackendOverrides& entry = kept_.overrides[key];
     entry.admin.reset();
     entry.weight.reset();
     entry.addition.reset();
@@ -189,7 +189,7 @@ Result<bool, Refusal> Model::remove(const BackendKey& key, const Provenance& mad
         entry.removal = Removal{file->address, file->weight, file->mac, made};
     }
     if (entry.empty()) {
-        overrides_.erase(key);
+        kept_.overrides.erase(key);
     }
     rebuild(now);
     return true;

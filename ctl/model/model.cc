@@ -9,30 +9,30 @@
 
 namespace fairlead::model {
 
-Model::Model(conf::Config config, Overrides overrides, Time now)
-    : config_(std::move(config)), overrides_(std::move(overrides)) {
-    events_ = reconcile(config_, overrides_);
+Model::Model(conf::Config config, Kept kept, Time now)
+    : config_(std::move(config)), kept_(std::move(kept)) {
+    events_ = reconcile(config_, kept_.overrides);
     rebuild(now);
 }
 
 void Model::take_over(const publish::Known& known, Time now) {
-    services_ = wanted_services(config_, overrides_);
+    services_ = wanted_services(config_, kept_.overrides);
     carry_over(known, services_, now);
     ++shape_;
 }
 
 std::vector<std::string> Model::load(conf::Config config, Time now) {
     const Renames renames = renames_between(config_.services, config.services);
-    rename(renames, overrides_);
+    rename(renames, kept_.overrides);
     rename(renames, services_);
     config_ = std::move(config);
-    std::vector<std::string> events = reconcile(config_, overrides_);
+    std::vector<std::string> events = reconcile(config_, kept_.overrides);
     rebuild(now);
     return events;
 }
 
 void Model::rebuild(Time now) {
-    std::vector<Service> wanted = wanted_services(config_, overrides_);
+    std::vector<Service> wanted = wanted_services(config_, kept_.overrides);
     carry_over(services_, wanted, now);
     services_ = std::move(wanted);
     ++shape_;

@@ -27,7 +27,7 @@ struct BackendPatch {
 class Model {
   public:
     // Overrides that the file has overtaken are dropped: events() tells which.
-    Model(conf::Config config, Overrides overrides, Time now);
+    Model(conf::Config config, Kept kept, Time now);
 
     // Goes on from what the segment of an earlier daemon says. Requires: nothing observed yet.
     void take_over(const publish::Known& known, Time now);
@@ -48,6 +48,8 @@ class Model {
     [[nodiscard]] Result<bool, Refusal> remove(const BackendKey& key,
                                                const Provenance& made,
                                                Time now);
+    // This balancer as a whole; nothing: it is ready.
+    void set_node(std::optional<AdminOverride> node) { kept_.node = std::move(node); }
     // A newly read file. Returns what became of overrides, a sentence each.
     [[nodiscard]] std::vector<std::string> load(conf::Config config, Time now);
 
@@ -72,7 +74,9 @@ class Model {
     // ---- what there is -------------------------------------------------------------------------
 
     [[nodiscard]] const conf::Config& config() const { return config_; }
-    [[nodiscard]] const Overrides& overrides() const { return overrides_; }
+    [[nodiscard]] const Overrides& overrides() const { return kept_.overrides; }
+    [[nodiscard]] const std::optional<AdminOverride>& node() const { return kept_.node; }
+    [[nodiscard]] const Kept& kept() const { return kept_; }
     [[nodiscard]] const std::vector<Service>& services() const { return services_; }
     // For observe_link(); whoever has it changes nothing else.
     [[nodiscard]] std::vector<Service>& services() { return services_; }
@@ -88,7 +92,7 @@ class Model {
     [[nodiscard]] Result<void, Refusal> check_room(const Service& service) const;
 
     conf::Config config_;
-    Overrides overrides_;
+    Kept kept_;
     std::vector<Service> services_;
     std::vector<std::string> events_;
     std::uint64_t shape_ = 1;

@@ -81,6 +81,13 @@ struct BackendOverrides {
 // No entry is empty.
 using Overrides = std::map<BackendKey, BackendOverrides>;
 
+// All that operators have changed at run time.
+struct Kept {
+    Overrides overrides;
+    std::optional<AdminOverride> node;  // this balancer is drained; nothing: it is ready
+    friend bool operator==(const Kept&, const Kept&) = default;
+};
+
 // How many there are of each kind, for status and metrics.
 struct OverrideCounts {
     std::size_t admin = 0;

@@ -29,23 +29,25 @@ Result<LoadedOverrides> load_overrides(const std::string& state_dir) {
     if (!text) {
         return Unexpected{text.error()};
     }
-    Result<Overrides> overrides = read_overrides(*text);
-    if (overrides) {
-        return LoadedOverrides{std::move(*overrides), {}};
+    Result<Kept> kept = read_overrides(*text);
+    LoadedOverrides loaded;
+    if (kept) {
+        loaded.kept = std::move(*kept);
+        return loaded;
     }
     const std::string aside = path + ".corrupt-" + rfc3339(now());
     if (std::rename(path.c_str(), aside.c_str()) != 0) {
-        return fail(path + " cannot be understood (" + overrides.error().message +
+        return fail(path + " cannot be understood (" + kept.error().message +
                     ") and cannot be moved aside: " + error_text(errno));
     }
-    return LoadedOverrides{{},
-                           path + " could not be understood (" + overrides.error().message +
-                               "): it was moved to " + aside +
-                               ", and what operators had changed at run time is not in force"};
+    loaded.problem = path + " could not be understood (" + kept.error().message +
+                     "): it was moved to " + aside +
+                     ", and what operators had changed at run time is not in force";
+    return loaded;
 }
 
-Status save_overrides(const std::string& state_dir, const Overrides& overrides) {
-    return write_file_atomically(path_in(state_dir), write_overrides(overrides), kMode);
+Status save_overrides(const std::string& state_dir, const Kept& kept) {
+    return write_file_atomically(path_in(state_dir), write_overrides(kept), kMode);
 }
 
 }  // namespace fairlead::model

@@ -15,7 +15,7 @@ namespace fairlead::model {
 inline constexpr std::string_view kOverridesFile = "overrides.json";
 
 struct LoadedOverrides {
-    Overrides overrides;
+    Kept kept;
     std::string problem;  // a sentence where the file was unusable and moved aside; else empty
 };
 
@@ -25,10 +25,10 @@ struct LoadedOverrides {
 [[nodiscard]] Result<LoadedOverrides> load_overrides(const std::string& state_dir);
 
 // When it returns without an error the text is on disk.
-[[nodiscard]] Status save_overrides(const std::string& state_dir, const Overrides& overrides);
+[[nodiscard]] Status save_overrides(const std::string& state_dir, const Kept& kept);
 
 // The file's text, and back. Error: what is wrong in the text.
-[[nodiscard]] std::string write_overrides(const Overrides& overrides);
-[[nodiscard]] Result<Overrides> read_overrides(std::string_view text);
+[[nodiscard]] std::string write_overrides(const Kept& kept);
+[[nodiscard]] Result<Kept> read_overrides(std::string_view text);
 
 }  // namespace fairlead::model

@@ -14,11 +14,16 @@ Json provenance_of(const Provenance& made) {
     return {{"by", made.by}, {"at", made.at}, {"reason", made.reason}};
 }
 
+Json admin_of(const AdminOverride& admin) {
+    Json out = provenance_of(admin.made);
+    out["value"] = to_text(admin.value);
+    return out;
+}
+
 Json entry_of(const BackendKey& key, const BackendOverrides& entry) {
     Json out = {{"service", key.service}, {"backend", key.name}};
     if (entry.admin) {
-        out["admin"] = provenance_of(entry.admin->made);
-        out["admin"]["value"] = to_text(entry.admin->value);
+        out["admin"] = admin_of(*entry.admin);
     }
     if (entry.weight) {
         out["weight"] = provenance_of(entry.weight->made);
@@ -72,14 +77,18 @@ Provenance provenance_at(const Json& from) {
             from.at("reason").get<std::string>()};
 }
 
+AdminOverride admin_at(const Json& from) {
+    const auto value = parse_admin(from.at("value").get<std::string>());
+    if (!value) {
+        refuse("an admin state is none of ready, drain, maint");
+    }
+    return {*value, provenance_at(from)};
+}
+
 BackendOverrides read_entry(const Json& from) {
     BackendOverrides entry;
     if (const auto found = from.find("admin"); found != from.end()) {
-        const auto value = parse_admin(found->at("value").get<std::string>());
-        if (!value) {
-            refuse("an admin state is none of ready, drain, maint");
-        }
-        entry.admin = AdminOverride{*value, provenance_at(*found)};
+        entry.admin = admin_at(*found);
     }
     if (const auto found = from.find("weight"); found != from.end()) {
         entry.weight = WeightOverride{weight_at(*found, "value"), {}, provenance_at(*found)};
@@ -106,32 +115,38 @@ BackendOverrides read_entry(const Json& from) {
 
 }  // namespace
 
-std::string write_overrides(const Overrides& overrides) {
+std::string write_overrides(const Kept& kept) {
     Json list = Json::array();
-    for (const auto& [key, entry] : overrides) {
+    for (const auto& [key, entry] : kept.overrides) {
         list.push_back(entry_of(key, entry));
     }
-    const Json document = {{"format", kFormat}, {"backends", std::move(list)}};
+    Json document = {{"format", kFormat}, {"backends", std::move(list)}};
+    if (kept.node) {
+        document["node"] = admin_of(*kept.node);
+    }
     return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-Result<Overrides> read_overrides(std::string_view text) {
+Result<Kept> read_overrides(std::string_view text) {
     try {
         const Json document = Json::parse(text);
         if (document.at("format").get<int>() != kFormat) {
             refuse("its format is not " + std::to_string(kFormat) +
                    ": another version of lbd wrote it");
         }
-        Overrides overrides;
+        Kept kept;
+        if (const auto node = document.find("node"); node != document.end()) {
+            kept.node = admin_at(*node);
+        }
         for (const Json& from : document.at("backends")) {
             const BackendKey key{from.at("service").get<std::string>(),
                                  from.at("backend").get<std::string>()};
             BackendOverrides entry = read_entry(from);
             if (!entry.empty()) {
-                overrides[key] = std::move(entry);
+                kept.overrides[key] = std::move(entry);
             }
         }
-        return overrides;
+        return kept;
     } catch (const std::exception& error) {
         return fail(error.what());
     }

@@ -15,7 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-Overrides full_example() {
+Kept full_example() {
     BackendOverrides changed;
     changed.admin = AdminOverride{Admin::kDrain, by_root("a \"quoted\"\nreason")};
     changed.weight = WeightOverride{0, 10, by_root()};
@@ -26,9 +26,10 @@ Overrides full_example() {
     BackendOverrides runtime;
     runtime.weight = WeightOverride{4, {}, by_root()};
     runtime.addition = Addition{ip("10.0.4.3"), 1, by_root()};
-    return {{{"portal", "app-1"}, changed},
-            {{"portal", "app-2"}, replaced},
-            {{"portal", "app-3"}, runtime}};
+    return {.overrides = {{{"portal", "app-1"}, changed},
+                          {{"portal", "app-2"}, replaced},
+                          {{"portal", "app-3"}, runtime}},
+            .node = AdminOverride{Admin::kDrain, by_root("new power supply")}};
 }
 
 class OverridesFile : public testing::Test {
@@ -50,7 +51,7 @@ TEST_F(OverridesFile, GivesBackWhatWasKept) {
     ASSERT_TRUE(save_overrides(directory_, full_example()));
     const auto loaded = load_overrides(directory_);
     ASSERT_TRUE(loaded);
-    EXPECT_EQ(loaded->overrides, full_example());
+    EXPECT_EQ(loaded->kept, full_example());
     EXPECT_EQ(loaded->problem, "");
     EXPECT_EQ(std::distance(fs::directory_iterator(directory_), fs::directory_iterator()), 1)
         << "no temporary file is left";
@@ -59,7 +60,7 @@ TEST_F(OverridesFile, GivesBackWhatWasKept) {
 TEST_F(OverridesFile, AMissingFileIsAnEmptyOne) {
     const auto loaded = load_overrides(directory_);
     ASSERT_TRUE(loaded);
-    EXPECT_TRUE(loaded->overrides.empty());
+    EXPECT_TRUE(loaded->kept.overrides.empty());
     EXPECT_EQ(loaded->problem, "");
 }
 
@@ -69,7 +70,7 @@ TEST_F(OverridesFile, AHalfWrittenFileIsMovedAsideAndNeverBelieved) {
         write(whole.substr(0, size));
         const auto loaded = load_overrides(directory_);
         ASSERT_TRUE(loaded) << size;
-        EXPECT_TRUE(loaded->overrides.empty()) << size;
+        EXPECT_TRUE(loaded->kept.overrides.empty()) << size;
         EXPECT_NE(loaded->problem.find("moved to"), std::string::npos) << size;
         EXPECT_FALSE(fs::exists(file())) << size;
     }
@@ -89,9 +90,9 @@ TEST_F(OverridesFile, ACrashBeforeTheRenameLeavesTheOldText) {
     std::ofstream(file().string() + ".new") << "{\"format\": 1, \"backen";
     const auto loaded = load_overrides(directory_);
     ASSERT_TRUE(loaded);
-    EXPECT_EQ(loaded->overrides, full_example());
+    EXPECT_EQ(loaded->kept, full_example());
     ASSERT_TRUE(save_overrides(directory_, {}));
-    EXPECT_TRUE(load_overrides(directory_)->overrides.empty());
+    EXPECT_TRUE(load_overrides(directory_)->kept.overrides.empty());
 }
 
 TEST_F(OverridesFile, AnUnwritableDirectoryIsAnError) {
@@ -119,6 +120,7 @@ TEST(OverridesText, WrongValuesAreErrors) {
     for (const char* text : wrong) {
         EXPECT_FALSE(read_overrides(text)) << text;
     }
+    EXPECT_FALSE(read_overrides(R"({"format": 1, "backends": [], "node": {"value": "away"}})"));
     EXPECT_TRUE(read_overrides(R"({"format": 1, "backends": []})"));
 }
 

@@ -79,7 +79,7 @@ TEST(Renames, TheFileMayHaveChangedWhileNoDaemonRan) {
     EXPECT_THAT(found, ElementsAre(Pair("portal", "website")));
     rename(found, overrides);
     rename(found, known);
-    Model model(config, overrides, at(0));
+    Model model(config, {.overrides = overrides, .node = {}}, at(0));
     EXPECT_THAT(model.events(), IsEmpty());
     model.take_over(known, at(0));
     EXPECT_EQ(model.services().size(), 2U);
