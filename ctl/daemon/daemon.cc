@@ -193,11 +193,14 @@ void Daemon::on_health(const health::Target& target, model::Health health, std::
     if (!model_->observe_health(key, target.address, health, why, model::now())) {
         return;
     }
-    log_info("health",
-             {{"backend", to_text(key)},
-              {"address", target.address.text().data()},
-              {"state", to_text(health)},
-              {"why", why}});
+    if (const auto line = health_log_.note(key, health, HealthLog::Clock::now())) {
+        log_info("health",
+                 {{"backend", to_text(key)},
+                  {"address", target.address.text().data()},
+                  {"state", to_text(health)},
+                  {"why", why},
+                  {"untold", line->untold}});
+    }
     publish_soon();
 }
 
@@ -267,6 +270,7 @@ void Daemon::after_change() {
     if (checked_shape_ != model_->shape()) {
         checked_shape_ = model_->shape();
         checker_.set_targets(targets_of(*model_));
+        health_log_.follow(*model_);
     }
     if (model_->has_removing() && !is_departure_watched_) {
         is_departure_watched_ = true;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "ctl/daemon/departures.h"
+#include "ctl/daemon/health_log.h"
 #include "ctl/daemon/problem.h"
 #include "ctl/daemon/traffic_watch.h"
 #include "ctl/daemon/waiters.h"
@@ -156,6 +157,7 @@ class Daemon {
     std::unique_ptr<neighbor::PathMtuListener> path_mtus_;
     std::string path_mtu_problem_;
     health::Checker checker_;
+    HealthLog health_log_;
     std::uint64_t checked_shape_ = 0;  // of the model that the checker has its targets from
     Waiters waiters_;
     loop::Timer publish_timer_;

@@ -1,29 +1,24 @@
 #include "ctl/health/check.h"
 
+#include <array>
+#include <string_view>
+
 #include <fmt/format.h>
 
+#include "ctl/health/http_answer.h"
 #include "ctl/loop/timer.h"
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/beast/core/flat_static_buffer.hpp>
-#include <boost/beast/http/empty_body.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/read.hpp>
-#include <boost/beast/http/write.hpp>
+#include <boost/asio/write.hpp>
 
 namespace fairlead::health {
 
 namespace {
 
 namespace asio = boost::asio;
-namespace http = boost::beast::http;
 using boost::system::error_code;
 using std::chrono::steady_clock;
-
-// More than any sane server's header; what is longer is no answer to a health check.
-constexpr std::size_t kMaxHeaderBytes = 8192;
-constexpr unsigned kHttp11 = 11;
 
 [[nodiscard]] asio::ip::tcp::endpoint endpoint_of(const IpAddress& address, std::uint16_t port) {
     if (address.is_v4()) {
@@ -51,8 +46,7 @@ constexpr unsigned kHttp11 = 11;
         return Outcome::kTimeout;
     }
     if (error == asio::error::connection_reset || error == asio::error::eof ||
-        error == asio::error::broken_pipe || error == http::error::end_of_stream ||
-        error == http::error::partial_message) {
+        error == asio::error::broken_pipe) {
         return Outcome::kReset;
     }
     return Outcome::kError;
@@ -72,9 +66,7 @@ constexpr unsigned kHttp11 = 11;
         case Outcome::kError:
             break;
     }
-    return error.category() == http::make_error_code(http::error::bad_version).category()
-               ? fmt::format("the answer is no HTTP: {}", error.message())
-               : error.message();
+    return error.message();
 }
 
 [[nodiscard]] std::string expected_text(const std::vector<conf::StatusRange>& ranges) {
@@ -177,24 +169,22 @@ class HttpCheck : public TcpCheck {
               const conf::HealthConfig& health,
               const std::string& host,
               Done done)
-        : TcpCheck(loop, health, std::move(done)), request_(http::verb::get, health.path, kHttp11) {
-        request_.set(http::field::host, host);
-        request_.set(http::field::user_agent, "fairlead-health");
-        request_.set(http::field::accept, "*/*");
-        request_.set(http::field::connection, "close");
-        parser_.header_limit(kMaxHeaderBytes);
-        parser_.skip(true);
-    }
+        : TcpCheck(loop, health, std::move(done)),
+          request_(fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: fairlead-health\r\n"
+                               "Accept: */*\r\nConnection: close\r\n\r\n",
+                               health.path,
+                               host)) {}
 
   protected:
     void connected() override {
-        http::async_write(socket(), request_, [self = me()](const error_code& error, std::size_t) {
-            if (error) {
-                self->fail(error);
-            } else if (!self->is_over()) {
-                self->read();
-            }
-        });
+        asio::async_write(
+            socket(), asio::buffer(request_), [self = me()](const error_code& error, std::size_t) {
+                if (error) {
+                    self->fail(error);
+                } else if (!self->is_over()) {
+                    self->read();
+                }
+            });
     }
 
   private:
@@ -203,14 +193,29 @@ class HttpCheck : public TcpCheck {
     }
 
     void read() {
-        http::async_read_header(
-            socket(), buffer_, parser_, [self = me()](const error_code& error, std::size_t) {
-                if (error) {
-                    self->fail(error);
-                } else {
-                    self->judge(self->parser_.get().result_int());
-                }
-            });
+        socket().async_read_some(asio::buffer(buffer_),
+                                 [self = me()](const error_code& error, std::size_t bytes) {
+                                     if (error) {
+                                         self->fail(error);
+                                     } else if (!self->is_over()) {
+                                         self->take(std::string_view(self->buffer_.data(), bytes));
+                                     }
+                                 });
+    }
+
+    void take(std::string_view bytes) {
+        switch (answer_.take(bytes)) {
+            case HttpAnswer::State::kMore:
+                read();
+                return;
+            case HttpAnswer::State::kDone:
+                judge(answer_.status());
+                return;
+            case HttpAnswer::State::kBad:
+                finish(Outcome::kError,
+                       fmt::format("the answer is no HTTP: {}", answer_.problem()));
+                return;
+        }
     }
 
     void judge(unsigned status) {
@@ -227,9 +232,9 @@ class HttpCheck : public TcpCheck {
         }
     }
 
-    http::request<http::empty_body> request_;
-    http::response_parser<http::empty_body> parser_;
-    boost::beast::flat_static_buffer<kMaxHeaderBytes> buffer_;
+    std::string request_;
+    HttpAnswer answer_;
+    std::array<char, 2048> buffer_{};
 };
 
 [[nodiscard]] std::string default_host(const IpAddress& address, std::uint16_t port) {

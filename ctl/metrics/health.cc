@@ -13,14 +13,14 @@ void write_counts(TextWriter& out, const health::Checker& checker) {
                Type::kCounter,
                "Checks that ended, by result; discarded: says nothing about the backend.");
     checker.for_each([&out](const health::Target& target, const health::Report& report) {
+        if (target.health.type == conf::CheckType::kNone) {
+            return;
+        }
         const std::string labels =
             "{" + label("service", target.service) + "," + label("backend", target.backend);
         for (std::size_t i = 0; i < health::kOutcomes; ++i) {
-            if (report.outcomes[i] > 0) {
-                const auto outcome = static_cast<health::Outcome>(i);
-                out.sample(
-                    labels, "," + label("result", health::to_text(outcome)), report.outcomes[i]);
-            }
+            const auto outcome = static_cast<health::Outcome>(i);
+            out.sample(labels, "," + label("result", health::to_text(outcome)), report.outcomes[i]);
         }
     });
 }
@@ -34,7 +34,7 @@ void write_durations(TextWriter& out, const health::DurationHistogram& durations
         below += durations.buckets()[i];
         const double bound = seconds(health::DurationHistogram::kBounds[i]);
         out.suffixed(
-            "_bucket", "", ",le=\"" + number_text(bound) + "\"", static_cast<double>(below));
+            "_bucket", "", ",le=\"" + decimal_text(bound) + "\"", static_cast<double>(below));
     }
     const auto count = static_cast<double>(durations.count());
     out.suffixed("_bucket", "", ",le=\"+Inf\"", count);

@@ -122,6 +122,14 @@ std::string number_text(double value) {
     return {digits.data(), end};
 }
 
+std::string decimal_text(double value) {
+    std::array<char, 400> digits{};  // also of the largest
+    char* const end =
+        std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed)
+            .ptr;
+    return {digits.data(), end};
+}
+
 std::string label(std::string_view key, std::string_view value) {
     std::string text(key);
     text += "=\"";

@@ -58,5 +58,7 @@ class TextWriter {
 
 // A number as the format spells it: shortest form, "+Inf", "-Inf", "NaN".
 [[nodiscard]] std::string number_text(double value);
+// Without an exponent, as others write the bounds of histograms: "0.0005".
+[[nodiscard]] std::string decimal_text(double value);
 
 }  // namespace fairlead::metrics

@@ -6,7 +6,9 @@ loopback, where real servers answer the checks.
 
 import http.client
 import json
+import pathlib
 import socket
+import sys
 import urllib.parse
 
 from support.balancer import program, start_and_wait
@@ -14,6 +16,7 @@ from support.host import wait_until
 
 BACKENDS = ["10.9.0.11", "10.9.0.12", "10.9.0.13", "10.9.0.14"]
 PORT = 8080
+HERE = pathlib.Path(__file__).parent
 
 HEAD = """
 [node]
@@ -165,6 +168,13 @@ class Daemon:
 
     def start_engine(self):
         return self.host.start_lbdp()
+
+    def serve_raw(self, address, *answers):
+        """A server on address:PORT that sends these bytes, each in its turn, and closes (raw_server.py)."""
+        server = self.host.start(f"raw-{address}", sys.executable, HERE / "raw_server.py", address, PORT, *answers)
+        wait_until(f"{address}:{PORT} listens",
+                   lambda: f"{address}:{PORT}" in self.host.run("ss", "-Hltn").stdout)
+        return server
 
     def serve(self, address, status=200):
         """A web server on address:PORT that answers every path with this status."""

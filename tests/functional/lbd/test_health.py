@@ -1,6 +1,7 @@
 """Checks against real servers: in, out and back, without a flap at a restart."""
 
-from one_lbd import BACKENDS, service_lines
+import pytest
+from one_lbd import BACKENDS, PORT, service_lines
 from support.host import wait_until
 
 TCP = '  type = "tcp"\n  interval = "100ms"\n  timeout = "80ms"\n  rise = 2\n  fall = 3'
@@ -45,6 +46,41 @@ def test_http_checks_look_at_the_status(daemon):
     daemon.wait_health("portal/app-1", "up")
     daemon.wait_health("portal/app-2", "down")
     assert "503" in daemon.backend("portal/app-2")["why"]
+
+
+@pytest.mark.parametrize("answer", [
+    r"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+    r"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 204\r\n\r\n",
+    r"HTTP/1.0 200 OK\nServer: small\n\n",
+    r"HTTP/1.1 200 OK\r\nSet-Cookie: " + "x" * 20_000 + r"\r\n\r\n"],
+    ids=["hints", "continue", "line-feeds", "20-kib"])
+def test_http_checks_read_an_answer_as_clients_do(daemon, answer):
+    daemon.configure(service_lines("portal", ALL[:1], health=HTTP))
+    daemon.serve_raw(BACKENDS[0], answer)
+    daemon.start()
+    assert daemon.host.run("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}",
+                           f"http://{BACKENDS[0]}:{PORT}/").stdout in ("200", "204")
+    daemon.wait_health("portal/app-1", "up")
+
+
+def test_a_backend_that_wavers_is_told_once_a_minute_and_each_verdict_at_once(daemon):
+    daemon.configure(service_lines("portal", ALL[:1], health=HTTP))
+    good, bad = (rf"HTTP/1.1 {status}\r\n\r\n" for status in (200, 503))
+    wavers = daemon.serve_raw(BACKENDS[0], good, good, bad)
+    daemon.start()
+
+    def checks():
+        return daemon.host.metric("fairlead_health_checks_total", backend="app-1")
+
+    def lines():
+        return [line for line in daemon.log().splitlines() if "event=health " in line]
+
+    daemon.wait_health("portal/app-1", "up")
+    wait_until("many more checks", lambda: checks() >= 40)
+    assert len(lines()) <= 2 and "503" in lines()[-1], lines()
+    wavers.kill()
+    daemon.wait_health("portal/app-1", "down")
+    assert len(lines()) <= 3 and "state=down" in lines()[-1] and "untold=" in lines()[-1], lines()
 
 
 def test_with_all_down_the_service_is_down_and_its_ring_empty(daemon):
