@@ -20,6 +20,9 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using std::chrono::steady_clock;
 
+// That a server sends behind what tells its health: more is cut off.
+constexpr std::size_t kMaxUnwantedBytes = 256 * 1024;
+
 [[nodiscard]] asio::ip::tcp::endpoint endpoint_of(const IpAddress& address, std::uint16_t port) {
     if (address.is_v4()) {
         return {asio::ip::address_v4(address.v4().host()), port};
@@ -81,8 +84,24 @@ using std::chrono::steady_clock;
 
 class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
   public:
-    TcpCheck(asio::io_context& loop, const conf::HealthConfig& health, Done done)
-        : socket_(loop), timer_(loop), health_(health), done_(std::move(done)) {}
+    TcpCheck(asio::io_context& loop,
+             const conf::HealthConfig& health,
+             std::shared_ptr<Closings> closings,
+             Done done)
+        : socket_(loop),
+          timer_(loop),
+          health_(health),
+          closings_(std::move(closings)),
+          done_(std::move(done)) {}
+    ~TcpCheck() override {
+        if (is_closing_) {
+            closings_->end();
+        }
+    }
+    TcpCheck(const TcpCheck&) = delete;
+    TcpCheck& operator=(const TcpCheck&) = delete;
+    TcpCheck(TcpCheck&&) = delete;
+    TcpCheck& operator=(TcpCheck&&) = delete;
 
     void start(const asio::ip::tcp::endpoint& endpoint) {
         started_ = steady_clock::now();
@@ -95,8 +114,7 @@ class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
                        [self = shared_from_this(), error] { self->fail(error); });
             return;
         }
-        // Closed by RST: thousands of checks a second would otherwise fill the host with TIME_WAIT.
-        socket_.set_option(asio::socket_base::linger(true, 0), error);
+        socket_.set_option(asio::socket_base::linger(true, 0), error);  // by RST, unless it is done
         socket_.async_connect(endpoint,
                               [self = shared_from_this()](const error_code& connect_error) {
                                   if (connect_error) {
@@ -113,21 +131,38 @@ class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
     }
 
   protected:
-    virtual void connected() { finish(Outcome::kOk, "connected"); }
+    virtual void connected() { finish(Outcome::kOk, "connected", Ending::kInOrder); }
+    // Whether the server waits for this side's FIN.
+    [[nodiscard]] virtual bool closes_first() const noexcept { return true; }
 
     void fail(const error_code& error) {
         const Outcome outcome = outcome_of(error);
         finish(outcome, text_of(error, outcome));
     }
 
+    enum class Ending : bool {
+        kAtOnce,  // by RST where a connection is there
+        kInOrder
+    };
+
     // The first to finish decides; what is aborted by that ends here unheard.
-    void finish(Outcome outcome, std::string text) {
+    void finish(Outcome outcome, std::string text, Ending ending = Ending::kAtOnce) {
         if (!done_) {
             return;
         }
         const Done done = std::exchange(done_, nullptr);
-        const CheckResult result{outcome, std::move(text), steady_clock::now() - started_};
-        close();
+        const auto now = steady_clock::now();
+        const CheckResult result{outcome, std::move(text), now - started_};
+        is_closing_ = ending == Ending::kInOrder && closings_->begin(closes_first(), now);
+        if (is_closing_) {
+            error_code ignored;
+            if (closes_first()) {
+                socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+            }
+            wait_for_fin();
+        } else {
+            close();
+        }
         done(result);
     }
 
@@ -136,7 +171,29 @@ class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
     [[nodiscard]] bool is_over() const noexcept { return !done_; }
 
   private:
+    // What else the server sends is not wanted, but must be read: a close before that is a reset.
+    void wait_for_fin() {
+        socket_.async_read_some(
+            asio::buffer(unwanted_),
+            [self = shared_from_this()](const error_code& error, std::size_t bytes) {
+                self->unwanted_bytes_ += bytes;
+                if (error == asio::error::eof) {
+                    error_code ignored;
+                    self->socket_.set_option(asio::socket_base::linger(false, 0), ignored);
+                }
+                if (error || self->unwanted_bytes_ > kMaxUnwantedBytes) {
+                    self->close();
+                } else {
+                    self->wait_for_fin();
+                }
+            });
+    }
+
     void time_is_up() {
+        if (is_over()) {
+            close();
+            return;
+        }
         const auto late =
             std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - deadline_);
         if (late > health_.timeout / 2) {
@@ -157,9 +214,13 @@ class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
     asio::ip::tcp::socket socket_;
     loop::Timer timer_;
     conf::HealthConfig health_;
+    std::shared_ptr<Closings> closings_;
     Done done_;
     steady_clock::time_point started_;
     steady_clock::time_point deadline_;
+    bool is_closing_ = false;  // in order: closings_ counts it
+    std::array<char, 512> unwanted_{};
+    std::size_t unwanted_bytes_ = 0;
 };
 
 // Asks and reads the header of the answer; a body is neither needed nor waited for.
@@ -168,8 +229,9 @@ class HttpCheck : public TcpCheck {
     HttpCheck(asio::io_context& loop,
               const conf::HealthConfig& health,
               const std::string& host,
+              std::shared_ptr<Closings> closings,
               Done done)
-        : TcpCheck(loop, health, std::move(done)),
+        : TcpCheck(loop, health, std::move(closings), std::move(done)),
           request_(fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: fairlead-health\r\n"
                                "Accept: */*\r\nConnection: close\r\n\r\n",
                                health.path,
@@ -186,6 +248,8 @@ class HttpCheck : public TcpCheck {
                 }
             });
     }
+
+    [[nodiscard]] bool closes_first() const noexcept override { return false; }
 
   private:
     [[nodiscard]] std::shared_ptr<HttpCheck> me() {
@@ -225,10 +289,11 @@ class HttpCheck : public TcpCheck {
                 return status >= range.first && status <= range.last;
             });
         if (is_expected) {
-            finish(Outcome::kOk, fmt::format("HTTP {}", status));
+            finish(Outcome::kOk, fmt::format("HTTP {}", status), Ending::kInOrder);
         } else {
             finish(Outcome::kStatus,
-                   fmt::format("HTTP {}, expected {}", status, expected_text(expected)));
+                   fmt::format("HTTP {}, expected {}", status, expected_text(expected)),
+                   Ending::kInOrder);
         }
     }
 
@@ -250,13 +315,15 @@ std::shared_ptr<Check> start_check(asio::io_context& loop,
                                    const IpAddress& address,
                                    std::uint16_t port,
                                    const conf::HealthConfig& health,
+                                   std::shared_ptr<Closings> closings,
                                    Check::Done done) {
     std::shared_ptr<TcpCheck> check;
     if (health.type == conf::CheckType::kHttp) {
         const std::string host = health.host.empty() ? default_host(address, port) : health.host;
-        check = std::make_shared<HttpCheck>(loop, health, host, std::move(done));
+        check =
+            std::make_shared<HttpCheck>(loop, health, host, std::move(closings), std::move(done));
     } else {
-        check = std::make_shared<TcpCheck>(loop, health, std::move(done));
+        check = std::make_shared<TcpCheck>(loop, health, std::move(closings), std::move(done));
     }
     check->start(endpoint_of(address, port));
     return check;

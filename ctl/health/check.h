@@ -1,5 +1,10 @@
 // One check of one backend: a connection, perhaps a request, one result.
 //
+// A connection that has done its work ends in order as far as `closings` allows: a tcp check closes
+// first, and waits for the server's FIN; an http check has asked the server to close, and lets it.
+// What timed out or failed, or is not closed by the server within the check's time-out, ends by
+// RST.
+//
 // Owned by whoever holds the pointer and by its own pending operations. Thread: the loop's.
 #pragma once
 
@@ -7,6 +12,7 @@
 #include <memory>
 
 #include "conf/schema/config.h"
+#include "ctl/health/closings.h"
 #include "ctl/health/outcome.h"
 #include "ctl/loop/io_context_fwd.h"
 #include "dp/net/ip_address.h"
@@ -33,6 +39,7 @@ class Check {
                                                  const IpAddress& address,
                                                  std::uint16_t port,
                                                  const conf::HealthConfig& health,
+                                                 std::shared_ptr<Closings> closings,
                                                  Check::Done done);
 
 }  // namespace fairlead::health

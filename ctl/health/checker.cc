@@ -174,6 +174,7 @@ void Checker::run(const std::shared_ptr<Entry>& entry) {
                     target.address,
                     target.port,
                     target.health,
+                    closings_,
                     [this, entry](const CheckResult& result) { finished(entry, result); });
 }
 

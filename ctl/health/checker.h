@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "conf/schema/config.h"
+#include "ctl/health/closings.h"
 #include "ctl/health/histogram.h"
 #include "ctl/health/outcome.h"
 #include "ctl/health/rise_fall.h"
@@ -123,6 +124,7 @@ class Checker {
     std::map<Name, std::shared_ptr<Entry>, std::less<>> entries_;
     std::deque<std::shared_ptr<Entry>> waiting_;
     std::size_t running_ = 0;
+    std::shared_ptr<Closings> closings_ = std::make_shared<Closings>();
     DurationHistogram durations_;
     LagWindow lag_;
 };

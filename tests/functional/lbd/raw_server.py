@@ -18,5 +18,8 @@ with socket.create_server((address, int(port))) as server:
                 while b"\r\n\r\n" not in request and (more := client.recv(4096)):
                     request += more
                 client.sendall(next(turns))
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(4096):
+                    pass
             except ConnectionError:
                 print("reset", flush=True)

@@ -63,6 +63,20 @@ def test_http_checks_read_an_answer_as_clients_do(daemon, answer):
     daemon.wait_health("portal/app-1", "up")
 
 
+@pytest.mark.parametrize("health, banner", [(TCP, r"220 ready\r\n"), (HTTP, r"HTTP/1.1 200\r\n\r\n" + "x" * 9000)],
+                         ids=["tcp", "http"])
+def test_a_check_that_passes_resets_nothing(daemon, health, banner):
+    daemon.configure(service_lines("portal", ALL[:1], health=health))
+    server = daemon.serve_raw(BACKENDS[0], banner)
+    daemon.start()
+    wait_until("many checks", lambda: daemon.host.metric(
+        "fairlead_health_checks_total", backend="app-1", result="ok") >= 20)
+    assert "reset" not in server.log.read_text()
+    kept = daemon.host.run("ss", "-Htan", "state", "time-wait", "dport", f"= :{PORT}").stdout.splitlines()
+    print(f"{len(kept)} connections in TIME_WAIT on this side")
+    assert bool(kept) == (health == TCP), "of an http check the server keeps it"
+
+
 def test_a_backend_that_wavers_is_told_once_a_minute_and_each_verdict_at_once(daemon):
     daemon.configure(service_lines("portal", ALL[:1], health=HTTP))
     good, bad = (rf"HTTP/1.1 {status}\r\n\r\n" for status in (200, 503))

@@ -31,7 +31,7 @@ class CheckTest : public testing::Test {
                                   bool is_v4 = true) {
         std::optional<CheckResult> result;
         const auto check =
-            start_check(loop_, loopback(is_v4), port, health, [&](CheckResult ended) {
+            start_check(loop_, loopback(is_v4), port, health, closings_, [&](CheckResult ended) {
                 result = std::move(ended);
             });
         EXPECT_FALSE(result) << "results come from the loop";
@@ -48,6 +48,7 @@ class CheckTest : public testing::Test {
     }
 
     boost::asio::io_context loop_;
+    std::shared_ptr<Closings> closings_ = std::make_shared<Closings>();
     std::string request_;
 };
 
@@ -153,10 +154,12 @@ TEST_F(CheckTest, AnEndlessHeaderIsAnErrorAndABodyIsNotWaitedFor) {
 TEST_F(CheckTest, ATimeoutNoticedTooLateIsDiscarded) {
     const SilentPort silent(loop_);
     std::optional<CheckResult> result;
-    const auto check = start_check(
-        loop_, loopback(), silent.port(), config(CheckType::kTcp, 20ms), [&](CheckResult ended) {
-            result = std::move(ended);
-        });
+    const auto check = start_check(loop_,
+                                   loopback(),
+                                   silent.port(),
+                                   config(CheckType::kTcp, 20ms),
+                                   closings_,
+                                   [&](CheckResult ended) { result = std::move(ended); });
     std::this_thread::sleep_for(60ms);  // the loop hangs
     ASSERT_TRUE(run_until(loop_, [&] { return result.has_value(); }));
     EXPECT_EQ(result->outcome, Outcome::kDiscarded);
@@ -170,9 +173,10 @@ TEST_F(CheckTest, AnAnswerThatCameWhileTheLoopHungCounts) {
     const auto note = [&](const CheckResult& ended) {
         outcomes.push_back(ended.outcome);
     };
-    const auto good =
-        start_check(loop_, loopback(), server.port(), config(CheckType::kTcp, 20ms), note);
-    const auto bad = start_check(loop_, loopback(), closed, config(CheckType::kTcp, 20ms), note);
+    const auto good = start_check(
+        loop_, loopback(), server.port(), config(CheckType::kTcp, 20ms), closings_, note);
+    const auto bad =
+        start_check(loop_, loopback(), closed, config(CheckType::kTcp, 20ms), closings_, note);
     std::this_thread::sleep_for(60ms);  // the loop hangs
     ASSERT_TRUE(run_until(loop_, [&] { return outcomes.size() == 2; }));
     EXPECT_THAT(outcomes, testing::UnorderedElementsAre(Outcome::kOk, Outcome::kRefused));
@@ -197,10 +201,10 @@ TEST_F(CheckTest, ACancelledCheckSaysNothing) {
     const auto note = [&](const CheckResult&) {
         has_spoken = true;
     };
-    const auto hanging =
-        start_check(loop_, loopback(), silent.port(), config(CheckType::kTcp, 20ms), note);
-    const auto good =
-        start_check(loop_, loopback(), server.port(), config(CheckType::kHttp, 20ms), note);
+    const auto hanging = start_check(
+        loop_, loopback(), silent.port(), config(CheckType::kTcp, 20ms), closings_, note);
+    const auto good = start_check(
+        loop_, loopback(), server.port(), config(CheckType::kHttp, 20ms), closings_, note);
     hanging->cancel();
     good->cancel();
     const auto end = std::chrono::steady_clock::now() + 40ms;
