@@ -45,7 +45,11 @@ class Program {
         daemon_ = std::move(*opened);
         exporter_.emplace(*daemon_);
         handler_ = std::make_shared<const api::Handler>(
-            api::make_handler(*daemon_, [this] { return exporter_->render(); }));
+            api::make_handler(*daemon_, [this](std::string_view accept) {
+                const metrics::Format format = metrics::format_for(accept);
+                return api::Response{
+                    200, exporter_->render(format), std::string(metrics::content_type_of(format))};
+            }));
         daemon_->start([this] { begin_to_answer(); });
         loop_.run();
         return exit_code_;

@@ -146,7 +146,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
         Request request{std::string(message.method_string()),
                         std::string(message.target()),
                         std::move(message.body()),
-                        options_.caller};
+                        options_.caller,
+                        std::string(message[http::field::accept])};
         (*handler_)(std::move(request),
                     [self = shared_from_this(), keeps_alive](Response response) {
                         self->write(std::move(response), keeps_alive);

@@ -20,6 +20,7 @@ struct Request {
     std::string target;  // path and query, as sent
     std::string body;
     Caller caller;
+    std::string accept{};  // the field of that name
 };
 
 struct Response {

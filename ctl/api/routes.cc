@@ -108,7 +108,7 @@ void dispatch(daemon::Daemon& daemon, const Request& request, const Respond& res
 
 }  // namespace
 
-Handler make_handler(daemon::Daemon& daemon, std::function<std::string()> render_metrics) {
+Handler make_handler(daemon::Daemon& daemon, RenderMetrics render_metrics) {
     return [&daemon, render = std::move(render_metrics)](const Request& request,
                                                          const Respond& respond) {
         const std::string_view path =
@@ -116,7 +116,7 @@ Handler make_handler(daemon::Daemon& daemon, std::function<std::string()> render
         if (path != "/metrics") {
             dispatch(daemon, request, respond);
         } else if (is_question(request.method)) {
-            respond({200, render(), "text/plain; version=0.0.4; charset=utf-8"});
+            respond(render(request.accept));
         } else {
             respond(wrong_method("GET"));
         }

@@ -2,16 +2,17 @@
 #pragma once
 
 #include <functional>
-#include <string>
+#include <string_view>
 
 #include "ctl/api/message.h"
 #include "ctl/daemon/daemon.h"
 
 namespace fairlead::api {
 
-// Answers requests about `daemon`; `render_metrics` makes the text of /metrics. Both must outlive
-// the handler.
-[[nodiscard]] Handler make_handler(daemon::Daemon& daemon,
-                                   std::function<std::string()> render_metrics);
+// The answer to /metrics, by what the request accepts.
+using RenderMetrics = std::function<Response(std::string_view accept)>;
+
+// Answers requests about `daemon`, and by `render_metrics`. Both must outlive the handler.
+[[nodiscard]] Handler make_handler(daemon::Daemon& daemon, RenderMetrics render_metrics);
 
 }  // namespace fairlead::api

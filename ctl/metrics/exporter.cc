@@ -4,10 +4,10 @@
 
 namespace fairlead::metrics {
 
-std::string Exporter::render() {
+std::string Exporter::render(Format format) {
     daemon_.telemetry().refresh();
     const std::vector<ServiceSeries>& series = cache_.of(daemon_.model());
-    TextWriter out;
+    TextWriter out(format);
     out.reserve(last_bytes_ + last_bytes_ / 8);
     write_node(out, daemon_);
     write_process(out);

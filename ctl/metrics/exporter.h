@@ -15,7 +15,7 @@ class Exporter {
   public:
     explicit Exporter(daemon::Daemon& daemon) : daemon_(daemon) {}
 
-    [[nodiscard]] std::string render();
+    [[nodiscard]] std::string render(Format format);
 
   private:
     daemon::Daemon& daemon_;

@@ -50,15 +50,28 @@ std::size_t character_bytes(std::string_view text) {
 
 void TextWriter::family(std::string_view name, Type type, std::string_view help) {
     name_ = name;
+    // OpenMetrics names a counter's family without what its samples end in.
+    constexpr std::string_view kTotal = "_total";
+    std::string_view family = name;
+    if (format_ == Format::kOpenMetrics && type == Type::kCounter && name.ends_with(kTotal)) {
+        family.remove_suffix(kTotal.size());
+    }
     text_ += "# HELP ";
-    text_ += name;
+    text_ += family;
     text_ += ' ';
     text_ += help;
     text_ += "\n# TYPE ";
-    text_ += name;
+    text_ += family;
     text_ += ' ';
     text_ += word(type);
     text_ += '\n';
+}
+
+std::string TextWriter::take() {
+    if (format_ == Format::kOpenMetrics) {
+        text_ += "# EOF\n";
+    }
+    return std::move(text_);
 }
 
 void TextWriter::sample(std::string_view labels, std::string_view more, double value) {
@@ -124,10 +137,11 @@ std::string number_text(double value) {
 
 std::string decimal_text(double value) {
     std::array<char, 400> digits{};  // also of the largest
+    char* const begin = digits.data();
     char* const end =
-        std::to_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::fixed)
-            .ptr;
-    return {digits.data(), end};
+        std::to_chars(begin, begin + digits.size(), value, std::chars_format::fixed).ptr;
+    std::string text(begin, end);
+    return text.find('.') == std::string::npos ? text + ".0" : text;
 }
 
 std::string label(std::string_view key, std::string_view value) {

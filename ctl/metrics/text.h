@@ -1,4 +1,4 @@
-// Prometheus' text format 0.0.4, written into one string.
+// Prometheus' text format 0.0.4, or OpenMetrics 1.0.0, written into one string.
 //
 // Labels come rendered, without the closing brace (labels.h), so that a scrape of many thousand
 // series copies bytes and formats numbers, and nothing else. The format wants all samples of a
@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "ctl/metrics/format.h"
+
 namespace fairlead::metrics {
 
 enum class Type : std::uint8_t {
@@ -20,6 +22,8 @@ enum class Type : std::uint8_t {
 
 class TextWriter {
   public:
+    explicit TextWriter(Format format = Format::kText) : format_(format) {}
+
     void family(std::string_view name, Type type, std::string_view help);
 
     // One sample of the family begun last. `labels` is "" or an unclosed set: `{service="portal"`;
@@ -36,7 +40,8 @@ class TextWriter {
                   std::string_view more,
                   double value);
 
-    [[nodiscard]] std::string take() { return std::move(text_); }
+    // The whole text, ended as the format wants it.
+    [[nodiscard]] std::string take();
     void reserve(std::size_t bytes) { text_.reserve(bytes); }
 
   private:
@@ -48,6 +53,7 @@ class TextWriter {
     void append(bool value) { append(std::uint64_t{value ? 1U : 0U}); }
     void append(double value);
 
+    Format format_;
     std::string text_;
     std::string_view name_;
 };
@@ -58,7 +64,7 @@ class TextWriter {
 
 // A number as the format spells it: shortest form, "+Inf", "-Inf", "NaN".
 [[nodiscard]] std::string number_text(double value);
-// Without an exponent, as others write the bounds of histograms: "0.0005".
+// Without an exponent and with a point, as others write the bounds of histograms: "0.0005", "1.0".
 [[nodiscard]] std::string decimal_text(double value);
 
 }  // namespace fairlead::metrics

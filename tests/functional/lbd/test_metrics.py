@@ -1,6 +1,7 @@
 """/metrics: clean under promtool, and scraped by a real Prometheus."""
 
 import json
+import re
 
 import pytest
 from one_lbd import BACKENDS, UNCHECKED, service_lines
@@ -71,6 +72,29 @@ def test_every_family_is_there_and_promtool_finds_nothing(busy):
     assert metric("fairlead_service_maglev_moved_entries_total", service="payments") >= 65537
 
 
+def test_who_accepts_open_metrics_gets_the_same_samples_so(busy):
+    def scrape(*options):
+        done = busy.host.run("curl", "-sS", "--fail", "-D", "-", *options, "http://127.0.0.1:9480/metrics").stdout
+        head, body = done.replace("\r", "").split("\n\n", 1)
+        return head, body
+
+    head, text = scrape()
+    assert "content-type: text/plain; version=0.0.4" in head.lower() and "# EOF" not in text
+    head, open_metrics = scrape("-H", "Accept: application/openmetrics-text; version=1.0.0")
+    assert "content-type: application/openmetrics-text; version=1.0.0; charset=utf-8" in head.lower()
+    assert open_metrics.endswith("\n# EOF\n") and open_metrics.count("# EOF") == 1
+
+    def samples(body):
+        return {line.rsplit(" ", 1)[0] for line in body.splitlines() if not line.startswith("#")}
+
+    assert samples(open_metrics) == samples(text)
+    counters = re.findall(r"^# TYPE (\S+) counter$", open_metrics, re.MULTILINE)
+    assert counters and not any(name.endswith("_total") for name in counters)
+    outcomes = {label for name, labels in busy.host.metrics() if name == "fairlead_health_checks_total"
+                for key, label in labels if key == "result" and ("backend", "app-2") in labels}
+    assert outcomes == {"ok", "refused", "timeout", "status", "reset", "error", "discarded"}
+
+
 def test_series_stay_unique_while_one_of_the_same_name_leaves(busy):
     """With an engine the one that leaves stays a while, beside the new one."""
     busy.start_engine()
@@ -116,6 +140,7 @@ def test_a_real_prometheus_scrapes_it(busy):
 
     wait_until("Prometheus says that lbd is up", lambda: query('up{job="fairlead"}') == 1, timeout_s=60)
     assert query('fairlead_backend_weight{service="portal",backend="app-1"}') == 3
+    assert query('fairlead_health_check_duration_seconds_bucket{le="0.0005"}') is not None
     assert query('count(fairlead_backend_up)') == 3
     assert query('scrape_samples_scraped{job="fairlead"}') > 50
     busy.kill()
