@@ -1,6 +1,9 @@
 #include "ctl/health/http_answer.h"
 
+#include <iterator>
+#include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -102,6 +105,41 @@ TEST(HttpAnswer, SaysWhatItIsInstead) {
     HttpAnswer binary;
     EXPECT_EQ(binary.take(std::string(100, '\x16')), State::kBad) << "without an end of line";
     EXPECT_THAT(binary.problem(), HasSubstr("\"" + std::string(48, '?') + "\""));
+}
+
+TEST(HttpAnswer, OfAnyBytesHasOneMeaningInWhateverPiecesTheyCome) {
+    std::mt19937 random(42);
+    const std::string seeds[] = {
+        "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.0 503\nRetry-After: 9\n\nbody",
+        "HTTP/1.1 100 \r\n\r\n\r\n"};
+    for (int round = 0; round < 20'000; ++round) {
+        std::string bytes = seeds[random() % std::size(seeds)];
+        for (unsigned change = random() % 4; change > 0; --change) {
+            const std::size_t place = random() % bytes.size();
+            constexpr std::string_view kLikely = "\r\n 10HTP/.\xff";
+            const char byte = kLikely[random() % kLikely.size()];
+            if (random() % 2 == 0) {
+                bytes[place] = byte;
+            } else {
+                bytes.insert(place, 1, byte);
+            }
+        }
+        HttpAnswer whole;
+        whole.take(bytes);
+        HttpAnswer pieces;
+        for (std::string_view left = bytes; !left.empty();) {
+            const std::size_t size = 1 + random() % left.size();
+            pieces.take(left.substr(0, size));
+            left.remove_prefix(size);
+        }
+        ASSERT_EQ(pieces.state(), whole.state()) << bytes;
+        ASSERT_EQ(pieces.problem(), whole.problem()) << bytes;
+        if (whole.state() == State::kDone) {
+            ASSERT_EQ(pieces.status(), whole.status()) << bytes;
+            ASSERT_TRUE(whole.status() == 101 || (whole.status() >= 200 && whole.status() <= 999));
+        }
+    }
 }
 
 }  // namespace
