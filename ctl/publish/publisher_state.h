@@ -26,7 +26,18 @@ namespace fairlead::publish {
 using BackendKey = std::tuple<std::string, std::string, IpAddress>;  // service, name, address
 using BackendKeyView = std::tuple<std::string_view, std::string_view, IpAddress>;
 
-using PublishedBackends = std::map<BackendKey, std::uint32_t, std::less<>>;  // to the index
+// A key may be looked for by its view.
+struct BackendKeyLess {
+    using is_transparent = void;
+    template <typename One, typename Other>
+    [[nodiscard]] bool operator()(const One& one, const Other& other) const {
+        const auto view = [](const auto& key) {
+            return BackendKeyView{std::get<0>(key), std::get<1>(key), std::get<2>(key)};
+        };
+        return view(one) < view(other);
+    }
+};
+using PublishedBackends = std::map<BackendKey, std::uint32_t, BackendKeyLess>;  // to the index
 
 // In place of a number, index or slot that is not free yet.
 inline constexpr std::uint32_t kWaits = 0xFFFF'FFFF;
