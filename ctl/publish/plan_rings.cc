@@ -103,6 +103,8 @@ Status PublisherState::plan_rings(const DesiredTables& desired,
     const auto deadline =
         now + std::max<std::chrono::steady_clock::duration>(Publisher::kBuildFor, now - plan.began);
     std::set<std::string, std::less<>> short_of_memory;
+    // Of a late worker few steps must be asked, since each takes a snapshot: all slots at once.
+    const bool is_late = lowest < generation();
     bool has_time = true;
     bool has_slots = true;
     for (const std::size_t position : rings_to_build(desired, plan)) {
@@ -115,7 +117,7 @@ Status PublisherState::plan_rings(const DesiredTables& desired,
         if (Status built = build_ring(service, position, plan); !built) {
             return built;
         }
-        has_time = generation() == 0 || std::chrono::steady_clock::now() < deadline;
+        has_time = is_late || generation() == 0 || std::chrono::steady_clock::now() < deadline;
         if (planned.content.empty()) {
             continue;
         }

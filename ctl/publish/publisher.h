@@ -9,7 +9,8 @@
 // is published in steps, each a generation of its own: as many as have slots, then, when the
 // workers have acknowledged it, as many more. The same holds for backend indices and service
 // numbers, for a ring for which there is no memory, and for more rings than can be built in
-// kBuildFor. A service that waits keeps the ring that it had, and no backend of that ring loses its
+// kBuildFor; not while a worker is late, as a step takes a snapshot, of which there are few. A
+// service that waits keeps the ring that it had, and no backend of that ring loses its
 // index; words - health, links, admission - never wait. Rings that take a backend out come first.
 //
 // Thread: one, the daemon's loop. publish() neither blocks nor waits.
