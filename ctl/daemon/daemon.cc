@@ -26,6 +26,7 @@ constexpr auto kDepartureLook = 100ms;
 constexpr auto kPublishRetry = 20ms;
 constexpr auto kMayBeBehind = 2s;      // a worker that turns follows within milliseconds
 constexpr auto kNextStep = 1ms;        // workers acknowledge in less
+constexpr auto kMemoryRetry = 250ms;   // somebody has to make room first
 constexpr auto kPublishPatience = 1s;  // without a step's progress: a problem
 
 }  // namespace
@@ -242,14 +243,17 @@ void Daemon::go_on(const publish::Published& published) {
             published.waiting < last_step_.waiting || last_step_.is_whole()) {
             last_progress_ = now;
         }
-        const bool is_stuck = now - last_progress_ > kPublishPatience;
+        const bool is_stuck = !published.has_next_step() || now - last_progress_ > kPublishPatience;
         if (is_stuck) {
             tell_publish_problem(fmt::format(
                 "{} services or backends wait for their new tables: {}",
                 published.waiting,
                 published.why.empty() ? "the workers have not acknowledged yet" : published.why));
         }
-        publish_timer_.after(is_stuck ? kPublishRetry : kNextStep, [this] { publish_observed(); });
+        const auto pause = !published.has_next_step() ? kMemoryRetry
+                           : is_stuck                 ? kPublishRetry
+                                                      : kNextStep;
+        publish_timer_.after(pause, [this] { publish_observed(); });
     }
     last_step_ = published;
 }
@@ -307,10 +311,10 @@ void Daemon::tick() {
 const EngineWatch& Daemon::look_at_engine() {
     const auto now = TrafficWatch::Clock::now();
     traffic_.look(telemetry_, *publisher_, *model_, now);
-    if (telemetry_.lowest() >= publisher_->generation()) {
-        behind_since_.reset();
-    } else if (!behind_since_) {
-        behind_since_ = now;
+    const std::uint64_t lowest = telemetry_.lowest();
+    if (lowest >= publisher_->generation() || lowest != acknowledged_) {
+        acknowledged_ = lowest;
+        acknowledged_since_ = now;
     }
     return traffic_.engine();
 }
@@ -338,7 +342,8 @@ std::vector<std::string> Daemon::why_unfit() {
         case EngineState::kForwarding:
             break;
     }
-    if (behind_since_ && TrafficWatch::Clock::now() - *behind_since_ >= kMayBeBehind) {
+    if (acknowledged_ < publisher_->generation() &&
+        TrafficWatch::Clock::now() - acknowledged_since_ >= kMayBeBehind) {
         reasons.push_back(telemetry_.slowest() + " does not follow the tables");
     }
     if (const auto of_tables = tables_problem(*publisher_, telemetry_);

@@ -92,8 +92,8 @@ class Daemon {
         const Author& author,
         const std::function<void()>& on_removed);
     [[nodiscard]] Result<ReloadOutcome, model::Refusal> reload(const Author& author);
-    // This balancer as a whole, ready or drained: what is announced for it follows. Whether that is
-    // a change.
+    // This balancer as a whole, ready or drained, for those that ask why_unfit(). Whether that is a
+    // change.
     [[nodiscard]] Result<bool, model::Refusal> set_node(model::Admin admin, const Author& author);
 
     // ---- what there is -------------------------------------------------------------------------
@@ -166,7 +166,8 @@ class Daemon {
     loop::Timer look_timer_;
     loop::Timer watchdog_timer_;
     TrafficWatch traffic_;
-    std::optional<TrafficWatch::Clock::time_point> behind_since_;  // of the tables: some worker
+    std::uint64_t acknowledged_ = 0;  // by every worker, and since when no more than that
+    TrafficWatch::Clock::time_point acknowledged_since_{};
     ReloadState reload_state_;
     std::string overrides_problem_;
     std::string publish_problem_;

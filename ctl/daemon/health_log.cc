@@ -27,11 +27,13 @@ std::optional<HealthLog::Line> HealthLog::note(const model::BackendKey& backend,
 }
 
 void HealthLog::follow(const model::Model& model) {
-    std::erase_if(entries_, [&model](const auto& entry) {
-        const model::Service* const service =
-            model::find_service(model.services(), entry.first.service);
-        return service == nullptr || model::find_backend(*service, entry.first.name) == nullptr;
-    });
+    std::map<model::BackendKey, Entry> kept;
+    for (const model::Service& service : model.services()) {
+        for (const model::Backend& backend : service.backends) {
+            kept.insert(entries_.extract(model::BackendKey{service.config.name, backend.name}));
+        }
+    }
+    entries_ = std::move(kept);
 }
 
 }  // namespace fairlead::daemon

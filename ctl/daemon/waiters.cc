@@ -20,7 +20,7 @@ void Waiters::look() {
     std::vector<Waiter> waiting;
     std::vector<std::pair<Done, std::string>> ready;
     for (Waiter& waiter : waiters_) {
-        if (!published_.is_whole()) {
+        if (published_.has_next_step()) {
             waiter.waits_for_steps = true;
         } else if (std::exchange(waiter.waits_for_steps, false)) {
             waiter.generation = std::max(waiter.generation, published_.generation);
@@ -46,10 +46,6 @@ void Waiters::look() {
 std::string Waiters::reason(bool engine_runs) {
     if (!engine_runs) {
         return "no engine runs: the change stands, and is in force when lbdp starts";
-    }
-    if (!published_.is_whole() && !published_.why.empty()) {
-        return published_.why +
-               ": the change stands, and is in force when there is room for its tables";
     }
     return telemetry_.slowest() +
            " has not followed in time: the change stands, and is in force when it does";

@@ -192,8 +192,8 @@ Status PublisherState::make_plan(const DesiredTables& desired, Shortage shortage
     return planned;
 }
 
-void PublisherState::wait(Plan& plan, std::size_t count) const {
-    plan.waiting += count;
+void PublisherState::wait(Plan& plan) const {
+    ++plan.waiting;
     if (plan.why.empty() && acknowledgements.lowest() < generation()) {
         plan.why = acknowledgements.slowest() + " has not acknowledged the last changes";
     }

@@ -2,7 +2,7 @@
 // and for how long.
 #include <algorithm>
 #include <chrono>
-#include <set>
+#include <map>
 #include <span>
 #include <string_view>
 
@@ -12,6 +12,8 @@
 namespace fairlead::publish {
 
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 struct MemberView {
     std::string_view name;
@@ -98,26 +100,29 @@ Status PublisherState::plan_rings(const DesiredTables& desired,
                                   Shortage shortage,
                                   Plan& plan,
                                   std::uint64_t lowest) {
-    // What comes with every step, however little it builds, is no more than half of it.
-    const auto now = std::chrono::steady_clock::now();
-    const auto deadline =
-        now + std::max<std::chrono::steady_clock::duration>(Publisher::kBuildFor, now - plan.began);
-    std::set<std::string, std::less<>> short_of_memory;
-    // Of a late worker few steps must be asked, since each takes a snapshot: all slots at once.
-    const bool is_late = lowest < generation();
+    const std::vector<std::size_t> positions = rings_to_build(desired, plan);
+    // What comes with every step, however little it builds, is no more than half of it. A worker
+    // that is late is asked seldom, and for more: each step takes a snapshot, of which there are
+    // few.
+    const auto now = Clock::now();
+    const Clock::duration least =
+        lowest < generation() ? Publisher::kBuildForLate : Publisher::kBuildFor;
+    const auto deadline = now + std::max(least, now - plan.began);
+    std::map<std::string, std::vector<RingMember>, std::less<>> short_of_memory;
     bool has_time = true;
-    bool has_slots = true;
-    for (const std::size_t position : rings_to_build(desired, plan)) {
+    bool has_slots = ring_slots_.has_free(lowest);
+    for (const std::size_t position : positions) {
         const DesiredService& service = desired.services[position];
         Plan::Ring& planned = plan.rings[position];
-        if (!has_time || !has_slots) {
+        const bool needs_none = planned.ring.members->empty();
+        if (!needs_none && (!has_time || !has_slots)) {
             let_wait(plan, position, service);
             continue;
         }
         if (Status built = build_ring(service, position, plan); !built) {
             return built;
         }
-        has_time = is_late || generation() == 0 || std::chrono::steady_clock::now() < deadline;
+        has_time = generation() == 0 || Clock::now() < deadline;
         if (planned.content.empty()) {
             continue;
         }
@@ -129,12 +134,15 @@ Status PublisherState::plan_rings(const DesiredTables& desired,
         }
         if (Status reserved = file.reserve_ring(*slot); !reserved) {
             ring_slots_.give_back(*slot);
-            if (shortage == Shortage::kRefuse && !short_of_memory_.contains(service.name)) {
+            const auto former = short_of_memory_.find(service.name);
+            const bool waited_before =
+                former != short_of_memory_.end() && former->second == *planned.ring.members;
+            if (shortage == Shortage::kRefuse && !waited_before) {
                 planned.content.clear();
                 return reserved;
             }
             plan.why = reserved.error().message;
-            short_of_memory.insert(service.name);
+            short_of_memory.emplace(service.name, std::move(*planned.ring.members));
             let_wait(plan, position, service);
             continue;
         }

@@ -9,8 +9,7 @@
 // is published in steps, each a generation of its own: as many as have slots, then, when the
 // workers have acknowledged it, as many more. The same holds for backend indices and service
 // numbers, for a ring for which there is no memory, and for more rings than can be built in
-// kBuildFor; not while a worker is late, as a step takes a snapshot, of which there are few. A
-// service that waits keeps the ring that it had, and no backend of that ring loses its
+// kBuildFor. A service that waits keeps the ring that it had, and none of its backends loses its
 // index; words - health, links, admission - never wait. Rings that take a backend out come first.
 //
 // Thread: one, the daemon's loop. publish() neither blocks nor waits.
@@ -180,9 +179,12 @@ struct Placement {
 struct Published {
     std::uint64_t generation = 0;  // in force; the one before where only words changed, or nothing
     std::size_t waiting = 0;       // services and backends that a later step brings
+    std::size_t short_of_memory = 0;  // of these, services for whose rings there is none
     std::string why;  // what they wait for, for people; "" where another call is all that is needed
 
     [[nodiscard]] bool is_whole() const noexcept { return waiting == 0; }
+    // Whether the next call brings more, as far as memory goes.
+    [[nodiscard]] bool has_next_step() const noexcept { return waiting > short_of_memory; }
 };
 
 // A ring for which the run directory has no room: waits, the rest is put in force; or nothing is.
@@ -197,6 +199,8 @@ class Publisher {
   public:
     // For how long rings are built in one step at least, unless nobody follows the tables yet.
     static constexpr std::chrono::milliseconds kBuildFor{10};
+    // The same while a worker has not acknowledged the step before.
+    static constexpr std::chrono::milliseconds kBuildForLate{100};
 
     // Takes over the segment in `run_dir`, or makes one. Errors: another lbd lives there; a segment
     // of another layout that a live engine still maps. `acknowledgements` and `counters` must

@@ -160,7 +160,7 @@ class PublisherState {
     [[nodiscard]] Status build_ring(const DesiredService& service,
                                     std::size_t position,
                                     Plan& plan);
-    void wait(Plan& plan, std::size_t count = 1) const;
+    void wait(Plan& plan) const;
     // For the one in force, where there is one.
     void let_wait(Plan& plan, std::size_t position, const DesiredService& service) const;
     [[nodiscard]] const PublishedRing* ring_in_force(const DesiredService& service) const;
@@ -205,8 +205,9 @@ class PublisherState {
     std::map<std::string, std::uint32_t, std::less<>> inherited_services_;
     // Backends that the generation beside them no longer refers to, still marked published.
     std::deque<std::pair<std::uint32_t, std::uint64_t>> leaving_;
-    // Whose ring waits for memory: said once, and no reason to refuse the change of another one.
-    std::set<std::string, std::less<>> short_of_memory_;
+    // Whose rings wait for memory, and of what they are to be: no reason to refuse the change of
+    // another service.
+    std::map<std::string, std::vector<RingMember>, std::less<>> short_of_memory_;
     // Words were taken back since the generation was last raised (word-last).
     bool is_generation_due_ = false;
 };

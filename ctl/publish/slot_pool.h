@@ -34,6 +34,12 @@ class SlotPool {
     // Takes back what was taken and never published.
     void give_back(std::uint32_t slot) { retired_.push_front({slot, 0}); }
 
+    // Whether take() would give one.
+    [[nodiscard]] bool has_free(std::uint64_t acknowledged) const noexcept {
+        return fresh_ < capacity_ ||
+               (!retired_.empty() && retired_.front().generation <= acknowledged);
+    }
+
     // `acknowledged` is the lowest generation that a live worker has acknowledged.
     [[nodiscard]] std::optional<std::uint32_t> take(std::uint64_t acknowledged) {
         const bool has_fresh = fresh_ < capacity_;

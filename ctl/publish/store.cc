@@ -43,7 +43,7 @@ Result<Published> PublisherState::publish(const DesiredTables& desired, Shortage
     retire_old(desired, plan, old_snapshot);
     reserve_spares(plan);
     remember(desired, plan);
-    return Published{generation(), plan.waiting, std::move(plan.why)};
+    return Published{generation(), plan.waiting, short_of_memory_.size(), std::move(plan.why)};
 }
 
 void PublisherState::remember(const DesiredTables& desired, Plan& plan) {
@@ -311,23 +311,16 @@ std::vector<bool> PublisherState::backends_in_use(const DesiredTables& desired,
             }
         }
     }
-    // A ring that waits names the backends that it had.
+    // A ring that waits names backends of its service that are desired no more: it keeps all.
     for (std::size_t i = 0; i < plan.rings.size(); ++i) {
-        const PublishedRing* const ring =
-            plan.rings[i].waits ? ring_in_force(desired.services[i]) : nullptr;
-        if (ring == nullptr || !ring->slot) {
+        const std::string& service = desired.services[i].name;
+        if (!plan.rings[i].waits) {
             continue;
         }
-        if (ring->members) {
-            for (const RingMember& member : *ring->members) {
-                in_use[member.index] = true;
-            }
-            continue;
-        }
-        for (const std::uint16_t index : file.ring(*ring->slot)) {
-            if (index < in_use.size()) {
-                in_use[index] = true;
-            }
+        for (auto it = backends.lower_bound(BackendKeyView{service, "", IpAddress{}});
+             it != backends.end() && std::get<0>(it->first) == service;
+             ++it) {
+            in_use[it->second] = true;
         }
     }
     return in_use;

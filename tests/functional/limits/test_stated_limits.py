@@ -66,3 +66,10 @@ def test_a_server_that_dies_leaves_all_of_its_services(lab):
     print(f"in force {wait_for_last_step(lab, 1):.1f} s after the last check of the server that died")
     assert set(answers(lab)) == {"b1", "b3", "b4"}
     assert api.get(lab.balancer, "/api/v1/status")["problems"] == []
+    began = time.monotonic()
+    assert lab.balancer.lbd.stop() == 0
+    lab.balancer.start_lbd()
+    assert serving(lab) == 3 * SERVICES
+    print(f"a restarted lbd answers {time.monotonic() - began:.1f} s after SIGTERM")
+    wait_for_last_step(lab, 2)
+    assert set(answers(lab)) == {"b1", "b3", "b4"}

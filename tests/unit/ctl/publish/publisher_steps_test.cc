@@ -140,6 +140,27 @@ TEST_F(PublisherSteps, AServerThatDiesLeavesEveryServiceThereCanBe) {
     publish_whole(tables);
     EXPECT_FALSE(word(to_number(leaves->index)).has(shm::BackendWord::kPublished));
 
+    // The next daemon finds every ring unchanged, a slice a step, and publishes none of them anew.
+    // A backend that its file has lost stays for as long as a ring that was not looked at may name
+    // it.
+    const std::uint32_t rings_before =
+        reader().snapshot().find(full.vip, Be16::from_host(full.port), full.protocol)->ring;
+    start();
+    const auto known = publisher_->placement("s3", "app-1", tables.services[3].backends[0].address);
+    tables.services[3].backends[0] = make_backend(9);
+    auto first = publisher_->publish(tables);
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_FALSE(first->is_whole()) << "no slot is free until the new generation is acknowledged";
+    worker_.acknowledged = first->generation;
+    first = publisher_->publish(tables);
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_TRUE(word(to_number(known->index)).has(shm::BackendWord::kPublished));
+    worker_.acknowledged = first->generation;
+    publish_whole(tables);
+    EXPECT_EQ(reader().snapshot().find(full.vip, Be16::from_host(full.port), full.protocol)->ring,
+              rings_before);
+    EXPECT_EQ(owners(tables.services[3]).count(to_number(known->index)), 0U);
+
     // Without an engine nobody is waited for, or blamed.
     worker_.acknowledged = Acknowledgements::kNoEngine;
     constexpr std::size_t kComeBack = 3 * shm::kSpareRings;
