@@ -14,6 +14,20 @@ Response no_service(const std::string& name) {
                           "there is no service " + name + "; see `lbctl service list`");
 }
 
+// Whether somebody may switch the server off by its `active_flows`.
+void add_flow_count(daemon::Daemon& daemon, Json& view) {
+    const auto count = daemon.flow_count();
+    const bool is_placed = !view["index"].is_null();
+    view["flow_count"] = nullptr;
+    view["flow_count_problem"] = !is_placed ? "the engine does not know this backend yet"
+                                 : count    ? ""
+                                            : count.error().message;
+    if (is_placed && count) {
+        view["flow_count"] = {{"engine_started_ns", count->engine_started_ns},
+                              {"number", count->number}};
+    }
+}
+
 // The service that the path names; nullptr, and answered so, if there is none.
 const model::Service* named_service(const Call& call, const Respond& respond) {
     const model::Service* const service =
@@ -103,7 +117,11 @@ void get_backend(const Call& call, const Respond& respond) {
                                    "; see `lbctl backend list`"));
         return;
     }
-    respond({200, to_body(backend_view(call.daemon, *service, *backend))});
+    // Before the flows are read: a count counts from its look on.
+    static_cast<void>(call.daemon.look_at_engine());
+    Json view = backend_view(call.daemon, *service, *backend);
+    add_flow_count(call.daemon, view);
+    respond({200, to_body(view)});
 }
 
 }  // namespace fairlead::api

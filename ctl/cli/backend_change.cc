@@ -4,6 +4,7 @@
 #include "ctl/cli/commands.h"
 #include "ctl/cli/json_read.h"
 #include "ctl/cli/units.h"
+#include "ctl/cli/waiting.h"
 
 namespace fairlead::cli {
 namespace {
@@ -15,10 +16,6 @@ struct Done {
     json answer;
     double took_ms = 0;
 };
-
-std::string name_of(const Selection& backend) {
-    return backend.service + "/" + backend.backend;
-}
 
 std::string path_of(const Selection& backend) {
     return fmt::format("/api/v1/services/{}/backends/{}",
@@ -221,6 +218,7 @@ Outcome<ExitCode> run_backend_change(const Context& context) {
         return Unexpected<Failure>{backends.error()};
     }
     json changes = json::array();
+    std::vector<Changed> changed;
     std::optional<Failure> failed;
     for (const Selection& backend : *backends) {
         auto done = send(context, request_for(command, backend));
@@ -230,6 +228,7 @@ Outcome<ExitCode> run_backend_change(const Context& context) {
             break;
         }
         tell(context, backend, *done);
+        changed.push_back({backend, text(object(done->answer, "backend"), "address")});
         changes.push_back(std::move(done->answer));
     }
     if (context.is_json()) {
@@ -241,7 +240,7 @@ Outcome<ExitCode> run_backend_change(const Context& context) {
     const bool ends_flows =
         command.word == Word::kBackendDrain || command.word == Word::kBackendRemove;
     if (command.waits && ends_flows) {
-        return wait_for_flows(context, *backends);
+        return wait_for_flows(context, changed);
     }
     return ExitCode::kDone;
 }

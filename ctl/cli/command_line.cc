@@ -22,7 +22,7 @@ constexpr const char* kFooter = R"(
 A backend is SERVICE/BACKEND; where several may be meant, 'SERVICE/*' is all of a service.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 lbd is not reachable, 4 not found,
-5 refused by a guard, 6 time ran out while waiting.
+5 refused by a guard, or changed by somebody while waiting, 6 time ran out while waiting.
 status --check: 0 ok, 1 warning, 2 critical, 3 unknown.
 node status --check: 0 fit, 2 not, 3 unknown.)";
 

@@ -47,10 +47,17 @@ struct Context {
 [[nodiscard]] Outcome<ExitCode> run_reload(const Context& context);
 [[nodiscard]] Outcome<ExitCode> run_version(const Context& context);
 
-// Returns only when every backend named is without flows (or gone, if it is being removed), with
-// progress on `err`; kTimedOut at the command's deadline.
+// A backend that was changed, and the server that it was then.
+struct Changed {
+    Selection backend;
+    std::string address;
+};
+
+// Returns kDone only when every server may be switched off: out, and without a flow, or forgotten
+// if it was removed. Progress goes to `err`. kRefused: somebody has changed one of them to
+// something else meanwhile; kTimedOut: at the command's deadline, with what is missing.
 [[nodiscard]] Outcome<ExitCode> wait_for_flows(const Context& context,
-                                               const std::vector<Selection>& backends);
+                                               const std::vector<Changed>& backends);
 
 // The whole of lbctl but its main(): the process's exit code.
 [[nodiscard]] int run(int argc, const char* const* argv, std::ostream& out, std::ostream& err);

@@ -1,153 +1,182 @@
-// Waiting until backends may be switched off: no flow is left, or they are forgotten.
+// Waiting until servers may be switched off: out, and no flow is left; or forgotten.
 #include <optional>
-#include <thread>
 
 #include <fmt/format.h>
 
 #include "ctl/cli/commands.h"
 #include "ctl/cli/json_read.h"
 #include "ctl/cli/units.h"
+#include "ctl/cli/waiting.h"
 
 namespace fairlead::cli {
 namespace {
 
 using nlohmann::json;
-using SteadyClock = std::chrono::steady_clock;
-using std::chrono::milliseconds;
 
-constexpr milliseconds kPollInterval{100};
-constexpr milliseconds kLineInterval{1'000};
+// That many counts one after the other without a flow: the workers count each for itself, so that
+// in one alone a flow that moves from one to another may be missed.
+constexpr std::uint64_t kEmptyCounts = 2;
 
-// What one look at the daemon found.
-struct Remaining {
-    std::uint64_t flows = 0;
-    std::size_t backends = 0;  // with flows, or not forgotten yet
-    bool is_engine_running = true;
-    bool is_counted = true;       // the engine has counted its flows
-    bool has_old_tables = false;  // flows of before [engine] cpus or flows changed
+// A count by every worker of one engine (ctl/daemon/flow_count.h).
+struct Count {
+    std::uint64_t engine_started_ns = 0;
+    std::uint64_t number = 0;
 };
 
-Outcome<Remaining> look(const Context& context, const std::vector<Selection>& backends) {
-    const bool must_vanish = context.command.word == Word::kBackendRemove;
-    Remaining remaining;
-    for (const Selection& backend : backends) {
-        const auto answer = context.daemon.get(fmt::format("/api/v1/services/{}/backends/{}",
-                                                           percent_encode(backend.service),
-                                                           percent_encode(backend.backend)));
-        if (!answer && answer.error().code != ExitCode::kNotFound) {
-            return Unexpected<Failure>{answer.error()};
-        }
-        if (answer) {
-            const std::uint64_t flows = number(*answer, "active_flows");
-            remaining.flows += flows;
-            remaining.backends += flows > 0 || must_vanish ? 1U : 0U;
-        }
+// A server on its way out.
+struct Leaving {
+    Changed what;
+    std::optional<Count> empty_since;  // no flow in any look from that count on
+};
+
+// What the looks at all of them have found.
+struct Remaining {
+    std::uint64_t flows = 0;
+    std::string no_count;      // why flows are not counted; "": they are
+    bool is_confirmed = true;  // no flow in as many counts as it takes
+    bool is_being_removed = false;
+    bool is_forgotten = false;
+};
+
+Unexpected<Failure> changed_meanwhile(const Leaving& leaving, const std::string& what) {
+    return failure(ExitCode::kRefused,
+                   fmt::format("{}: {} Do not switch {} off for this.",
+                               name_of(leaving.what.backend),
+                               what,
+                               leaving.what.address));
+}
+
+// Whether somebody has changed it to something else than what is waited for.
+Outcome<bool> still_leaves(const Leaving& leaving, const json& is, bool is_removal) {
+    if (is_removal && flag(is, "removing")) {
+        return true;  // another server of that name may be leaving as well
     }
-    // Asked after the flows: an engine that starts takes time from its zeros to its first count.
+    const std::string by = text(is, "address");
+    if (by != leaving.what.address) {
+        return changed_meanwhile(leaving,
+                                 fmt::format("it was replaced meanwhile: the name is now that of "
+                                             "the server {}, and flows of {} may go on.",
+                                             by,
+                                             leaving.what.address));
+    }
+    if (is_removal) {
+        return changed_meanwhile(leaving, "it was added again meanwhile.");
+    }
+    if (flag(is, "removing")) {
+        return changed_meanwhile(leaving,
+                                 fmt::format("it was removed meanwhile; `lbctl backend remove {} "
+                                             "--wait` waits until it is forgotten.",
+                                             name_of(leaving.what.backend)));
+    }
+    if (text(is, "admin") != "drain" && text(is, "admin") != "maint") {
+        return changed_meanwhile(leaving, "it was made ready meanwhile, and gets new flows.");
+    }
+    return true;
+}
+
+void count(const json& is, Leaving& leaving, Remaining& remaining) {
+    const std::uint64_t flows = number(is, "active_flows");
+    const json& counted = object(is, "flow_count");
+    if (counted.empty()) {
+        leaving.empty_since.reset();
+        remaining.no_count = text(is, "flow_count_problem");
+        remaining.is_confirmed = false;
+        return;
+    }
+    remaining.flows += flows;
+    const Count now{number(counted, "engine_started_ns"), number(counted, "number")};
+    if (flows > 0) {
+        leaving.empty_since.reset();
+    } else if (!leaving.empty_since ||
+               leaving.empty_since->engine_started_ns != now.engine_started_ns) {
+        leaving.empty_since = now;
+    }
+    remaining.is_confirmed = remaining.is_confirmed && leaving.empty_since &&
+                             now.number >= leaving.empty_since->number + kEmptyCounts;
+}
+
+// What is forgotten was without a flow, if flows are counted at all: where no engine runs, nobody
+// knows what the next one takes over.
+Outcome<bool> look_at_forgotten(const Context& context, Remaining& remaining) {
     const auto status = context.daemon.get("/api/v1/status");
     if (!status) {
         return Unexpected<Failure>{status.error()};
     }
-    remaining.is_engine_running = flag(object(*status, "engine"), "up");
-    remaining.is_counted = flag(object(*status, "engine"), "counts_flows");
-    remaining.has_old_tables = flag(object(*status, "engine"), "searches_old_flows");
+    const json& engine = object(*status, "engine");
+    if (!flag(engine, "up")) {
+        remaining.no_count = "the engine is not running";
+    } else if (!flag(engine, "counts_flows")) {
+        remaining.no_count = "the engine has just started and not counted its flows yet";
+    }
+    return true;
+}
+
+Outcome<Remaining> look(const Context& context, std::vector<Leaving>& backends) {
+    const bool is_removal = context.command.word == Word::kBackendRemove;
+    Remaining remaining;
+    for (Leaving& leaving : backends) {
+        const auto is = ask_for(context, leaving.what.backend);
+        if (!is && is.error().code == ExitCode::kNotFound) {
+            if (!is_removal) {
+                return changed_meanwhile(leaving, "it was removed meanwhile.");
+            }
+            remaining.is_forgotten = true;
+            continue;
+        }
+        if (!is) {
+            return Unexpected<Failure>{is.error()};
+        }
+        if (const auto leaves = still_leaves(leaving, *is, is_removal); !leaves) {
+            return Unexpected<Failure>{leaves.error()};
+        }
+        count(*is, leaving, remaining);
+        remaining.is_being_removed |= is_removal;
+    }
+    if (remaining.is_forgotten && remaining.no_count.empty()) {
+        if (const auto looked = look_at_forgotten(context, remaining); !looked) {
+            return Unexpected<Failure>{looked.error()};
+        }
+    }
     return remaining;
 }
 
-// One line redrawn on a terminal; elsewhere a line a second, and only if it says something new.
-class Progress {
-  public:
-    Progress(const Context& context, std::string name)
-        : context_(context), name_(std::move(name)) {}
-
-    void show(const std::string& what, milliseconds waited) {
-        if (context_.err_look.is_terminal) {
-            context_.err << fmt::format("\r\x1b[K{}: {}, {}", name_, what, duration(waited))
-                         << std::flush;
-            is_drawn_ = true;
-            return;
-        }
-        const auto now = SteadyClock::now();
-        if (what != last_ && (last_.empty() || now - shown_ >= kLineInterval)) {
-            context_.err << fmt::format("{}: {}, {}\n", name_, what, duration(waited))
-                         << std::flush;
-            last_ = what;
-            shown_ = now;
-        }
+// "": they may be switched off.
+std::string describe(const Remaining& remaining) {
+    if (!remaining.no_count.empty()) {
+        return "flows are not counted: " + remaining.no_count;
     }
-
-    void end() {
-        if (is_drawn_) {
-            context_.err << "\r\x1b[K";
-            is_drawn_ = false;
-        }
+    if (remaining.flows > 0) {
+        return counted(remaining.flows, "flow") + " left";
     }
-
-  private:
-    const Context& context_;
-    std::string name_;
-    std::string last_;
-    SteadyClock::time_point shown_;
-    bool is_drawn_ = false;
-};
-
-std::string describe(const Remaining& remaining, bool must_vanish) {
-    if (!remaining.is_engine_running) {
-        return "the engine is not running, so that flows cannot be counted";
-    }
-    if (remaining.has_old_tables) {
-        return "[engine] cpus or flows has changed: flows of before cannot be counted until the "
-               "engine has run for an hour";
-    }
-    if (!remaining.is_counted) {
-        return "the engine has just started and not counted its flows yet";
-    }
-    if (must_vanish && remaining.flows == 0) {
+    if (remaining.is_being_removed) {
         return "no flow left, being forgotten";
     }
-    return counted(remaining.flows, "flow") + " left";
+    return remaining.is_confirmed ? "" : "no flow left, until the workers have counted again";
 }
 
 }  // namespace
 
-Outcome<ExitCode> wait_for_flows(const Context& context, const std::vector<Selection>& backends) {
-    const Command& command = context.command;
-    const bool must_vanish = command.word == Word::kBackendRemove;
-    const auto started = SteadyClock::now();
-    const auto waited = [&] {
-        return std::chrono::duration_cast<milliseconds>(SteadyClock::now() - started);
-    };
-    Progress progress(context, command.target);
-    std::string last;
-    while (true) {
-        const auto remaining = look(context, backends);
-        // A daemon that is being restarted comes back; flows do not depend on it.
-        const bool may_come_back = !remaining && remaining.error().code == ExitCode::kUnreachable;
-        if (!remaining && !may_come_back) {
-            progress.end();
-            return Unexpected<Failure>{remaining.error()};
-        }
-        if (remaining && remaining->backends == 0 && remaining->is_counted) {
-            progress.end();
-            context.err << fmt::format("{}: no flow left after {}; safe to switch off.\n",
-                                       command.target,
-                                       duration(waited()));
-            return ExitCode::kDone;
-        }
-        last = remaining ? describe(*remaining, must_vanish) : "lbd is not reachable, still trying";
-        progress.show(last, waited());
-        if (waited() >= command.for_flows()) {
-            break;
-        }
-        std::this_thread::sleep_for(kPollInterval);
+Outcome<ExitCode> wait_for_flows(const Context& context, const std::vector<Changed>& backends) {
+    std::vector<Leaving> leaving;
+    leaving.reserve(backends.size());
+    for (const Changed& each : backends) {
+        leaving.push_back({each, {}});
     }
-    progress.end();
-    return failure(
-        ExitCode::kTimedOut,
-        fmt::format("{}: {} after {}. The change stands; --timeout sets how long to wait.",
-                    command.target,
-                    last,
-                    duration(command.for_flows())));
+    const auto waited = wait_until(
+        context, context.command.for_flows(), [&context, &leaving]() -> Outcome<std::string> {
+            const auto remaining = look(context, leaving);
+            if (!remaining) {
+                return Unexpected<Failure>{remaining.error()};
+            }
+            return describe(*remaining);
+        });
+    if (!waited) {
+        return Unexpected<Failure>{waited.error()};
+    }
+    context.err << fmt::format("{}: no flow left after {}; safe to switch off.\n",
+                               context.command.target,
+                               duration(*waited));
+    return ExitCode::kDone;
 }
 
 }  // namespace fairlead::cli

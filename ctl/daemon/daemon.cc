@@ -283,7 +283,7 @@ void Daemon::after_change() {
 }
 
 void Daemon::look_for_departures() {
-    if (departures_->look(*model_)) {
+    if (departures_->look(*model_, look_at_engine().rounds())) {
         observe_links(*neighbors_, *model_, model::now());
         publish_soon();
     }
@@ -354,6 +354,10 @@ std::vector<std::string> Daemon::why_unfit() {
         reasons.push_back("port " + port + " is not up");
     }
     return reasons;
+}
+
+Result<FlowCount> Daemon::flow_count() {
+    return daemon::flow_count(traffic_.engine(), telemetry_, publisher_->generation());
 }
 
 void Daemon::keep_looking_at_engine() {

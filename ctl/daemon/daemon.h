@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "ctl/daemon/departures.h"
+#include "ctl/daemon/flow_count.h"
 #include "ctl/daemon/health_log.h"
 #include "ctl/daemon/problem.h"
 #include "ctl/daemon/traffic_watch.h"
@@ -117,6 +118,9 @@ class Daemon {
     [[nodiscard]] model::Time started() const { return started_; }
     // How the engine is doing at this moment.
     [[nodiscard]] const EngineWatch& look_at_engine();
+    // By which count the active flows stand in `telemetry`, as of the last look at the engine; the
+    // error says why they are no count.
+    [[nodiscard]] Result<FlowCount> flow_count();
     // Why clients should be sent to another balancer, a phrase each; empty: they need not. Only of
     // this node and its engine: nothing in it depends on a service, a backend or the file.
     [[nodiscard]] std::vector<std::string> why_unfit();

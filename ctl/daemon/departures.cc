@@ -3,11 +3,12 @@
 namespace fairlead::daemon {
 namespace {
 
-constexpr int kEmptyLooks = 2;
+constexpr std::uint64_t kEmptyRounds = 2;
 
 }  // namespace
 
-bool Departures::look(model::Model& model) {
+bool Departures::look(model::Model& model, std::uint64_t rounds) {
+    rounds_ = rounds;
     telemetry_.refresh();
     nobody_has_flows_ = !telemetry_.engine_lives() && !telemetry_.flows_remain();
     flows_are_counted_ = telemetry_.counts_flows();
@@ -37,8 +38,14 @@ bool Departures::is_gone(const model::Service& service, const model::Backend& ba
     }
     const bool is_empty = flows_are_counted_ && acknowledged_ >= watch.generation &&
                           telemetry_.active_flows(placement->index) == 0;
-    watch.empty_looks = is_empty ? watch.empty_looks + 1 : 0;
-    if (watch.empty_looks < kEmptyLooks) {
+    if (!is_empty) {
+        watch.empty_since.reset();
+        return false;
+    }
+    if (!watch.empty_since) {
+        watch.empty_since = rounds_;
+    }
+    if (rounds_ < *watch.empty_since + kEmptyRounds) {
         return false;
     }
     watch.is_seen = false;

@@ -51,7 +51,22 @@ void EngineWatch::look(bool lives,
     for (std::size_t i = 0; i < workers.size(); ++i) {
         look_at_worker(i, workers[i], now);
     }
+    count_round();
     state_ = judge();
+}
+
+void EngineWatch::count_round() {
+    const bool all_turned =
+        !workers_.empty() && std::all_of(workers_.begin(), workers_.end(), [](const Worker& each) {
+            return each.turns != each.turns_at_round;
+        });
+    if (!all_turned) {
+        return;
+    }
+    ++rounds_;
+    for (Worker& worker : workers_) {
+        worker.turns_at_round = worker.turns;
+    }
 }
 
 void EngineWatch::look_at_worker(std::size_t number,
@@ -59,12 +74,13 @@ void EngineWatch::look_at_worker(std::size_t number,
                                  Clock::time_point now) {
     Worker& worker = workers_[number];
     worker.cpu = block.cpu.get();
+    worker.turns = block.heartbeat.get();
     worker.has_followed = block.acknowledged.load(std::memory_order_relaxed) != 0;
     if (!has_turned_) {
         return;  // workers are started before the control thread's first turn
     }
     const bool was_stalled = worker.pulse.stands_still();
-    worker.pulse.look(block.heartbeat.get(), now);
+    worker.pulse.look(worker.turns, now);
     if (worker.pulse.stands_still() != was_stalled) {
         log_warning(was_stalled ? "worker-turns-again" : "worker-stands-still",
                     {{"worker", number}, {"cpu", worker.cpu}, {"pid", pid_}});
@@ -84,6 +100,20 @@ std::size_t EngineWatch::stalled_workers() const {
         std::count_if(workers_.begin(), workers_.end(), [](const Worker& worker) {
             return worker.pulse.stands_still();
         }));
+}
+
+std::string EngineWatch::still_workers() const {
+    if (!workers_.empty() && stalled_workers() == workers_.size()) {
+        return fmt::format("the engine (lbdp, pid {})", pid_);
+    }
+    std::string names;
+    for (std::size_t i = 0; i < workers_.size(); ++i) {
+        if (workers_[i].pulse.stands_still()) {
+            names +=
+                fmt::format("{}worker {} on CPU {}", names.empty() ? "" : ", ", i, workers_[i].cpu);
+        }
+    }
+    return names;
 }
 
 EngineState EngineWatch::judge() const {

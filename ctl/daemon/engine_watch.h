@@ -43,6 +43,13 @@ class EngineWatch {
         return worker < workers_.size() && workers_[worker].pulse.stands_still();
     }
     [[nodiscard]] bool is_control_stalled() const { return control_.stands_still(); }
+    // The workers that stand still, in words; "" if none does.
+    [[nodiscard]] std::string still_workers() const;
+    // Raised at a look that finds that every worker has turned since the last one that raised it.
+    // So what a worker says of itself is news after two raises, whenever it was read before.
+    [[nodiscard]] std::uint64_t rounds() const { return rounds_; }
+    // When the engine that is watched began, since the epoch; 0: none is.
+    [[nodiscard]] std::int64_t started_ns() const { return started_ns_; }
     // What is wrong, of an engine that can be read.
     [[nodiscard]] std::vector<Problem> problems() const;
 
@@ -51,10 +58,13 @@ class EngineWatch {
         Pulse pulse;
         std::uint64_t cpu = 0;
         bool has_followed = false;
+        std::uint64_t turns = 0;           // at this look
+        std::uint64_t turns_at_round = 0;  // as rounds_ was raised
     };
 
     void forget(const shm::TelemetryHeader* header);
     void look_at_worker(std::size_t number, const shm::WorkerBlock& block, Clock::time_point now);
+    void count_round();
     [[nodiscard]] EngineState judge() const;
     [[nodiscard]] std::size_t stalled_workers() const;
 
@@ -64,6 +74,7 @@ class EngineWatch {
     bool has_turned_ = false;  // its control thread
     Pulse control_;
     std::vector<Worker> workers_;
+    std::uint64_t rounds_ = 0;
 };
 
 }  // namespace fairlead::daemon

@@ -74,6 +74,41 @@ TEST_F(EngineWatchTest, AWorkerThatStandsStillIsNamedWithinTwoSeconds) {
     EXPECT_TRUE(watch_.problems().empty());
 }
 
+TEST_F(EngineWatchTest, ARoundIsOneInWhichEveryWorkerHasTurned) {
+    look(250ms, {});
+    const std::uint64_t first = watch_.rounds();
+    look(1ms, {.second = false});
+    look(1ms, {.second = false});
+    EXPECT_EQ(watch_.rounds(), first) << "one worker alone is no round";
+    look(1ms, {.first = false});
+    EXPECT_EQ(watch_.rounds(), first + 1) << "each has turned since, if not at once";
+    look(1ms, {.first = false, .second = false});
+    EXPECT_EQ(watch_.rounds(), first + 1);
+    look(1ms, {});
+    EXPECT_EQ(watch_.rounds(), first + 2);
+}
+
+TEST_F(EngineWatchTest, TheRoundsOfAnEngineThatIsGoneDoNotGoOn) {
+    look_for(1s, {});
+    const std::uint64_t before = watch_.rounds();
+    EXPECT_EQ(watch_.started_ns(), 1);
+    watch_.look(false, nullptr, {}, now_);
+    EXPECT_EQ(watch_.rounds(), before);
+    EXPECT_EQ(watch_.started_ns(), 0);
+    header_->started_ns.store(2);
+    look(1ms, {});
+    EXPECT_EQ(watch_.started_ns(), 2);
+}
+
+TEST_F(EngineWatchTest, WorkersThatStandStillAreNamed) {
+    look_for(1s, {});
+    EXPECT_EQ(watch_.still_workers(), "");
+    look_for(2s, {.second = false});
+    EXPECT_EQ(watch_.still_workers(), "worker 1 on CPU 3");
+    look_for(2s, {.first = false, .second = false});
+    EXPECT_EQ(watch_.still_workers(), "the engine (lbdp, pid 77)");
+}
+
 TEST_F(EngineWatchTest, TheControlThreadThatStandsStillIsAProblemToo) {
     look_for(1s, {});
     look_for(2s, {.control = false});
