@@ -204,6 +204,10 @@ Outcome<ExitCode> run_backend_add(const Context& context) {
         context.out << json_text({{"changes", json::array({done->answer})}}, 2) << "\n";
     }
     tell(context, *backend, *done);
+    if (command.waits && !command.until_published) {
+        return wait_for_serving(context,
+                                {{*backend, text(object(done->answer, "backend"), "address")}});
+    }
     return ExitCode::kDone;
 }
 
@@ -241,6 +245,9 @@ Outcome<ExitCode> run_backend_change(const Context& context) {
         command.word == Word::kBackendDrain || command.word == Word::kBackendRemove;
     if (command.waits && ends_flows) {
         return wait_for_flows(context, changed);
+    }
+    if (command.waits && command.word == Word::kBackendReady && !command.until_published) {
+        return wait_for_serving(context, changed);
     }
     return ExitCode::kDone;
 }

@@ -138,6 +138,17 @@ class Words {
         }
     }
 
+    // add and ready: what an operator waits for is new flows, which take checks and a link.
+    void add_published(CLI::App* app) {
+        const auto choose = [this](std::int64_t) {
+            command_.waits = true;
+            command_.until_published = true;
+        };
+        app->add_flag_function("--published",
+                               choose,
+                               "Return when every worker forwards so, whether it serves or not");
+    }
+
     void add_weight(CLI::App* app, const char* name, bool is_required) {
         app->add_option(name, command_.weight, "0 to 256; 0 gets no new flows")
             ->check(CLI::Range(std::uint32_t{0}, kMaxWeight))
@@ -147,6 +158,7 @@ class Words {
 
     void add_backends() {
         constexpr const char* kForwards = "Return when every worker forwards so";
+        constexpr const char* kServes = "Return when it serves";
         constexpr const char* kOneOrAll = "SERVICE/BACKEND or 'SERVICE/*'";
         CLI::App* backend = group("backend", "The servers behind the services");
         target(leaf(*backend, "list", Word::kBackendList, "All backends, one a line"),
@@ -163,7 +175,8 @@ class Words {
             ->required()
             ->option_text("ADDRESS");
         add_weight(add, "--weight", false);
-        add_wait(add, kForwards);
+        add_wait(add, kServes);
+        add_published(add);
 
         CLI::App* remove =
             leaf(*backend, "remove", Word::kBackendRemove, "Drain a backend, then forget it");
@@ -178,7 +191,8 @@ class Words {
         CLI::App* ready = leaf(*backend, "ready", Word::kBackendReady, "Serve (also: online)");
         ready->alias("online");
         target(ready, "BACKEND", kOneOrAll);
-        add_change(ready, false, kForwards);
+        add_change(ready, false, kServes);
+        add_published(ready);
 
         CLI::App* maint = leaf(*backend,
                                "maint",
@@ -381,30 +395,6 @@ std::variant<Command, Finished> parse_command_line(int argc, const char* const* 
         command.capture.points = (1U << shm::kCapturePoints) - 1;
     }
     return command;
-}
-
-std::chrono::milliseconds Command::for_workers() const {
-    using std::chrono::minutes;
-    using std::chrono::seconds;
-    const bool ends_flows = word == Word::kBackendDrain || word == Word::kBackendRemove;
-    const std::chrono::milliseconds longest =
-        ends_flows ? std::chrono::milliseconds(seconds(30)) : minutes(10);
-    return std::min(timeout.value_or(seconds(30)), longest);
-}
-
-std::chrono::milliseconds Command::for_flows() const {
-    return timeout.value_or(std::chrono::minutes(5));
-}
-
-Result<Selection> parse_selection(const std::string& text) {
-    const std::size_t slash = text.find('/');
-    const bool is_pair = slash != std::string::npos && slash > 0 && slash + 1 < text.size() &&
-                         text.find('/', slash + 1) == std::string::npos;
-    if (!is_pair) {
-        return fail(fmt::format(
-            "\"{}\" names no backend: expected SERVICE/BACKEND, such as portal/app-1", text));
-    }
-    return Selection{text.substr(0, slash), text.substr(slash + 1)};
 }
 
 }  // namespace fairlead::cli

@@ -73,6 +73,7 @@ struct Command {
     std::string target;  // SERVICE, SERVICE/BACKEND, SERVICE/* or FILE; empty: all
     bool is_check = false;
     bool waits = false;
+    bool until_published = false;                      // add, ready: waits for the workers alone
     std::optional<std::chrono::milliseconds> timeout;  // not given: for_workers() or for_flows()
     std::string reason;
     bool is_forced = false;

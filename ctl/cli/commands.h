@@ -53,11 +53,14 @@ struct Changed {
     std::string address;
 };
 
-// Returns kDone only when every server may be switched off: out, and without a flow, or forgotten
-// if it was removed. Progress goes to `err`. kRefused: somebody has changed one of them to
-// something else meanwhile; kTimedOut: at the command's deadline, with what is missing.
+// Return kDone only when every server may be switched off (out, and without a flow, or forgotten if
+// it was removed); or when every one serves. Progress goes to `err`. kRefused: somebody has changed
+// one of them to something else meanwhile; kTimedOut: at the command's deadline, with what is
+// missing.
 [[nodiscard]] Outcome<ExitCode> wait_for_flows(const Context& context,
                                                const std::vector<Changed>& backends);
+[[nodiscard]] Outcome<ExitCode> wait_for_serving(const Context& context,
+                                                 const std::vector<Changed>& backends);
 
 // The whole of lbctl but its main(): the process's exit code.
 [[nodiscard]] int run(int argc, const char* const* argv, std::ostream& out, std::ostream& err);

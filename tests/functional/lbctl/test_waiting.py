@@ -109,3 +109,48 @@ def test_a_backend_that_is_replaced_by_a_reload_is_not_the_one_that_was_drained(
         platform.balancer.configure(before)
         platform.balancer.lbctl("reload")
         platform.balancer.lbctl("backend", "ready", f"portal/{carrier}", "--wait")
+
+
+def test_ready_waits_until_it_serves_and_says_why_it_does_not(platform):
+    lbctl = platform.balancer.lbctl
+    backend = platform.backends[1]
+    lbctl("backend", "maint", "portal/b2", "--wait")
+    backend.set_healthy(False)
+    try:
+        late = lbctl("backend", "ready", "portal/b2", "--wait", "--timeout", "2s", check=False)
+        assert late.code == TIMED_OUT, late.err
+        assert re.search(r"lbctl: portal/b2: portal/b2 is out \(its checks fail: .+\) after 2\.0 s", late.err), late.err
+        assert api.backends(platform.balancer)["portal/b2"]["admin"] == "ready"
+        published = lbctl("backend", "ready", "portal/b2", "--published")
+        assert "serving" not in published.err
+        changed = lbctl("backend", "maint", "portal/b2", "--wait")
+        assert "acknowledged by 2 workers" in changed.err
+        published = lbctl("backend", "ready", "portal/b2", "--published")
+        assert "maint -> ready, generation" in published.err and "acknowledged by 2 workers" in published.err
+    finally:
+        backend.set_healthy(True)
+    done = lbctl("backend", "ready", "portal/b2", "--wait")
+    assert "portal/b2: serving, after" in done.err
+    assert api.backends(platform.balancer)["portal/b2"]["effective"] == "serving"
+
+
+def test_ready_does_not_wait_for_what_somebody_takes_out_again(platform):
+    backend = platform.backends[1]
+    platform.balancer.lbctl("backend", "maint", "portal/b2")
+    backend.set_healthy(False)
+    try:
+        ready = start_lbctl(platform, "backend", "ready", "portal/b2", "--wait")
+        wait_until("it waits", lambda: "portal/b2 is out" in ready.log.read_text())
+        platform.balancer.lbctl("backend", "drain", "portal/b2")
+        assert ready.wait(10) == REFUSED
+        assert "portal/b2: it is in drain and gets no new flows" in ready.tail()
+    finally:
+        backend.set_healthy(True)
+        platform.balancer.lbctl("backend", "ready", "portal/b2", "--wait")
+
+
+def test_what_is_added_is_waited_for_too(platform):
+    lbctl = platform.balancer.lbctl
+    late = lbctl("backend", "add", "portal/b9", "--address", "10.2.0.99", "--wait", "--timeout", "2s", check=False)
+    assert late.code == TIMED_OUT and "portal/b9 is out" in late.err, late.err
+    lbctl("backend", "remove", "portal/b9", "--wait")

@@ -136,7 +136,7 @@ def test_the_last_serving_backend_is_guarded(platform):
 
 def test_add_and_remove(platform):
     lbctl = platform.balancer.lbctl
-    added = lbctl("backend", "add", "portal/b9", "--address", "10.2.0.99", "--weight", "4", "--wait")
+    added = lbctl("backend", "add", "portal/b9", "--address", "10.2.0.99", "--weight", "4", "--published")
     assert "portal/b9: added at 10.2.0.99 with weight 4, generation" in added.err
     assert "added at run time" in lbctl("backend", "show", "portal/b9").out
     assert lbctl("backend", "add", "portal/b9", "--address", "10.2.0.98", check=False).code == REFUSED

@@ -99,6 +99,17 @@ TEST(CommandLine, AChangeCarriesItsOptions) {
     EXPECT_TRUE(command("reload --wait").waits);
 }
 
+TEST(CommandLine, PublishedWaitsForTheWorkersAlone) {
+    for (const char* words : {"backend ready a/b --published",
+                              "backend ready a/b --wait --published",
+                              "backend add a/b --address 10.0.0.1 --published"}) {
+        EXPECT_TRUE(command(words).waits) << words;
+        EXPECT_TRUE(command(words).until_published) << words;
+    }
+    EXPECT_FALSE(command("backend ready a/b --wait").until_published);
+    EXPECT_NE(usage_error("backend drain a/b --published"), "");
+}
+
 TEST(CommandLine, DropsTakesAServiceAndAll) {
     EXPECT_EQ(command("drops portal").target, "portal");
     EXPECT_FALSE(command("drops").shows_all);
