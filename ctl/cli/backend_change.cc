@@ -141,6 +141,15 @@ void tell(const Context& context, const Selection& backend, const Done& done) {
                : change_of(context.command, answer),
         applied(context, done),
         undo_of(context, backend, answer));
+    if (const std::string admin = text(after, "admin"); is_add && admin != "ready") {
+        context.err << fmt::format(
+            "{}: it is in {}, as it was when it was removed. To have it serve: "
+            "{} backend ready {}\n",
+            name_of(backend),
+            admin,
+            context.self(),
+            name_of(backend));
+    }
 }
 
 // The backends that the target names, in the order of the file. Those that are being removed are

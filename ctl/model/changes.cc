@@ -156,6 +156,9 @@ Result<void, Refusal> Model::add(const BackendKey& key, const Addition& addition
     BackendOverrides& entry = kept_.overrides[key];
     entry.admin.reset();
     entry.weight.reset();
+    if (entry.removal && entry.removal->address == addition.address) {
+        entry.admin = entry.removal->admin;
+    }
     const conf::BackendConfig* file = in_file(key);
     if (file != nullptr && file->address == addition.address && file->weight == addition.weight) {
         entry.removal.reset();  // it was removed at run time; the file's is what is wanted again
@@ -182,12 +185,15 @@ Result<bool, Refusal> Model::remove(const BackendKey& key, const Provenance& mad
         return false;
     }
     BackendOverrides& entry = kept_.overrides[key];
-    entry.admin.reset();
-    entry.weight.reset();
-    entry.addition.reset();
     if (const conf::BackendConfig* file = in_file(key); file != nullptr && !entry.removal) {
         entry.removal = Removal{file->address, file->weight, file->mac, made};
     }
+    if (entry.removal && entry.removal->address == backend->address) {
+        entry.removal->admin = entry.admin;
+    }
+    entry.admin.reset();
+    entry.weight.reset();
+    entry.addition.reset();
     if (entry.empty()) {
         kept_.overrides.erase(key);
     }

@@ -267,6 +267,8 @@ void carry_over(const publish::Known& known, std::vector<Service>& wanted, Time 
             if (!is_wanted) {
                 leaving.name = was->name;
                 leaving.address = was->address;
+                // For all that is left to do with it, that is what maintenance means.
+                leaving.admin = was->keeps_flows ? Admin::kReady : Admin::kMaint;
                 gone.push_back(std::move(leaving));
             }
         }

@@ -59,12 +59,14 @@ struct Addition {
     friend bool operator==(const Addition&, const Addition&) = default;
 };
 
-// A backend of the file that is not wanted any more, and how the file described it.
+// A backend of the file that is not wanted any more, and how the file described it. What was said
+// of its server holds on when it comes back: whoever adds it again has not said that it is well.
 struct Removal {
     IpAddress address;
     std::uint32_t weight = 1;
     std::optional<MacAddress> mac;
     Provenance made;
+    std::optional<AdminOverride> admin{};  // nothing: it was ready
     friend bool operator==(const Removal&, const Removal&) = default;
 };
 

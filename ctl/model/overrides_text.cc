@@ -44,6 +44,9 @@ Json entry_of(const BackendKey& key, const BackendOverrides& entry) {
         if (entry.removal->mac) {
             out["removed"]["mac"] = entry.removal->mac->text().data();
         }
+        if (entry.removal->admin) {
+            out["removed"]["admin"] = admin_of(*entry.removal->admin);
+        }
     }
     return out;
 }
@@ -85,11 +88,14 @@ AdminOverride admin_at(const Json& from) {
     return {*value, provenance_at(from)};
 }
 
+std::optional<AdminOverride> admin_in(const Json& from) {
+    const auto found = from.find("admin");
+    return found == from.end() ? std::nullopt : std::optional(admin_at(*found));
+}
+
 BackendOverrides read_entry(const Json& from) {
     BackendOverrides entry;
-    if (const auto found = from.find("admin"); found != from.end()) {
-        entry.admin = admin_at(*found);
-    }
+    entry.admin = admin_in(from);
     if (const auto found = from.find("weight"); found != from.end()) {
         entry.weight = WeightOverride{weight_at(*found, "value"), {}, provenance_at(*found)};
         if (found->contains("in_file")) {
@@ -103,6 +109,7 @@ BackendOverrides read_entry(const Json& from) {
     if (const auto found = from.find("removed"); found != from.end()) {
         entry.removal =
             Removal{address_at(*found), weight_at(*found, "weight"), {}, provenance_at(*found)};
+        entry.removal->admin = admin_in(*found);
         if (found->contains("mac")) {
             entry.removal->mac = MacAddress::parse(found->at("mac").get<std::string>());
             if (!entry.removal->mac) {

@@ -76,9 +76,17 @@ class Reconciliation {
             (in_file != nullptr && describes_the_same(*entry.removal, *in_file))) {
             return;
         }
-        say(key,
-            in_file != nullptr ? "the file has changed it since it was removed: it is back"
-                               : "the file has lost it too: its removal is not needed any more");
+        if (in_file == nullptr) {
+            say(key, "the file has lost it too: its removal is not needed any more");
+        } else {
+            if (!entry.admin) {
+                entry.admin = entry.removal->admin;
+            }
+            say(key,
+                "the file has changed it since it was removed: it is back" +
+                    (entry.admin ? ", in " + std::string(to_text(entry.admin->value)) + " as before"
+                                 : std::string()));
+        }
         entry.removal.reset();
     }
 

@@ -37,7 +37,9 @@ Judgement judge_health(const Backend& backend) {
 
 Judgement judgement_of(const Backend& backend) {
     if (backend.is_removing) {
-        return {Effective::kDraining, "removed; gone when its last flow is"};
+        return backend.admin == Admin::kMaint
+                   ? Judgement{Effective::kOut, "removed in maintenance; its flows move to others"}
+                   : Judgement{Effective::kDraining, "removed; gone when its last flow is"};
     }
     switch (backend.admin) {
         case Admin::kMaint:

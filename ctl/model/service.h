@@ -59,12 +59,13 @@ struct Backend {
     [[nodiscard]] std::uint32_t ring_weight() const {
         return effective == Effective::kServing ? weight : 0;
     }
-    [[nodiscard]] bool keeps_flows() const { return is_removing || admin != Admin::kMaint; }
+    // While it is removed, too: what has left a server that is out does not go back to it.
+    [[nodiscard]] bool keeps_flows() const { return admin != Admin::kMaint; }
     // By what was seen of it: its checks, or that its address has not answered for two minutes,
     // which is all there is where nothing checks it. Not one that rises again: it may have been
-    // unknown before, and never down.
+    // unknown before, and never down. Of one that is removed, what its last check said.
     [[nodiscard]] bool is_taken_out() const {
-        return is_checked() && (health == Health::kDown || is_link_lost);
+        return admin != Admin::kMaint && (health == Health::kDown || is_link_lost);
     }
     [[nodiscard]] bool is_checked() const { return !is_removing && admin != Admin::kMaint; }
 };

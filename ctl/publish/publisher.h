@@ -155,6 +155,7 @@ struct KnownBackend {
     IpAddress address;
     std::uint32_t health = 0;
     std::int64_t health_since_ns = 0;
+    bool keeps_flows = true;
 };
 
 struct KnownPort {

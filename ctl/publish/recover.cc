@@ -148,7 +148,8 @@ void PublisherState::recover_identities() {
              .name = std::get<1>(key),
              .address = record.address,
              .health = info.health.load(std::memory_order_relaxed),
-             .health_since_ns = info.health_since_ns.load(std::memory_order_relaxed)});
+             .health_since_ns = info.health_since_ns.load(std::memory_order_relaxed),
+             .keeps_flows = word.has(shm::BackendWord::kKeepsFlows)});
     }
     backend_slots_.start_fresh_at(first_fresh);
     std::uint32_t first_fresh_id = 0;
@@ -197,7 +198,8 @@ void PublisherState::recover_backends() {
              .name = std::get<1>(key),
              .address = record.address,
              .health = info.health.load(std::memory_order_relaxed),
-             .health_since_ns = info.health_since_ns.load(std::memory_order_relaxed)});
+             .health_since_ns = info.health_since_ns.load(std::memory_order_relaxed),
+             .keeps_flows = word.has(shm::BackendWord::kKeepsFlows)});
     }
     backend_slots_.start_fresh_at(first_fresh);
 }

@@ -154,3 +154,16 @@ def test_what_is_added_is_waited_for_too(platform):
     late = lbctl("backend", "add", "portal/b9", "--address", "10.2.0.99", "--wait", "--timeout", "2s", check=False)
     assert late.code == TIMED_OUT and "portal/b9 is out" in late.err, late.err
     lbctl("backend", "remove", "portal/b9", "--wait")
+
+
+def test_a_server_in_maintenance_that_is_removed_and_added_again_stays_out(platform):
+    lbctl = platform.balancer.lbctl
+    address = api.backends(platform.balancer)["payments/b3"]["address"]
+    lbctl("backend", "maint", "payments/b3", "--reason", "its disk is dead")
+    lbctl("backend", "remove", "payments/b3", "--wait")
+    added = lbctl("backend", "add", "payments/b3", "--address", address, "--weight", "10", "--wait", check=False)
+    assert added.code == REFUSED and "payments/b3: it is in maint and gets no new flows" in added.err, added.err
+    assert "payments/b3: it is in maint, as it was when it was removed" in added.err, added.err
+    b3 = api.backends(platform.balancer)["payments/b3"]
+    assert (b3["admin"], b3["effective"], b3["overrides"][0]["reason"]) == ("maint", "out", "its disk is dead")
+    lbctl("backend", "ready", "payments/b3", "--wait")

@@ -84,6 +84,26 @@ def test_the_file_wins_as_well_if_it_changed_while_lbd_was_down(daemon):
     assert "event=override-dropped" in daemon.log()
 
 
+def test_what_was_in_maintenance_is_so_when_it_comes_back(daemon):
+    """Removed, over a restart, and added again or changed by the file: nobody has said that the server is well."""
+    daemon.start()
+    for comes_back in ("added", "changed in the file"):
+        daemon.patch("portal/app-2", admin="maint", reason="its disk is dead")
+        daemon.remove("portal/app-2")
+        daemon.kill()
+        daemon.start()
+        wait_until("app-2 is gone", lambda: daemon.names() == ["app-1"])
+        if comes_back == "added":
+            daemon.add("portal/app-2", BACKENDS[1], weight=20)
+        else:
+            daemon.configure(portal(("app-1", BACKENDS[0], 10), ("app-2", BACKENDS[1], 21)))
+            assert any("it is back, in maint as before" in line for line in daemon.reload().json["summary"])
+        back = daemon.backend("portal/app-2")
+        assert (back["admin"], back["effective"]) == ("maint", "out")
+        assert back["overrides"][0]["reason"] == "its disk is dead"
+        daemon.patch("portal/app-2", admin="ready")
+
+
 def test_going_back_to_the_file_leaves_no_override(daemon):
     daemon.start()
     change_everything(daemon)

@@ -23,6 +23,7 @@ Kept full_example() {
     replaced.addition = Addition{ip("2001:db8::3"), 256, by_root()};
     replaced.removal =
         Removal{ip("10.0.4.2"), 20, MacAddress::parse("02:00:00:00:04:02"), by_root()};
+    replaced.removal->admin = AdminOverride{Admin::kMaint, by_root("its disk is dead")};
     BackendOverrides runtime;
     runtime.weight = WeightOverride{4, {}, by_root()};
     runtime.addition = Addition{ip("10.0.4.3"), 1, by_root()};

@@ -48,6 +48,20 @@ TEST(Reconcile, ARemovalHoldsUntilTheFileChangesTheBackend) {
     EXPECT_TRUE(overrides.empty());
 }
 
+TEST(Reconcile, WhatTheFileBringsBackIsInMaintenanceIfItWasBefore) {
+    BackendOverrides entry;
+    entry.removal = Removal{ip("10.0.4.1"), 10, {}, by_root()};
+    entry.removal->admin = AdminOverride{Admin::kMaint, by_root("its disk is dead")};
+    Overrides overrides = with(kApp1, entry);
+    EXPECT_TRUE(reconcile(example_config(), overrides).empty());
+    EXPECT_EQ(overrides.at(kApp1), entry);
+    conf::Config config = example_config();
+    config.services[0].backends[0].weight = 11;
+    EXPECT_EQ(reconcile(config, overrides).size(), 1U);
+    EXPECT_FALSE(overrides.at(kApp1).removal);
+    EXPECT_EQ(overrides.at(kApp1).admin, entry.removal->admin);
+}
+
 TEST(Reconcile, AnAdditionYieldsToTheFile) {
     BackendOverrides entry;
     entry.addition = Addition{ip("10.0.4.3"), 1, by_root()};

@@ -229,6 +229,7 @@ TEST_F(PublisherTest, TheNextDaemonGoesOnFromWhatStandsThere) {
     DesiredTables tables = make_tables(3);
     tables.services[0].backends[1].health = 4;
     tables.services[0].backends[1].health_since_ns = 123;
+    tables.services[0].backends[1].keeps_flows = false;
     std::map<std::string, BackendIndex> before;
     std::uint32_t fingerprint = 0;
     {
@@ -245,6 +246,7 @@ TEST_F(PublisherTest, TheNextDaemonGoesOnFromWhatStandsThere) {
     for (const KnownBackend& known : second.known().backends) {
         found =
             found || (known.name == "app-2" && known.health == 4 && known.health_since_ns == 123);
+        EXPECT_EQ(known.keeps_flows, known.name != "app-2");
     }
     EXPECT_TRUE(found);
     const std::uint64_t generation = second.generation();
