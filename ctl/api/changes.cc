@@ -1,6 +1,7 @@
 // The requests that change something: done, and answered at once or when every worker follows.
 #include <chrono>
 #include <optional>
+#include <utility>
 
 #include "conf/schema/scalars.h"
 #include "ctl/api/body.h"
@@ -54,32 +55,12 @@ void answer(const Call& call,
         });
 }
 
-// Whether this change would take the last backend that serves away from its service, which nobody
-// means by accident: such a change wants `?force=1`.
-bool is_guarded(const Call& call) {
-    const model::Service* service =
-        model::find_service(call.daemon.model().services(), call.service);
+// Who asks, and whether `?force=1` says that he knows what is lost by it.
+daemon::Author author_of(const Call& call, std::string reason) {
     const auto force = call.target.query.find("force");
-    if (service == nullptr || (force != call.target.query.end() && force->second == "1")) {
-        return false;
-    }
-    bool is_serving = false;
-    for (const model::Backend& backend : service->backends) {
-        if (backend.effective == model::Effective::kServing) {
-            if (backend.name != call.backend) {
-                return false;
-            }
-            is_serving = true;
-        }
-    }
-    return is_serving;
-}
-
-Response guarded(const Call& call) {
-    return error_response(RefusalCode::kConflict,
-                          call.service + "/" + call.backend + " is the last backend of " +
-                              call.service + " that serves: without it the service is down. " +
-                              "To do it all the same: ?force=1 (lbctl: --force)");
+    return {call.request.caller.name,
+            std::move(reason),
+            force != call.target.query.end() && force->second == "1"};
 }
 
 Json view_of(const Call& call, const std::string& name) {
@@ -100,10 +81,8 @@ void add_backend(const Call& call, const Respond& respond) {
         respond(error_response(wait ? body.error() : wait.error()));
         return;
     }
-    const auto generation = call.daemon.add({call.service, body->name},
-                                            body->address,
-                                            body->weight,
-                                            {call.request.caller.name, body->reason});
+    const auto generation = call.daemon.add(
+        {call.service, body->name}, body->address, body->weight, author_of(call, body->reason));
     if (!generation) {
         respond(error_response(generation.error()));
         return;
@@ -119,13 +98,8 @@ void patch_backend(const Call& call, const Respond& respond) {
         respond(error_response(wait ? body.error() : wait.error()));
         return;
     }
-    if (body->patch.admin.value_or(model::Admin::kReady) != model::Admin::kReady &&
-        is_guarded(call)) {
-        respond(guarded(call));
-        return;
-    }
-    const auto outcome = call.daemon.patch(
-        {call.service, call.backend}, body->patch, {call.request.caller.name, body->reason});
+    const auto outcome =
+        call.daemon.patch({call.service, call.backend}, body->patch, author_of(call, body->reason));
     if (!outcome) {
         respond(error_response(outcome.error()));
         return;
@@ -145,13 +119,9 @@ void delete_backend(const Call& call, const Respond& respond) {
         respond(error_response(wait ? reason.error() : wait.error()));
         return;
     }
-    if (is_guarded(call)) {
-        respond(guarded(call));
-        return;
-    }
     Json view;
-    const auto generation = call.daemon.remove(
-        {call.service, call.backend}, {call.request.caller.name, *reason}, [&call, &view] {
+    const auto generation =
+        call.daemon.remove({call.service, call.backend}, author_of(call, *reason), [&call, &view] {
             view = view_of(call, call.backend);
         });
     if (!generation) {
@@ -169,7 +139,7 @@ void post_reload(const Call& call, const Respond& respond) {
         respond(error_response(wait ? reason.error() : wait.error()));
         return;
     }
-    const auto outcome = call.daemon.reload({call.request.caller.name, *reason});
+    const auto outcome = call.daemon.reload(author_of(call, *reason));
     if (!outcome) {
         respond(error_response(outcome.error()));
         return;

@@ -23,20 +23,9 @@ std::string path_of(const Selection& backend) {
                        percent_encode(backend.backend));
 }
 
-std::string query_of(const Command& command) {
-    std::string query;
-    if (command.waits) {
-        query += fmt::format("?wait={}ms", command.for_workers().count());
-    }
-    if (command.is_forced) {
-        query += query.empty() ? "?force=1" : "&force=1";
-    }
-    return query;
-}
-
 HttpRequest request_for(const Command& command, const Selection& backend) {
     HttpRequest request{
-        .method = "PATCH", .target = path_of(backend) + query_of(command), .body = {}};
+        .method = "PATCH", .target = path_of(backend) + command.query(), .body = {}};
     json body = json::object();
     if (command.word == Word::kBackendRemove) {
         request.method = "DELETE";
@@ -174,8 +163,9 @@ Outcome<std::vector<Selection>> resolve(const Context& context, const Selection&
     }
     // The daemon would refuse the last of them; then the others were drained for nothing.
     const Word word = context.command.word;
-    const bool takes_away =
-        word == Word::kBackendDrain || word == Word::kBackendMaint || word == Word::kBackendRemove;
+    const bool takes_away = word == Word::kBackendDrain || word == Word::kBackendMaint ||
+                            word == Word::kBackendRemove ||
+                            (word == Word::kBackendWeight && context.command.weight == 0U);
     if (takes_away && serving > 0 && !context.command.is_forced) {
         return failure(ExitCode::kRefused,
                        fmt::format("{}/* is every backend of {}: none would be left to serve. "
@@ -204,7 +194,7 @@ Outcome<ExitCode> run_backend_add(const Context& context) {
         context,
         {.method = "POST",
          .target = fmt::format(
-             "/api/v1/services/{}/backends{}", percent_encode(backend->service), query_of(command)),
+             "/api/v1/services/{}/backends{}", percent_encode(backend->service), command.query()),
          .body = json_text(body, -1)});
     if (!done) {
         return Unexpected<Failure>{done.error()};

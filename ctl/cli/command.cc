@@ -16,6 +16,17 @@ std::chrono::milliseconds Command::for_workers() const {
     return std::min(timeout.value_or(seconds(30)), longest);
 }
 
+std::string Command::query() const {
+    std::string query;
+    if (waits) {
+        query += fmt::format("?wait={}ms", for_workers().count());
+    }
+    if (is_forced) {
+        query += query.empty() ? "?force=1" : "&force=1";
+    }
+    return query;
+}
+
 std::chrono::milliseconds Command::for_flows() const {
     return timeout.value_or(std::chrono::minutes(5));
 }

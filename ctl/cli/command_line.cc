@@ -132,10 +132,14 @@ class Words {
         app->add_option("--reason", command_.reason, "Why: kept and shown with the change")
             ->option_text("TEXT");
         if (has_guard) {
-            app->add_flag("--force",
-                          command_.is_forced,
-                          "Also if no backend of the service would be left to serve");
+            add_force(app);
         }
+    }
+
+    void add_force(CLI::App* app) {
+        app->add_flag("--force",
+                      command_.is_forced,
+                      "Also if a service loses all, or more than half, of what serves it");
     }
 
     // add and ready: what an operator waits for is new flows, which take checks and a link.
@@ -206,7 +210,7 @@ class Words {
             leaf(*backend, "weight", Word::kBackendWeight, "Change the share of new flows");
         target(weight, "BACKEND", kOneOrAll);
         add_weight(weight, "WEIGHT", true);
-        add_change(weight, false, kForwards);
+        add_change(weight, true, kForwards);
     }
 
     void add_trace() {
@@ -300,8 +304,10 @@ class Words {
         target(leaf(*config, "check", Word::kConfigCheck, "Read a file as lbd would; all errors"),
                "FILE",
                "The configuration to check");
-        add_wait(leaf(root_, "reload", Word::kReload, "Put the file in force, or change nothing"),
-                 "Return when every worker forwards so");
+        CLI::App* reload =
+            leaf(root_, "reload", Word::kReload, "Put the file in force, or change nothing");
+        add_wait(reload, "Return when every worker forwards so");
+        add_force(reload);
         leaf(root_, "version", Word::kVersion, "Versions of lbctl, lbd and the engine");
     }
 

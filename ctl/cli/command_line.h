@@ -86,6 +86,8 @@ struct Command {
 
     // How long to wait until every worker follows. lbd itself waits, for this long at most.
     [[nodiscard]] std::chrono::milliseconds for_workers() const;
+    // Of a change: "?wait=30000ms&force=1", or "".
+    [[nodiscard]] std::string query() const;
     // How long to wait until flows have ended. The engine remembers a closed connection for half a
     // minute, in case its last segment is sent again.
     [[nodiscard]] std::chrono::milliseconds for_flows() const;

@@ -56,10 +56,8 @@ Outcome<ExitCode> run_config_check(const Context& context) {
 
 Outcome<ExitCode> run_reload(const Context& context) {
     const Command& command = context.command;
-    HttpRequest request{.method = "POST", .target = "/api/v1/reload", .body = {}};
-    if (command.waits) {
-        request.target += fmt::format("?wait={}ms", command.for_workers().count());
-    }
+    const HttpRequest request{
+        .method = "POST", .target = "/api/v1/reload" + command.query(), .body = {}};
     const auto answer = context.daemon.change(
         request, command.waits ? command.for_workers() : std::chrono::milliseconds{0});
     if (!answer) {

@@ -3,6 +3,7 @@
 
 #include "ctl/daemon/daemon.h"
 #include "ctl/daemon/observe.h"
+#include "ctl/model/guard.h"
 #include "ctl/model/overrides_file.h"
 #include "dp/base/log.h"
 
@@ -27,7 +28,15 @@ const model::Backend* find(const model::Model& model, const model::BackendKey& k
 
 }  // namespace
 
-Result<std::uint64_t, model::Refusal> Daemon::commit(model::Model candidate) {
+Result<std::uint64_t, model::Refusal> Daemon::commit(model::Model candidate, const Author& author) {
+    const std::string lost =
+        author.forces ? "" : model::why_guarded(model_->services(), candidate.services());
+    if (!lost.empty()) {
+        return model::refuse(RefusalCode::kConflict,
+                             lost +
+                                 ". Nothing was changed. To do it all the same: ?force=1 "
+                                 "(lbctl: --force)");
+    }
     const bool changes_overrides = candidate.kept() != model_->kept();
     if (changes_overrides) {
         if (Status saved = model::save_overrides(options_.state_dir, candidate.kept()); !saved) {
@@ -67,7 +76,7 @@ Result<PatchOutcome, model::Refusal> Daemon::patch(const model::BackendKey& key,
     if (!*changed) {
         return outcome;
     }
-    const auto generation = commit(std::move(candidate));
+    const auto generation = commit(std::move(candidate), author);
     if (!generation) {
         return Unexpected{generation.error()};
     }
@@ -92,7 +101,7 @@ Result<std::uint64_t, model::Refusal> Daemon::add(const model::BackendKey& key,
     if (!added) {
         return Unexpected{added.error()};
     }
-    auto generation = commit(std::move(candidate));
+    auto generation = commit(std::move(candidate), author);
     if (!generation) {
         return generation;
     }
@@ -118,7 +127,7 @@ Result<std::uint64_t, model::Refusal> Daemon::remove(const model::BackendKey& ke
     std::uint64_t in_force = publisher_->generation();
     if (*removed) {
         const std::string before = describe(*find(*model_, key));
-        auto generation = commit(std::move(candidate));
+        auto generation = commit(std::move(candidate), author);
         if (!generation) {
             return generation;
         }
@@ -145,7 +154,7 @@ Result<bool, model::Refusal> Daemon::set_node(model::Admin admin, const Author& 
     candidate.set_node(admin == model::Admin::kReady
                            ? std::nullopt
                            : std::optional(model::AdminOverride{admin, made_by(author)}));
-    if (const auto committed = commit(std::move(candidate)); !committed) {
+    if (const auto committed = commit(std::move(candidate), author); !committed) {
         return Unexpected{committed.error()};
     }
     log_info("node-changed",

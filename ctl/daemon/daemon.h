@@ -43,6 +43,7 @@ struct Options {
 struct Author {
     std::string name;
     std::string reason;
+    bool forces = false;  // knows what is lost by it (model/guard.h)
 };
 
 struct ReloadOutcome {
@@ -80,6 +81,7 @@ class Daemon {
     void stop();
 
     // ---- changes -------------------------------------------------------------------------------
+    // kConflict: the guard refused, as more would be lost than is lost by accident only.
     [[nodiscard]] Result<PatchOutcome, model::Refusal> patch(const model::BackendKey& key,
                                                              const model::BackendPatch& patch,
                                                              const Author& author);
@@ -133,8 +135,9 @@ class Daemon {
     [[nodiscard]] Status open_parts();
     void open_path_mtus();
     [[nodiscard]] publish::DesiredTables desired(const model::Model& model) const;
-    [[nodiscard]] Result<std::uint64_t, model::Refusal> commit(model::Model candidate);
-    [[nodiscard]] Result<ReloadOutcome, model::Refusal> try_reload();
+    [[nodiscard]] Result<std::uint64_t, model::Refusal> commit(model::Model candidate,
+                                                               const Author& author);
+    [[nodiscard]] Result<ReloadOutcome, model::Refusal> try_reload(const Author& author);
     void note_restart_needs(const std::vector<model::RestartNeed>& needs);
     void after_change();
     void on_health(const health::Target& target, model::Health health, std::string_view why);

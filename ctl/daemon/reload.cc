@@ -7,7 +7,7 @@
 namespace fairlead::daemon {
 
 Result<ReloadOutcome, model::Refusal> Daemon::reload(const Author& author) {
-    auto outcome = try_reload();
+    auto outcome = try_reload(author);
     if (!outcome) {
         const model::Refusal& refusal = outcome.error();
         reload_state_.last_is_ok = false;
@@ -33,7 +33,7 @@ Result<ReloadOutcome, model::Refusal> Daemon::reload(const Author& author) {
     return outcome;
 }
 
-Result<ReloadOutcome, model::Refusal> Daemon::try_reload() {
+Result<ReloadOutcome, model::Refusal> Daemon::try_reload(const Author& author) {
     auto config = conf::load_config(options_.config);
     if (!config) {
         const conf::ConfigErrors& errors = config.error();
@@ -50,7 +50,7 @@ Result<ReloadOutcome, model::Refusal> Daemon::try_reload() {
     model::Model candidate = *model_;
     std::vector<std::string> events = candidate.load(
         model::without_restart_keys(std::move(*config), model_->config()), model::now());
-    const auto generation = commit(std::move(candidate));
+    const auto generation = commit(std::move(candidate), author);
     if (!generation) {
         return Unexpected{generation.error()};
     }

@@ -1,8 +1,8 @@
 #include "ctl/model/renames.h"
 
-#include <set>
 #include <string_view>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 #include <netinet/in.h>
@@ -21,26 +21,44 @@ Identity identity_of(const publish::KnownService& service) {
     return {service.vip, service.port, service.last_port, service.protocol == IPPROTO_TCP};
 }
 
-template <typename Before>
-Renames find_renames(const std::vector<Before>& before,
-                     const std::vector<conf::ServiceConfig>& after) {
-    std::set<std::string_view> names_before;
+Identity identity_of(const Service& service) {
+    return identity_of(service.config);
+}
+
+const std::string& name_of(const conf::ServiceConfig& service) {
+    return service.name;
+}
+
+const std::string& name_of(const publish::KnownService& service) {
+    return service.name;
+}
+
+const std::string& name_of(const Service& service) {
+    return service.config.name;
+}
+
+template <typename Before, typename After>
+Renames find_renames(const std::vector<Before>& before, const std::vector<After>& after) {
+    std::unordered_set<std::string_view> names_before;
     for (const Before& service : before) {
-        names_before.insert(service.name);
+        names_before.insert(name_of(service));
     }
-    std::set<std::string_view> names_after;
+    std::unordered_set<std::string_view> names_after;
     std::map<Identity, const std::string*> new_ones;
-    for (const conf::ServiceConfig& service : after) {
-        names_after.insert(service.name);
-        if (!names_before.contains(service.name)) {
-            new_ones.emplace(identity_of(service), &service.name);
+    for (const After& service : after) {
+        names_after.insert(name_of(service));
+        if (!names_before.contains(name_of(service))) {
+            new_ones.emplace(identity_of(service), &name_of(service));
         }
     }
     Renames renames;
+    if (new_ones.empty()) {
+        return renames;
+    }
     for (const Before& service : before) {
         const auto found = new_ones.find(identity_of(service));
-        if (found != new_ones.end() && !names_after.contains(service.name)) {
-            renames.emplace(service.name, *found->second);
+        if (found != new_ones.end() && !names_after.contains(name_of(service))) {
+            renames.emplace(name_of(service), *found->second);
             new_ones.erase(found);
         }
     }
@@ -62,6 +80,10 @@ Renames renames_between(const std::vector<conf::ServiceConfig>& before,
 
 Renames renames_between(const std::vector<publish::KnownService>& before,
                         const std::vector<conf::ServiceConfig>& after) {
+    return find_renames(before, after);
+}
+
+Renames renames_between(const std::vector<Service>& before, const std::vector<Service>& after) {
     return find_renames(before, after);
 }
 

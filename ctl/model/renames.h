@@ -23,6 +23,8 @@ using Renames = std::map<std::string, std::string>;  // old name to new name
                                       const std::vector<conf::ServiceConfig>& after);
 [[nodiscard]] Renames renames_between(const std::vector<publish::KnownService>& before,
                                       const std::vector<conf::ServiceConfig>& after);
+[[nodiscard]] Renames renames_between(const std::vector<Service>& before,
+                                      const std::vector<Service>& after);
 
 void rename(const Renames& renames, Overrides& overrides);
 void rename(const Renames& renames, std::vector<Service>& services);

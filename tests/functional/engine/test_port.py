@@ -129,7 +129,7 @@ def test_vips_come_and_go_with_the_configuration(make_lab):
     portal, api = {"00000000000000000000ffffcb00710a"}, {"20010db8000000000000000000000010"}
     wait_until("the portal's VIP is steered", lambda: steered_vips(lab) == portal)
     lab.balancer.configure(config(lab, services=lending.SERVICES[1:2]))
-    lab.balancer.lbctl("reload", "--wait")
+    lab.balancer.lbctl("reload", "--wait", "--force")
     assert steered_vips(lab) >= api
     wait_until("the portal's VIP is the kernel's again", lambda: steered_vips(lab) == api)
     wait_for_service(lab, lending.URLS["api"])

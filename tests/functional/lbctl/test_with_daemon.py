@@ -11,6 +11,7 @@ import pytest
 from support import api
 from support.balancer import program
 from support.host import wait_until
+from support.lending import config
 
 FAILED, USAGE, UNREACHABLE, NOT_FOUND, REFUSED, TIMED_OUT = 1, 2, 3, 4, 5, 6
 SERVICES = ["portal", "api", "payments", "credit-score", "notifications"]
@@ -112,8 +113,10 @@ def test_all_backends_of_a_service_at_once(platform):
     assert [change["backend"]["name"] for change in done.json()["changes"]] == ["b1", "b2", "b3"]
     assert done.err.count("weight 10 -> 20") == 3
     lbctl("backend", "weight", "api/*", "10")
-    refused = lbctl("backend", "drain", "api/*", check=False)
-    assert refused.code == REFUSED and "--force" in refused.err
+    for word, *more in (["drain"], ["weight", "0"]):
+        refused = lbctl("backend", word, "api/*", *more, check=False)
+        assert refused.code == REFUSED and "--force" in refused.err
+    assert {b["weight"] for b in api.get(platform.balancer, "/api/v1/services/api")["backends"]} == {10}
     assert {b["admin"] for b in api.get(platform.balancer, "/api/v1/services/api")["backends"]} == {"ready"}
     assert lbctl("backend", "drain", "api/*", "--force", "--wait").err.count("ready -> drain") == 3
     assert lbctl("status", "--check", check=False).code == 2
@@ -124,14 +127,55 @@ def test_the_last_serving_backend_is_guarded(platform):
     lbctl = platform.balancer.lbctl
     lbctl("backend", "drain", "payments/b1")
     lbctl("backend", "maint", "payments/b2")
-    for words in (["drain"], ["maint"], ["remove"]):
-        refused = lbctl("backend", *words, "payments/b3", check=False)
+    for word, *more in (["drain"], ["maint"], ["remove"], ["weight", "0"]):
+        refused = lbctl("backend", word, "payments/b3", *more, check=False)
         assert refused.code == REFUSED and "--force" in refused.err, refused.err
-        assert api.backends(platform.balancer)["payments/b3"]["admin"] == "ready"
+        assert "1 of the 1 backends that serve (b3)" in refused.err, refused.err
+        b3 = api.backends(platform.balancer)["payments/b3"]
+        assert (b3["admin"], b3["weight"], b3["removing"]) == ("ready", 10, False)
     lbctl("backend", "drain", "payments/b3", "--force", "--wait")
     # Nothing serves now, so there is nothing left to guard.
     lbctl("backend", "maint", "payments/b3")
     lbctl("backend", "ready", "payments/*", "--wait")
+
+
+def test_more_than_half_of_the_weight_is_guarded(platform):
+    lbctl = platform.balancer.lbctl
+    lbctl("backend", "weight", "payments/b1", "30")
+    refused = lbctl("backend", "drain", "payments/b1", check=False)
+    assert refused.code == REFUSED and "--force" in refused.err, refused.err
+    assert "with 30 of 50 of the weight: more than half" in refused.err, refused.err
+    lbctl("backend", "drain", "payments/b2")  # 10 of 50
+    lbctl("backend", "ready", "payments/b2")
+    lbctl("backend", "drain", "payments/b1", "--force")
+    lbctl("backend", "ready", "payments/b1")
+    lbctl("backend", "weight", "payments/b1", "10")
+
+
+def test_a_reload_that_takes_too_much_away_is_guarded(platform):
+    balancer = platform.balancer
+    before = balancer.config.read_text()
+    generation = api.get(balancer, "/api/v1/status")["generation"]
+    balancer.configure(config(platform, backends=platform.backends[:1]))
+    try:
+        refused = balancer.lbctl("reload", check=False)
+        assert refused.code == REFUSED and "--force" in refused.err, refused.err
+        assert "payments would lose 2 of the 3 backends that serve (b2, b3)" in refused.err, refused.err
+        assert len(api.backends(balancer)) == 15
+        balancer.reload_by_signal()
+        wait_until("the refusal of the signal's reload is in the log", lambda: re.search(
+            r'event=reload-refused by=SIGHUP .*payments would lose 2 of the 3',
+            (balancer.directory / "lbd.log").read_text()))
+        assert len(api.backends(balancer)) == 15
+        status = api.get(balancer, "/api/v1/status")
+        assert status["generation"] == generation
+        assert any("the last reload was refused: " in told and "--force" in told for told in status["problems"])
+        assert balancer.lbctl("status", "--check", check=False).code == 1
+        assert "removed backend payments/b2" in balancer.lbctl("reload", "--force", "--wait").err
+    finally:
+        balancer.configure(before)
+        balancer.lbctl("reload")
+        wait_until("every backend serves", lambda: api.all_serve(balancer))
 
 
 def test_add_and_remove(platform):

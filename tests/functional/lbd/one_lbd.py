@@ -147,8 +147,8 @@ class Daemon:
         service, name = backend.split("/")
         return self.change("DELETE", f"/api/v1/services/{service}/backends/{name}?force=1")
 
-    def reload(self):
-        return self.ask("POST", "/api/v1/reload")
+    def reload(self, force=False):
+        return self.ask("POST", "/api/v1/reload" + ("?force=1" if force else ""))
 
     def backend(self, backend):
         service, name = backend.split("/")

@@ -44,4 +44,4 @@ def test_packets_for_a_backend_that_cannot_be_reached_are_a_problem_while_they_c
         wait_until("they are over", lambda: rising(platform) is None, 10)
     finally:
         balancer.configure(before)
-        balancer.lbctl("reload", "--wait")
+        balancer.lbctl("reload", "--wait", "--force")

@@ -59,7 +59,7 @@ def test_weights(platform, loads):
     lbctl = platform.balancer.lbctl
     for weight in (1, 200, 0, 256, 10):
         for name in NAMES:
-            lbctl("backend", "weight", f"{name}/b3", weight, "--wait")
+            lbctl("backend", "weight", f"{name}/b3", weight, "--wait", *(["--force"] if weight == 0 else []))
         if weight == 0:
             for name in NAMES:
                 wait_for_answers(running[name], only(["b1", "b2"]), "weight 0 gets nothing new")

@@ -74,7 +74,7 @@ def test_what_leaves_is_drained_over_a_restart(platform, leaves, restart, flows)
         balancer.configure(config(platform, services=[s for s in SERVICES if s[0] != "portal"], flows=flows))
     else:
         balancer.configure(config(platform, backends=[b for b in platform.backends if b.name != name], flows=flows))
-    balancer.lbctl("reload", "--wait")
+    balancer.lbctl("reload", "--wait", "--force")
     restart(balancer)
     assert download.is_running(), "too late to test anything"
     assert api.get(balancer, f"/api/v1/services/portal/backends/{name}")["removing"]

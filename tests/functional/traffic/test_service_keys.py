@@ -204,10 +204,10 @@ def test_a_reload_moves_the_ends_and_refuses_overlaps(keys):
 
         renamed = [("again", *rest) if name == "range" else (name, *rest) for name, *rest in SERVICES]
         balancer.configure(config(keys, renamed))
-        balancer.lbctl("reload", "--wait")
+        balancer.lbctl("reload", "--wait", "--force")
         assert answers(keys, RANGED[4], (8000, 8050, 8100)) == ["b1", "b2", "b1"]
     finally:
         balancer.configure(config(keys))
-        balancer.lbctl("reload", "--wait")
+        balancer.lbctl("reload", "--wait", "--force")
         wait_until("every backend serves", lambda: api.all_serve(balancer), timeout_s=20)
     assert answers(keys, RANGED[6], (8000, 8100)) == ["b1", "b1"]

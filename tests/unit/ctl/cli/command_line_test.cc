@@ -110,6 +110,14 @@ TEST(CommandLine, PublishedWaitsForTheWorkersAlone) {
     EXPECT_NE(usage_error("backend drain a/b --published"), "");
 }
 
+TEST(CommandLine, WhatIsGuardedCanBeForced) {
+    EXPECT_EQ(command("reload").query(), "");
+    EXPECT_EQ(command("reload --force").query(), "?force=1");
+    EXPECT_EQ(command("reload --wait --force --timeout 2s").query(), "?wait=2000ms&force=1");
+    EXPECT_EQ(command("backend weight a/b 0 --force").query(), "?force=1");
+    EXPECT_NE(usage_error("backend ready a/b --force"), "");
+}
+
 TEST(CommandLine, DropsTakesAServiceAndAll) {
     EXPECT_EQ(command("drops portal").target, "portal");
     EXPECT_FALSE(command("drops").shows_all);
