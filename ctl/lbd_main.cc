@@ -144,6 +144,7 @@ int main(int argc, char** argv) {
         fairlead::take_all_descriptors();
         fairlead::shm::survive_missing_pages();
         std::signal(SIGPIPE, SIG_IGN);  // a peer that has gone is an error of write()
+        const fairlead::BackgroundLog background;
         return fairlead::Program(std::move(options)).run();
     } catch (const std::exception& error) {
         std::fprintf(stderr, "lbd: unexpected error: %s\n", error.what());

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "ctl/daemon/directories.h"
+#include "ctl/daemon/not_checked.h"
 #include "ctl/daemon/observe.h"
 #include "ctl/daemon/seed_file.h"
 #include "ctl/daemon/tables_problem.h"
@@ -35,10 +36,11 @@ Daemon::Daemon(boost::asio::io_context& loop, Options options)
     : loop_(loop),
       options_(std::move(options)),
       telemetry_(options_.run_dir),
-      checker_(loop,
-               [this](const health::Target& target, model::Health health, std::string_view why) {
-                   on_health(target, health, why);
-               }),
+      checker_(std::make_unique<health::CheckThread>(
+          loop,
+          [this](const health::Target& target, model::Health health, std::string_view why) {
+              on_health(target, health, why);
+          })),
       waiters_(loop, telemetry_),
       publish_timer_(loop),
       departure_timer_(loop),
@@ -184,13 +186,17 @@ void Daemon::stop() {
     tick_timer_.cancel();
     look_timer_.cancel();
     watchdog_timer_.cancel();
-    checker_.set_targets({});
+    checker_->set_targets({});
     path_mtus_.reset();
     neighbors_.reset();
 }
 
 void Daemon::on_health(const health::Target& target, model::Health health, std::string_view why) {
     const model::BackendKey key{target.service, target.backend};
+    const model::Service* const service = model::find_service(model_->services(), key.service);
+    if (service == nullptr || service->config.health.type != target.health.type) {
+        return;  // it was on its way when the file changed
+    }
     if (!model_->observe_health(key, target.address, health, why, model::now())) {
         return;
     }
@@ -273,7 +279,7 @@ void Daemon::tell_publish_problem(const std::string& problem) {
 void Daemon::after_change() {
     if (checked_shape_ != model_->shape()) {
         checked_shape_ = model_->shape();
-        checker_.set_targets(targets_of(*model_));
+        checker_->set_targets(targets_of(*model_));
         health_log_.follow(*model_);
     }
     if (model_->has_removing() && !is_departure_watched_) {
@@ -305,6 +311,7 @@ void Daemon::tick() {
             log_warning("engine-down", {{"fix", "start lbdp"}});
         }
     }
+    lost_lines_.look(lost_log_lines(), LostLines::Clock::now());
     tick_timer_.after(kTick, [this] { tick(); });
 }
 
@@ -393,6 +400,8 @@ std::vector<Problem> Daemon::problems() {
         traffic_.problems(TrafficWatch::Clock::now(), of_tables && of_tables->is_critical);
     problems.insert(problems.end(), of_traffic.begin(), of_traffic.end());
     add(publish_problem_);
+    add(not_checked(*checker_));
+    add(lost_lines_.problem(LostLines::Clock::now()));
     if (!reload_state_.last_is_ok) {
         add("the last reload was refused: " + reload_state_.last_error);
     }

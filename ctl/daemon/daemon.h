@@ -17,10 +17,11 @@
 #include "ctl/daemon/departures.h"
 #include "ctl/daemon/flow_count.h"
 #include "ctl/daemon/health_log.h"
+#include "ctl/daemon/lost_lines.h"
 #include "ctl/daemon/problem.h"
 #include "ctl/daemon/traffic_watch.h"
 #include "ctl/daemon/waiters.h"
-#include "ctl/health/checker.h"
+#include "ctl/health/check_thread.h"
 #include "ctl/loop/timer.h"
 #include "ctl/model/config_diff.h"
 #include "ctl/model/model.h"
@@ -103,7 +104,7 @@ class Daemon {
     [[nodiscard]] const model::Model& model() const { return *model_; }
     [[nodiscard]] const publish::Publisher& publisher() const { return *publisher_; }
     [[nodiscard]] publish::TelemetryView& telemetry() { return telemetry_; }
-    [[nodiscard]] const health::Checker& checker() const { return checker_; }
+    [[nodiscard]] health::CheckThread& checker() const { return *checker_; }
     // nullptr: ICMP errors about the tunnels cannot be heard; problems() says why.
     [[nodiscard]] const neighbor::PathMtuListener* path_mtus() const { return path_mtus_.get(); }
     // What routers have said of the way to a tunnel's backend; nullopt: nothing.
@@ -163,7 +164,7 @@ class Daemon {
     std::unique_ptr<neighbor::NeighborTable> neighbors_;
     std::unique_ptr<neighbor::PathMtuListener> path_mtus_;
     std::string path_mtu_problem_;
-    health::Checker checker_;
+    std::unique_ptr<health::CheckThread> checker_;
     HealthLog health_log_;
     std::uint64_t checked_shape_ = 0;  // of the model that the checker has its targets from
     Waiters waiters_;
@@ -177,6 +178,7 @@ class Daemon {
     TrafficWatch::Clock::time_point acknowledged_since_{};
     ReloadState reload_state_;
     std::string overrides_problem_;
+    LostLines lost_lines_;
     std::string publish_problem_;
     publish::Published last_step_;
     std::chrono::steady_clock::time_point last_progress_{};

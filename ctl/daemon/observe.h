@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "ctl/health/checker.h"
+#include "ctl/health/check_thread.h"
 #include "ctl/model/model.h"
 #include "ctl/neighbor/neighbor_table.h"
 #include "ctl/neighbor/path_mtu.h"

@@ -22,6 +22,8 @@ using std::chrono::steady_clock;
 
 // That a server sends behind what tells its health: more is cut off.
 constexpr std::size_t kMaxUnwantedBytes = 256 * 1024;
+// For what has arrived meanwhile to be read.
+constexpr std::chrono::milliseconds kLeastWait{1};
 
 [[nodiscard]] asio::ip::tcp::endpoint endpoint_of(const IpAddress& address, std::uint16_t port) {
     if (address.is_v4()) {
@@ -84,18 +86,15 @@ constexpr std::size_t kMaxUnwantedBytes = 256 * 1024;
 
 class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
   public:
-    TcpCheck(asio::io_context& loop,
-             const conf::HealthConfig& health,
-             std::shared_ptr<Closings> closings,
-             Done done)
+    TcpCheck(asio::io_context& loop, const conf::HealthConfig& health, Shared shared, Done done)
         : socket_(loop),
           timer_(loop),
           health_(health),
-          closings_(std::move(closings)),
+          shared_(std::move(shared)),
           done_(std::move(done)) {}
     ~TcpCheck() override {
         if (is_closing_) {
-            closings_->end();
+            shared_.closings->end();
         }
     }
     TcpCheck(const TcpCheck&) = delete;
@@ -105,8 +104,7 @@ class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
 
     void start(const asio::ip::tcp::endpoint& endpoint) {
         started_ = steady_clock::now();
-        deadline_ = started_ + health_.timeout;
-        timer_.at(deadline_, [self = shared_from_this()] { self->time_is_up(); });
+        wait(started_, health_.timeout);
         error_code error;
         socket_.open(endpoint.protocol(), error);
         if (error) {
@@ -153,7 +151,7 @@ class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
         const Done done = std::exchange(done_, nullptr);
         const auto now = steady_clock::now();
         const CheckResult result{outcome, std::move(text), now - started_};
-        is_closing_ = ending == Ending::kInOrder && closings_->begin(closes_first(), now);
+        is_closing_ = ending == Ending::kInOrder && shared_.closings->begin(closes_first(), now);
         if (is_closing_) {
             error_code ignored;
             if (closes_first()) {
@@ -189,14 +187,24 @@ class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
             });
     }
 
+    void wait(steady_clock::time_point now, steady_clock::duration time) {
+        waits_ = time;
+        lost_before_ = shared_.lateness->lost(now);
+        timer_.at(now + time, [self = shared_from_this()] { self->time_is_up(); });
+    }
+
     void time_is_up() {
         if (is_over()) {
             close();
             return;
         }
-        const auto late =
-            std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - deadline_);
-        if (late > health_.timeout / 2) {
+        const auto now = steady_clock::now();
+        const steady_clock::duration lost = shared_.lateness->lost(now) - lost_before_;
+        if (lost > steady_clock::duration{} && !is_second_wait_) {
+            is_second_wait_ = true;
+            wait(now, std::clamp<steady_clock::duration>(lost, kLeastWait, health_.timeout));
+        } else if (lost > waits_ / 2) {
+            const auto late = std::chrono::duration_cast<std::chrono::milliseconds>(lost);
             finish(Outcome::kDiscarded,
                    fmt::format("not judged: the checker was {} ms late", late.count()));
         } else {
@@ -214,11 +222,13 @@ class TcpCheck : public Check, public std::enable_shared_from_this<TcpCheck> {
     asio::ip::tcp::socket socket_;
     loop::Timer timer_;
     conf::HealthConfig health_;
-    std::shared_ptr<Closings> closings_;
+    Shared shared_;
     Done done_;
     steady_clock::time_point started_;
-    steady_clock::time_point deadline_;
-    bool is_closing_ = false;  // in order: closings_ counts it
+    steady_clock::duration waits_{};        // this time
+    steady_clock::duration lost_before_{};  // when it began to
+    bool is_second_wait_ = false;
+    bool is_closing_ = false;  // in order: the closings count it
     std::array<char, 512> unwanted_{};
     std::size_t unwanted_bytes_ = 0;
 };
@@ -229,9 +239,9 @@ class HttpCheck : public TcpCheck {
     HttpCheck(asio::io_context& loop,
               const conf::HealthConfig& health,
               const std::string& host,
-              std::shared_ptr<Closings> closings,
+              Shared shared,
               Done done)
-        : TcpCheck(loop, health, std::move(closings), std::move(done)),
+        : TcpCheck(loop, health, std::move(shared), std::move(done)),
           request_(fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: fairlead-health\r\n"
                                "Accept: */*\r\nConnection: close\r\n\r\n",
                                health.path,
@@ -315,15 +325,14 @@ std::shared_ptr<Check> start_check(asio::io_context& loop,
                                    const IpAddress& address,
                                    std::uint16_t port,
                                    const conf::HealthConfig& health,
-                                   std::shared_ptr<Closings> closings,
+                                   Shared shared,
                                    Check::Done done) {
     std::shared_ptr<TcpCheck> check;
     if (health.type == conf::CheckType::kHttp) {
         const std::string host = health.host.empty() ? default_host(address, port) : health.host;
-        check =
-            std::make_shared<HttpCheck>(loop, health, host, std::move(closings), std::move(done));
+        check = std::make_shared<HttpCheck>(loop, health, host, std::move(shared), std::move(done));
     } else {
-        check = std::make_shared<TcpCheck>(loop, health, std::move(closings), std::move(done));
+        check = std::make_shared<TcpCheck>(loop, health, std::move(shared), std::move(done));
     }
     check->start(endpoint_of(address, port));
     return check;

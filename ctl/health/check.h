@@ -5,6 +5,11 @@
 // What timed out or failed, or is not closed by the server within the check's time-out, ends by
 // RST.
 //
+// Theory of operation of the time-out. The answer may be there and nobody has looked: so the time
+// that the loop's thread was late since the check began is given to it once more, up to the timeout
+// itself. If the thread was late again, for most of that, nobody knows, and the check is discarded.
+// So a backend that is dead is declared so, by a busy host too, at most one timeout later.
+//
 // Owned by whoever holds the pointer and by its own pending operations. Thread: the loop's.
 #pragma once
 
@@ -13,6 +18,7 @@
 
 #include "conf/schema/config.h"
 #include "ctl/health/closings.h"
+#include "ctl/health/lateness.h"
 #include "ctl/health/outcome.h"
 #include "ctl/loop/io_context_fwd.h"
 #include "dp/net/ip_address.h"
@@ -34,12 +40,19 @@ class Check {
     virtual void cancel() noexcept = 0;
 };
 
+// What the checks of one loop share.
+struct Shared {
+    std::shared_ptr<Closings> closings;
+    // Outlives every check that has not ended, and watches as long as one runs.
+    const Lateness* lateness = nullptr;
+};
+
 // Begins a check of type tcp or http. `done` is called once, on the loop, later than this returns.
 [[nodiscard]] std::shared_ptr<Check> start_check(boost::asio::io_context& loop,
                                                  const IpAddress& address,
                                                  std::uint16_t port,
                                                  const conf::HealthConfig& health,
-                                                 std::shared_ptr<Closings> closings,
+                                                 Shared shared,
                                                  Check::Done done);
 
 }  // namespace fairlead::health

@@ -73,8 +73,13 @@ constexpr std::chrono::seconds kLagWindow{10};
 
 Checker::Checker(boost::asio::io_context& loop,
                  OnTransition on_transition,
+                 OnReport on_report,
                  std::size_t max_concurrent)
-    : loop_(loop), on_transition_(std::move(on_transition)), max_concurrent_(max_concurrent) {}
+    : loop_(loop),
+      on_transition_(std::move(on_transition)),
+      on_report_(std::move(on_report)),
+      max_concurrent_(max_concurrent),
+      lateness_(loop) {}
 
 Checker::~Checker() {
     for (const auto& [name, entry] : entries_) {
@@ -97,6 +102,7 @@ void Checker::set_targets(std::vector<Target> targets) {
             const auto entry = std::make_shared<Entry>(loop_, std::move(target));
             entries_[name] = entry;
             begin(entry);
+            tell_report(entry);
             continue;
         }
         const std::shared_ptr<Entry> entry = found->second;
@@ -112,8 +118,12 @@ void Checker::set_targets(std::vector<Target> targets) {
     }
     for (const auto& [name, entry] : former) {
         retire(entry);
+        if (!entries_.contains(name)) {
+            tell_report(entry, false);
+        }
     }
     run_waiting();
+    lateness_.watch(running_ > 0);
 }
 
 void Checker::begin(const std::shared_ptr<Entry>& entry) {
@@ -167,14 +177,14 @@ void Checker::run(const std::shared_ptr<Entry>& entry) {
         std::max<std::chrono::nanoseconds>(Clock::now() - entry->due, std::chrono::nanoseconds(0));
     entry->report.lag = lag;
     note_lag(lag);
-    ++running_;
+    lateness_.watch(++running_ > 0);
     const Target& target = entry->target;
     entry->check =
         start_check(loop_,
                     target.address,
                     target.port,
                     target.health,
-                    closings_,
+                    {closings_, &lateness_},
                     [this, entry](const CheckResult& result) { finished(entry, result); });
 }
 
@@ -197,7 +207,9 @@ void Checker::finished(const std::shared_ptr<Entry>& entry, const CheckResult& r
     } else {
         schedule(entry, entry->due);
     }
+    tell_report(entry);
     run_waiting();
+    lateness_.watch(running_ > 0);
 }
 
 void Checker::judge(const std::shared_ptr<Entry>& entry, const CheckResult& result) {
@@ -209,6 +221,12 @@ void Checker::judge(const std::shared_ptr<Entry>& entry, const CheckResult& resu
     if (entry->state.health() != entry->report.health) {
         entry->report.health = entry->state.health();
         announce(entry, result.text);
+    }
+}
+
+void Checker::tell_report(const std::shared_ptr<Entry>& entry, bool is_target) {
+    if (on_report_) {
+        on_report_(entry->target, is_target ? &entry->report : nullptr);
     }
 }
 

@@ -6,11 +6,11 @@
 // backend is in within milliseconds. At most kMaxConcurrent checks run at a time; the others wait
 // their turn, and that they waited is told as lag.
 //
-// A checker that runs late never declares a backend dead for it: a time-out that is noticed later
-// than half the timeout after it was due is discarded, and so is a check for which this host had no
-// socket. Every answer that did arrive counts.
+// A checker that runs late never declares a backend dead for it (check.h), and a check for which
+// this host had no socket is discarded. Every answer that did arrive counts.
 //
-// Thread: the loop's only. The callback runs on the loop, never from within a call of this class.
+// Thread: the loop's only. OnTransition is called by the loop, never from within a call of this
+// class.
 #pragma once
 
 #include <array>
@@ -28,6 +28,7 @@
 #include "conf/schema/config.h"
 #include "ctl/health/closings.h"
 #include "ctl/health/histogram.h"
+#include "ctl/health/lateness.h"
 #include "ctl/health/outcome.h"
 #include "ctl/health/rise_fall.h"
 #include "ctl/loop/io_context_fwd.h"
@@ -70,10 +71,13 @@ class Checker {
     // `why` is a sentence's part for people: "connection refused", "HTTP 503, expected 200-299".
     using OnTransition =
         std::function<void(const Target&, model::Health health, std::string_view why)>;
+    // What is known of a target now; nullptr: it is one no more.
+    using OnReport = std::function<void(const Target&, const Report*)>;
 
     // No more than `max_concurrent` sockets are open at a time. `loop` must outlive the checker.
     Checker(boost::asio::io_context& loop,
             OnTransition on_transition,
+            OnReport on_report = {},
             std::size_t max_concurrent = kMaxConcurrent);
     ~Checker();
     Checker(const Checker&) = delete;
@@ -114,17 +118,20 @@ class Checker {
     void run(const std::shared_ptr<Entry>& entry);
     void finished(const std::shared_ptr<Entry>& entry, const CheckResult& result);
     void judge(const std::shared_ptr<Entry>& entry, const CheckResult& result);
+    void tell_report(const std::shared_ptr<Entry>& entry, bool is_target = true);
     void announce(const std::shared_ptr<Entry>& entry, std::string why);
     void retire(const std::shared_ptr<Entry>& entry) noexcept;
     void note_lag(std::chrono::nanoseconds lag);
 
     boost::asio::io_context& loop_;
     OnTransition on_transition_;
+    OnReport on_report_;
     std::size_t max_concurrent_;
     std::map<Name, std::shared_ptr<Entry>, std::less<>> entries_;
     std::deque<std::shared_ptr<Entry>> waiting_;
     std::size_t running_ = 0;
     std::shared_ptr<Closings> closings_ = std::make_shared<Closings>();
+    Lateness lateness_;
     DurationHistogram durations_;
     LagWindow lag_;
 };

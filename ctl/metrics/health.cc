@@ -1,4 +1,4 @@
-#include "ctl/health/checker.h"
+#include "ctl/health/check_thread.h"
 #include "ctl/metrics/exporter.h"
 
 namespace fairlead::metrics {
@@ -8,7 +8,7 @@ double seconds(std::chrono::nanoseconds duration) {
     return std::chrono::duration<double>(duration).count();
 }
 
-void write_counts(TextWriter& out, const health::Checker& checker) {
+void write_counts(TextWriter& out, health::CheckThread& checker) {
     out.family("fairlead_health_checks_total",
                Type::kCounter,
                "Checks that ended, by result; discarded: says nothing about the backend.");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "ctl/metrics/exporter.h"
+#include "dp/base/log.h"
 
 namespace fairlead::metrics {
 namespace {
@@ -87,6 +88,10 @@ void write_process(TextWriter& out) {
     out.sample("", "", stat.virtual_bytes);
     out.family("process_open_fds", Type::kGauge, "Open file descriptors of lbd.");
     out.sample("", "", open_descriptors());
+    out.family("log_lost_lines_total",
+               Type::kCounter,
+               "Lines of lbd's log that stderr did not take in time.");
+    out.sample("", "", lost_log_lines());
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         out.family("process_max_fds", Type::kGauge, "File descriptors that lbd may open.");

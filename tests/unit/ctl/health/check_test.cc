@@ -31,7 +31,7 @@ class CheckTest : public testing::Test {
                                   bool is_v4 = true) {
         std::optional<CheckResult> result;
         const auto check =
-            start_check(loop_, loopback(is_v4), port, health, closings_, [&](CheckResult ended) {
+            start_check(loop_, loopback(is_v4), port, health, shared_, [&](CheckResult ended) {
                 result = std::move(ended);
             });
         EXPECT_FALSE(result) << "results come from the loop";
@@ -47,8 +47,12 @@ class CheckTest : public testing::Test {
         return result;
     }
 
+    void SetUp() override { lateness_.watch(true); }
+
     boost::asio::io_context loop_;
     std::shared_ptr<Closings> closings_ = std::make_shared<Closings>();
+    Lateness lateness_{loop_};
+    Shared shared_{closings_, &lateness_};
     std::string request_;
 };
 
@@ -158,12 +162,31 @@ TEST_F(CheckTest, ATimeoutNoticedTooLateIsDiscarded) {
                                    loopback(),
                                    silent.port(),
                                    config(CheckType::kTcp, 20ms),
-                                   closings_,
+                                   shared_,
                                    [&](CheckResult ended) { result = std::move(ended); });
-    std::this_thread::sleep_for(60ms);  // the loop hangs
-    ASSERT_TRUE(run_until(loop_, [&] { return result.has_value(); }));
+    ASSERT_TRUE(run_until(loop_, [&] {
+        std::this_thread::sleep_for(60ms);  // the loop hangs before each of its steps
+        return result.has_value();
+    }));
     EXPECT_EQ(result->outcome, Outcome::kDiscarded);
     EXPECT_THAT(result->text, testing::StartsWith("not judged: the checker was "));
+}
+
+TEST_F(CheckTest, AfterALateMomentTheTimeGoesOnAndADeadServerIsDead) {
+    const SilentPort silent(loop_);
+    std::optional<CheckResult> result;
+    const auto check = start_check(loop_,
+                                   loopback(),
+                                   silent.port(),
+                                   config(CheckType::kTcp, 100ms),
+                                   shared_,
+                                   [&](CheckResult ended) { result = std::move(ended); });
+    const auto began = std::chrono::steady_clock::now();
+    std::this_thread::sleep_for(60ms);  // the loop hangs once, at the beginning
+    ASSERT_TRUE(run_until(loop_, [&] { return result.has_value(); }));
+    EXPECT_EQ(result->outcome, Outcome::kTimeout);
+    EXPECT_GE(std::chrono::steady_clock::now() - began, 140ms) << "the lost time is given again";
+    EXPECT_EQ(result->text, "no answer within 100 ms");
 }
 
 TEST_F(CheckTest, AnAnswerThatCameWhileTheLoopHungCounts) {
@@ -173,10 +196,10 @@ TEST_F(CheckTest, AnAnswerThatCameWhileTheLoopHungCounts) {
     const auto note = [&](const CheckResult& ended) {
         outcomes.push_back(ended.outcome);
     };
-    const auto good = start_check(
-        loop_, loopback(), server.port(), config(CheckType::kTcp, 20ms), closings_, note);
+    const auto good =
+        start_check(loop_, loopback(), server.port(), config(CheckType::kTcp, 20ms), shared_, note);
     const auto bad =
-        start_check(loop_, loopback(), closed, config(CheckType::kTcp, 20ms), closings_, note);
+        start_check(loop_, loopback(), closed, config(CheckType::kTcp, 20ms), shared_, note);
     std::this_thread::sleep_for(60ms);  // the loop hangs
     ASSERT_TRUE(run_until(loop_, [&] { return outcomes.size() == 2; }));
     EXPECT_THAT(outcomes, testing::UnorderedElementsAre(Outcome::kOk, Outcome::kRefused));
@@ -201,10 +224,10 @@ TEST_F(CheckTest, ACancelledCheckSaysNothing) {
     const auto note = [&](const CheckResult&) {
         has_spoken = true;
     };
-    const auto hanging = start_check(
-        loop_, loopback(), silent.port(), config(CheckType::kTcp, 20ms), closings_, note);
+    const auto hanging =
+        start_check(loop_, loopback(), silent.port(), config(CheckType::kTcp, 20ms), shared_, note);
     const auto good = start_check(
-        loop_, loopback(), server.port(), config(CheckType::kHttp, 20ms), closings_, note);
+        loop_, loopback(), server.port(), config(CheckType::kHttp, 20ms), shared_, note);
     hanging->cancel();
     good->cancel();
     const auto end = std::chrono::steady_clock::now() + 40ms;

@@ -228,7 +228,7 @@ TEST_F(CheckerTest, NoMoreChecksRunAtATimeThanAllowed) {
     const SilentPort silent(loop_);
     Server server(loop_);
     Checker narrow(
-        loop_, [](const Target&, Health, std::string_view) {}, 1);
+        loop_, [](const Target&, Health, std::string_view) {}, {}, 1);
     Target hanging = target("a", silent.port());
     hanging.health.timeout = hanging.health.interval = 300ms;
     Target good = target("b", server.port());

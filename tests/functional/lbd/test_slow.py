@@ -1,0 +1,136 @@
+"""What is slow or stuck around lbd stops no check: nobody who is well is declared down, and the dead leave in time."""
+
+import json
+import os
+import resource
+import signal
+import sys
+import time
+
+from one_lbd import BACKENDS, UnixConnection, service_lines
+from support.balancer import program
+from support.host import wait_until
+
+INTERVAL_S, TIMEOUT_S, FALL = 0.1, 0.08, 3
+# A dead server's last good check may have begun just before; each check after it takes its time-out.
+LEAVES_IN_S = INTERVAL_S * (FALL + 1) + TIMEOUT_S + 0.2
+
+
+def two_servers(daemon):
+    daemon.configure(service_lines("portal", [("well", BACKENDS[0]), ("dies", BACKENDS[1])]))
+    return daemon.serve(BACKENDS[0]), daemon.serve(BACKENDS[1])
+
+
+def times_down(daemon, name="well"):
+    return sum(1 for line in daemon.log().splitlines()
+               if "event=health " in line and f"backend=portal/{name} " in line
+               and ("state=down" in line or "state=falling" in line))
+
+
+def kill_and_time(daemon, server):
+    """How long after its end a server is out."""
+    server.kill()
+    server.wait()
+    died = time.monotonic()
+    wait_until("it is out", lambda: daemon.backend("portal/dies")["effective"] == "out", interval_s=0.005)
+    took = time.monotonic() - died
+    print(f"out {took:.3f} s after its end, {LEAVES_IN_S:.2f} s are its time")
+    return took
+
+
+def test_a_log_that_nobody_reads(daemon):
+    _, dies = two_servers(daemon)
+    fifo = daemon.host.directory / "log.fifo"
+    os.mkfifo(fifo)
+    unread = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        daemon.host.lbd = daemon.host.start(
+            "lbd", sys.executable, "-c",
+            "import os, sys; os.dup2(os.open(sys.argv[1], os.O_WRONLY), 2); os.execv(sys.argv[2], sys.argv[2:])",
+            fifo, program(daemon.host.build, "lbd"), *daemon.host.where(), "--state-dir", daemon.host.state_dir)
+        wait_until("lbd answers", daemon.socket.exists)
+        daemon.wait_health("portal/dies", "up")
+        daemon.wait_health("portal/well", "up")
+        began = time.monotonic()
+        changes = 0
+        while time.monotonic() - began < 60 and not any("the log loses lines" in each for each in daemon.status()["problems"]):
+            for _ in range(500):
+                changes += 1
+                daemon.patch("portal/well", weight=changes % 250 + 1, reason="x" * 1000)
+        print(f"{changes} changes, {daemon.host.metric('log_lost_lines_total'):.0f} lines lost")
+        assert daemon.host.metric("log_lost_lines_total") > 0
+        assert kill_and_time(daemon, dies) < LEAVES_IN_S
+        assert daemon.backend("portal/well")["health"] == "up"
+        assert daemon.host.metric("fairlead_backend_transitions_total", backend="well") <= 1, "it came up once"
+        stopped = time.monotonic()
+        assert daemon.host.lbd.stop() == 0
+        assert time.monotonic() - stopped < 2, "it ends in time all the same"
+    finally:
+        os.close(unread)
+
+
+def test_a_cpu_that_is_taken_away(daemon):
+    _, dies = two_servers(daemon)
+    lbd = daemon.start()
+    daemon.wait_health("portal/dies", "up")
+    daemon.wait_health("portal/well", "up")
+    for pause in (0.05, 0.1, 0.15, 0.3, 2.0, 0.07, 0.2, 2.0):
+        lbd.signal(signal.SIGSTOP)
+        time.sleep(pause)
+        lbd.signal(signal.SIGCONT)
+        time.sleep(0.15)
+    assert times_down(daemon) == 0, daemon.log()
+    assert kill_and_time(daemon, dies) < LEAVES_IN_S
+    assert times_down(daemon) == 0
+
+
+def test_a_cpu_that_others_want(daemon):
+    """The daemon has a hundredth of a CPU that hogs keep busy."""
+    _, dies = two_servers(daemon)
+    lbd = daemon.start()
+    daemon.wait_health("portal/dies", "up")
+    daemon.wait_health("portal/well", "up")
+    cpu = max(os.sched_getaffinity(0))
+    for task in os.listdir(f"/proc/{lbd.pid}/task"):
+        os.sched_setaffinity(int(task), {cpu})
+        os.setpriority(os.PRIO_PROCESS, int(task), 19)
+    hogs = [daemon.host.start(f"hog-{i}", "taskset", "-c", cpu, "nice", "-n", "-5", sys.executable, "-c", "while True: pass")
+            for i in range(3)]
+    try:
+        time.sleep(5)
+        assert times_down(daemon) == 0, daemon.log()
+        dies.kill()
+        dies.wait()
+        died = time.monotonic()
+        wait_until("the dead one is out", lambda: daemon.backend("portal/dies")["effective"] == "out", 30)
+        print(f"out {time.monotonic() - died:.1f} s after its end")
+        assert times_down(daemon) == 0
+    finally:
+        for hog in hogs:
+            hog.kill()
+
+
+def test_no_descriptors(daemon):
+    _, dies = two_servers(daemon)
+    lbd = daemon.start()
+    daemon.wait_health("portal/dies", "up")
+    daemon.wait_health("portal/well", "up")
+    connection = UnixConnection(daemon.socket, 20)
+
+    def problems():
+        connection.request("GET", "/api/v1/status")
+        return json.loads(connection.getresponse().read())["problems"]
+
+    assert not [each for each in problems() if "checked" in each]
+    before = resource.prlimit(lbd.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(lbd.pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        told = wait_until("it is a problem", lambda: [each for each in problems() if "not be checked" in each], 3)
+        assert told == ["2 of 2 backends could not be checked when it was their turn, and are taken for what they were "
+                        "before: not checked: Too many open files on this host"]
+    finally:
+        resource.prlimit(lbd.pid, resource.RLIMIT_NOFILE, before)
+    wait_until("it is none any more", lambda: not [each for each in problems() if "not be checked" in each], 3)
+    connection.close()
+    assert times_down(daemon) == 0, daemon.log()
+    assert kill_and_time(daemon, dies) < LEAVES_IN_S
