@@ -93,7 +93,7 @@ class Program {
     void on_signal(int signal) {
         if (signal == SIGHUP) {
             // The outcome is in the log and in `lbctl status`.
-            static_cast<void>(daemon_->reload({"SIGHUP", ""}));
+            daemon_->reload({"SIGHUP", ""}, [](const auto&) {});
             return;
         }
         log_info("stopping", {{"signal", signal == SIGTERM ? "SIGTERM" : "SIGINT"}});

@@ -34,26 +34,40 @@ Result<std::optional<milliseconds>, Refusal> wait_of(const Call& call) {
     return std::optional<milliseconds>(*parsed);
 }
 
-void answer(const Call& call,
-            const std::optional<milliseconds>& wait,
-            std::uint64_t generation,
-            Response response,
-            const Respond& respond) {
-    if (!wait) {
-        respond(std::move(response));
-        return;
+// What of a request is needed when its change is made, which may be later.
+struct Asked {
+    daemon::Daemon& daemon;
+    std::string service;
+    std::string backend;
+    std::optional<milliseconds> wait;
+    Respond respond;
+
+    void refuse(const Refusal& refusal) const { respond(error_response(refusal)); }
+
+    // At once, or when every worker follows.
+    void answer(std::uint64_t generation, unsigned status, const Json& document) const {
+        Response response{status, to_body(document)};
+        if (!wait) {
+            respond(std::move(response));
+            return;
+        }
+        daemon.waiters().wait(
+            generation,
+            *wait,
+            [respond = respond, response = std::move(response)](const std::string& problem) {
+                respond(problem.empty() ? response
+                                        : error_response(RefusalCode::kTimeout, problem));
+            });
     }
-    call.daemon.waiters().wait(
-        generation,
-        *wait,
-        [respond, response = std::move(response)](const std::string& problem) mutable {
-            if (problem.empty()) {
-                respond(std::move(response));
-            } else {
-                respond(error_response(RefusalCode::kTimeout, problem));
-            }
-        });
-}
+
+    [[nodiscard]] Json backend_view() const {
+        daemon.telemetry().refresh();
+        const model::Service* const found = model::find_service(daemon.model().services(), service);
+        const model::Backend* const is =
+            found == nullptr ? nullptr : model::find_backend(*found, backend);
+        return is == nullptr ? Json(nullptr) : api::backend_view(daemon, *found, *is);
+    }
+};
 
 // Who asks, and whether `?force=1` says that he knows what is lost by it.
 daemon::Author author_of(const Call& call, std::string reason) {
@@ -61,15 +75,6 @@ daemon::Author author_of(const Call& call, std::string reason) {
     return {call.request.caller.name,
             std::move(reason),
             force != call.target.query.end() && force->second == "1"};
-}
-
-Json view_of(const Call& call, const std::string& name) {
-    call.daemon.telemetry().refresh();
-    const model::Service* service =
-        model::find_service(call.daemon.model().services(), call.service);
-    const model::Backend* backend =
-        service == nullptr ? nullptr : model::find_backend(*service, name);
-    return backend == nullptr ? Json(nullptr) : backend_view(call.daemon, *service, *backend);
 }
 
 }  // namespace
@@ -81,14 +86,20 @@ void add_backend(const Call& call, const Respond& respond) {
         respond(error_response(wait ? body.error() : wait.error()));
         return;
     }
-    const auto generation = call.daemon.add(
-        {call.service, body->name}, body->address, body->weight, author_of(call, body->reason));
-    if (!generation) {
-        respond(error_response(generation.error()));
-        return;
-    }
-    const Json document = {{"backend", view_of(call, body->name)}, {"generation", *generation}};
-    answer(call, *wait, *generation, {201, to_body(document)}, respond);
+    call.daemon.add(
+        {call.service, body->name},
+        body->address,
+        body->weight,
+        author_of(call, body->reason),
+        [asked = Asked{call.daemon, call.service, body->name, *wait, respond}](const auto& made) {
+            if (!made) {
+                asked.refuse(made.error());
+                return;
+            }
+            asked.answer(made->generation,
+                         201,
+                         {{"backend", asked.backend_view()}, {"generation", made->generation}});
+        });
 }
 
 void patch_backend(const Call& call, const Respond& respond) {
@@ -98,18 +109,24 @@ void patch_backend(const Call& call, const Respond& respond) {
         respond(error_response(wait ? body.error() : wait.error()));
         return;
     }
-    const auto outcome =
-        call.daemon.patch({call.service, call.backend}, body->patch, author_of(call, body->reason));
-    if (!outcome) {
-        respond(error_response(outcome.error()));
-        return;
-    }
-    const Json document = {
-        {"backend", view_of(call, call.backend)},
-        {"before", {{"admin", to_text(outcome->admin_before)}, {"weight", outcome->weight_before}}},
-        {"generation", outcome->generation},
-        {"changed", outcome->is_changed}};
-    answer(call, *wait, outcome->generation, {200, to_body(document)}, respond);
+    call.daemon.patch(
+        {call.service, call.backend},
+        body->patch,
+        author_of(call, body->reason),
+        [asked = Asked{call.daemon, call.service, call.backend, *wait, respond}](const auto& made) {
+            if (!made) {
+                asked.refuse(made.error());
+                return;
+            }
+            asked.answer(
+                made->generation,
+                200,
+                {{"backend", asked.backend_view()},
+                 {"before",
+                  {{"admin", to_text(made->admin_before)}, {"weight", made->weight_before}}},
+                 {"generation", made->generation},
+                 {"changed", made->is_changed}});
+        });
 }
 
 void delete_backend(const Call& call, const Respond& respond) {
@@ -119,17 +136,18 @@ void delete_backend(const Call& call, const Respond& respond) {
         respond(error_response(wait ? reason.error() : wait.error()));
         return;
     }
-    Json view;
-    const auto generation =
-        call.daemon.remove({call.service, call.backend}, author_of(call, *reason), [&call, &view] {
-            view = view_of(call, call.backend);
+    call.daemon.remove(
+        {call.service, call.backend},
+        author_of(call, *reason),
+        [asked = Asked{call.daemon, call.service, call.backend, *wait, respond}](const auto& made) {
+            if (!made) {
+                asked.refuse(made.error());
+                return;
+            }
+            asked.answer(made->generation,
+                         200,
+                         {{"backend", asked.backend_view()}, {"generation", made->generation}});
         });
-    if (!generation) {
-        respond(error_response(generation.error()));
-        return;
-    }
-    const Json document = {{"backend", std::move(view)}, {"generation", *generation}};
-    answer(call, *wait, *generation, {200, to_body(document)}, respond);
 }
 
 void post_reload(const Call& call, const Respond& respond) {
@@ -139,15 +157,18 @@ void post_reload(const Call& call, const Respond& respond) {
         respond(error_response(wait ? reason.error() : wait.error()));
         return;
     }
-    const auto outcome = call.daemon.reload(author_of(call, *reason));
-    if (!outcome) {
-        respond(error_response(outcome.error()));
-        return;
-    }
-    const Json document = {{"generation", outcome->generation},
-                           {"changed", outcome->is_changed},
-                           {"summary", outcome->summary}};
-    answer(call, *wait, outcome->generation, {200, to_body(document)}, respond);
+    call.daemon.reload(author_of(call, *reason),
+                       [asked = Asked{call.daemon, "", "", *wait, respond}](const auto& outcome) {
+                           if (!outcome) {
+                               asked.refuse(outcome.error());
+                               return;
+                           }
+                           asked.answer(outcome->generation,
+                                        200,
+                                        {{"generation", outcome->generation},
+                                         {"changed", outcome->is_changed},
+                                         {"summary", outcome->summary}});
+                       });
 }
 
 }  // namespace fairlead::api

@@ -41,13 +41,17 @@ void patch_node(const Call& call, const Respond& respond) {
                                "of a node \"admin\" can be changed, to \"ready\" or \"drain\""));
         return;
     }
-    const auto changed = call.daemon.set_node(*admin, {call.request.caller.name, body->reason});
-    if (!changed) {
-        respond(error_response(changed.error()));
-        return;
-    }
-    const Json document = {{"node", node_view(call.daemon)}, {"changed", *changed}};
-    respond({200, to_body(document)});
+    call.daemon.set_node(
+        *admin,
+        {call.request.caller.name, body->reason},
+        [&daemon = call.daemon, respond](const Result<daemon::Made, model::Refusal>& made) {
+            if (!made) {
+                respond(error_response(made.error()));
+                return;
+            }
+            const Json document = {{"node", node_view(daemon)}, {"changed", made->is_changed}};
+            respond({200, to_body(document)});
+        });
 }
 
 }  // namespace fairlead::api

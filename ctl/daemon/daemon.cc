@@ -6,13 +6,13 @@
 #include <fmt/format.h>
 
 #include "ctl/daemon/directories.h"
+#include "ctl/daemon/history.h"
 #include "ctl/daemon/not_checked.h"
 #include "ctl/daemon/observe.h"
 #include "ctl/daemon/seed_file.h"
 #include "ctl/daemon/tables_problem.h"
 #include "ctl/loop/main_loop.h"
 #include "ctl/model/intent.h"
-#include "ctl/model/overrides_file.h"
 #include "ctl/model/renames.h"
 #include "dp/base/log.h"
 #include "dp/base/notify.h"
@@ -28,6 +28,7 @@ constexpr auto kPublishRetry = 20ms;
 constexpr auto kMayBeBehind = 2s;      // a worker that turns follows within milliseconds
 constexpr auto kNextStep = 1ms;        // workers acknowledge in less
 constexpr auto kMemoryRetry = 250ms;   // somebody has to make room first
+constexpr auto kDiskIsSlow = 2s;       // a change waits longer than that: a problem
 constexpr auto kPublishPatience = 1s;  // without a step's progress: a problem
 
 }  // namespace
@@ -67,7 +68,8 @@ Status Daemon::open_parts() {
     if (Status made = prepare_directory(options_.run_dir, "--run-dir"); !made) {
         return made;
     }
-    if (Status made = prepare_directory(options_.state_dir, "--state-dir"); !made) {
+    if (Status made = prepare_directory(options_.state_dir, "--state-dir", Needs::kReading);
+        !made) {
         return made;
     }
     // The segment's lock comes first: a second daemon must not touch anything.
@@ -84,32 +86,36 @@ Status Daemon::open_parts() {
         return Unexpected{seed.error()};
     }
     seed_ = *seed;
-    auto overrides = model::load_overrides(options_.state_dir);
-    if (!overrides) {
-        return Unexpected{overrides.error()};
+    auto opened = store::Store::open(loop_, options_.state_dir, options_.run_dir);
+    if (!opened) {
+        return Unexpected{opened.error()};
     }
-    if (!overrides->problem.empty()) {
-        log_error("overrides-unusable", {{"problem", overrides->problem}});
-        overrides_problem_ = overrides->problem;
+    store_ = std::move(opened->store);
+    unread_ = std::move(opened->contents.problems);
+    for (const std::string& problem : unread_) {
+        log_error("state-unread", {{"problem", problem}});
     }
-    const std::size_t kept = overrides->kept.overrides.size();
+    if (!store_->problem().empty()) {
+        log_error("state-unusable", {{"problem", store_->problem()}});
+    }
+    model::Kept kept = std::move(opened->contents.kept);
+    const model::Kept was_kept = kept;
     const model::Time now = model::now();
     publish::Known known = publisher_->known();
     const model::Renames renames = model::renames_between(known.services, config->services);
-    model::rename(renames, overrides->kept.overrides);
+    model::rename(renames, kept.overrides);
     model::rename(renames, known);
     for (const auto& [from, to] : renames) {
         log_info("service-renamed", {{"from", from}, {"to", to}});
     }
-    model_ = std::make_unique<model::Model>(std::move(*config), std::move(overrides->kept), now);
+    model_ = std::make_unique<model::Model>(std::move(*config), std::move(kept), now);
     model_->take_over(known, now);
+    is_history_whole_ = recall(opened->contents.remembered, *model_);
     for (const std::string& event : model_->events()) {
         log_info("override-dropped", {{"what", event}});
     }
-    if (!model_->events().empty() || !renames.empty()) {
-        if (Status saved = model::save_overrides(options_.state_dir, model_->kept()); !saved) {
-            return saved;
-        }
+    if (store::Change change = store::difference(was_kept, model_->kept()); !change.empty()) {
+        store_->write(std::move(change), [](const Status&) {});
     }
     departures_ = std::make_unique<Departures>(*publisher_, telemetry_);
     auto neighbors =
@@ -123,7 +129,7 @@ Status Daemon::open_parts() {
     log_info("taken-over",
              {{"generation", publisher_->generation()},
               {"backends", publisher_->known().backends.size()},
-              {"overrides", kept}});
+              {"overrides", was_kept.overrides.size()}});
     return {};
 }
 
@@ -187,6 +193,9 @@ void Daemon::stop() {
     look_timer_.cancel();
     watchdog_timer_.cancel();
     checker_->set_targets({});
+    is_history_due_ = false;
+    write_history();
+    store_.reset();
     path_mtus_.reset();
     neighbors_.reset();
 }
@@ -311,8 +320,28 @@ void Daemon::tick() {
             log_warning("engine-down", {{"fix", "start lbdp"}});
         }
     }
+    write_history();
     lost_lines_.look(lost_log_lines(), LostLines::Clock::now());
     tick_timer_.after(kTick, [this] { tick(); });
+}
+
+// What is not written down is lost with this daemon alone: no change waits for it.
+void Daemon::write_history() {
+    if (is_history_due_) {
+        return;
+    }
+    store::Change change;
+    change.forgets_others = !is_history_whole_;
+    change.remembered = unnoted(*model_, change.forgets_others);
+    if (change.empty()) {
+        return;
+    }
+    is_history_due_ = true;
+    is_history_whole_ = true;
+    store_->write(std::move(change), [this](const Status& written) {
+        is_history_due_ = false;
+        is_history_whole_ = is_history_whole_ && written.has_value();
+    });
 }
 
 const EngineWatch& Daemon::look_at_engine() {
@@ -418,7 +447,13 @@ std::vector<Problem> Daemon::problems() {
         }
     }
     add(path_mtu_problem_);
-    add(overrides_problem_);
+    std::for_each(unread_.begin(), unread_.end(), add);
+    add(store_->problem());
+    if (const auto waiting = store_->waiting(); waiting >= kDiskIsSlow) {
+        add(fmt::format("the disk of {} has not taken a change for {} s: changes wait for it",
+                        options_.state_dir,
+                        std::chrono::duration_cast<std::chrono::seconds>(waiting).count()));
+    }
     return problems;
 }
 

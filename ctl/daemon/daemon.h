@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -29,6 +30,7 @@
 #include "ctl/neighbor/path_mtu.h"
 #include "ctl/publish/publisher.h"
 #include "ctl/publish/telemetry_view.h"
+#include "ctl/store/store.h"
 #include "dp/base/result.h"
 
 namespace fairlead::daemon {
@@ -50,6 +52,12 @@ struct Author {
 struct ReloadOutcome {
     std::uint64_t generation = 0;
     std::vector<std::string> summary;
+    bool is_changed = false;
+};
+
+// A change that is in force, or was none.
+struct Made {
+    std::uint64_t generation = 0;
     bool is_changed = false;
 };
 
@@ -82,23 +90,26 @@ class Daemon {
     void stop();
 
     // ---- changes -------------------------------------------------------------------------------
-    // kConflict: the guard refused, as more would be lost than is lost by accident only.
-    [[nodiscard]] Result<PatchOutcome, model::Refusal> patch(const model::BackendKey& key,
-                                                             const model::BackendPatch& patch,
-                                                             const Author& author);
-    [[nodiscard]] Result<std::uint64_t, model::Refusal> add(const model::BackendKey& key,
-                                                            const IpAddress& address,
-                                                            std::uint32_t weight,
-                                                            const Author& author);
-    // `on_removed` sees the model with the backend in it, which may be gone afterwards.
-    [[nodiscard]] Result<std::uint64_t, model::Refusal> remove(
-        const model::BackendKey& key,
-        const Author& author,
-        const std::function<void()>& on_removed);
-    [[nodiscard]] Result<ReloadOutcome, model::Refusal> reload(const Author& author);
-    // This balancer as a whole, ready or drained, for those that ask why_unfit(). Whether that is a
-    // change.
-    [[nodiscard]] Result<bool, model::Refusal> set_node(model::Admin admin, const Author& author);
+    // One after the other, each in the order of the calls: written down, put in force, and then
+    // told, at once or when the disk is done. kConflict: the guard refused, as more would be lost
+    // than is lost by accident only. kInternal: it cannot be kept.
+    using Then = std::function<void(const Result<Made, model::Refusal>&)>;
+
+    void patch(const model::BackendKey& key,
+               const model::BackendPatch& patch,
+               const Author& author,
+               std::function<void(const Result<PatchOutcome, model::Refusal>&)> then);
+    void add(const model::BackendKey& key,
+             const IpAddress& address,
+             std::uint32_t weight,
+             const Author& author,
+             Then then);
+    // `then` still sees the model with the backend in it, which may be gone afterwards.
+    void remove(const model::BackendKey& key, const Author& author, Then then);
+    void reload(const Author& author,
+                std::function<void(const Result<ReloadOutcome, model::Refusal>&)> then);
+    // This balancer as a whole, ready or drained, for those that ask why_unfit().
+    void set_node(model::Admin admin, const Author& author, Then then);
 
     // ---- what there is -------------------------------------------------------------------------
     [[nodiscard]] const model::Model& model() const { return *model_; }
@@ -136,9 +147,27 @@ class Daemon {
     [[nodiscard]] Status open_parts();
     void open_path_mtus();
     [[nodiscard]] publish::DesiredTables desired(const model::Model& model) const;
-    [[nodiscard]] Result<std::uint64_t, model::Refusal> commit(model::Model candidate,
-                                                               const Author& author);
-    [[nodiscard]] Result<ReloadOutcome, model::Refusal> try_reload(const Author& author);
+    // What is asked for: made on any model as often as it takes, and described.
+    struct Change {
+        Author author;
+        std::function<Result<bool, model::Refusal>(model::Model&)> apply;  // whether it is a change
+        std::function<store::JournalEntry(const model::Model& before, const model::Model& after)>
+            entry;
+        Then then;
+        model::Kept kept{};  // what is written down for it
+    };
+    void change(Change change);
+    void begin_change();
+    [[nodiscard]] std::optional<model::Refusal> why_guarded(const model::Model& candidate) const;
+    void put_in_force();
+    void take_back(const model::Refusal& refusal);
+    void end_change(const Result<Made, model::Refusal>& outcome);
+    [[nodiscard]] ReloadOutcome reloaded(std::uint64_t generation,
+                                         model::ConfigDiff diff,
+                                         const std::vector<std::string>& events);
+    [[nodiscard]] Unexpected<model::Refusal> not_reloaded(const Author& author,
+                                                          const model::Refusal& refusal);
+    void write_history();
     void note_restart_needs(const std::vector<model::RestartNeed>& needs);
     void after_change();
     void on_health(const health::Target& target, model::Health health, std::string_view why);
@@ -158,8 +187,11 @@ class Daemon {
     model::Time started_ = model::now();
     std::uint64_t seed_ = 0;
     publish::TelemetryView telemetry_;
+    std::unique_ptr<store::Store> store_;
     std::unique_ptr<publish::Publisher> publisher_;
     std::unique_ptr<model::Model> model_;
+    std::deque<Change> changes_;  // the first is under way
+    bool is_changing_ = false;
     std::unique_ptr<Departures> departures_;
     std::unique_ptr<neighbor::NeighborTable> neighbors_;
     std::unique_ptr<neighbor::PathMtuListener> path_mtus_;
@@ -177,13 +209,15 @@ class Daemon {
     std::uint64_t acknowledged_ = 0;  // by every worker, and since when no more than that
     TrafficWatch::Clock::time_point acknowledged_since_{};
     ReloadState reload_state_;
-    std::string overrides_problem_;
+    std::vector<std::string> unread_;  // of what was kept
     LostLines lost_lines_;
     std::string publish_problem_;
     publish::Published last_step_;
     std::chrono::steady_clock::time_point last_progress_{};
     std::vector<std::string> restart_needs_;
     model::Time engine_restart_needed_{};  // [engine] changed then
+    bool is_history_whole_ = false;        // what is on disk is of this model's backends alone
+    bool is_history_due_ = false;
     bool is_publish_due_ = false;
     bool is_departure_watched_ = false;
     bool engine_lived_ = false;

@@ -9,7 +9,7 @@
 
 namespace fairlead::daemon {
 
-Status prepare_directory(const std::string& path, const std::string& option) {
+Status prepare_directory(const std::string& path, const std::string& option, Needs needs) {
     const bool is_new = ::mkdir(path.c_str(), 0755) == 0;
     const int error = errno;
     if (!is_new && error == ENOENT) {
@@ -24,9 +24,10 @@ Status prepare_directory(const std::string& path, const std::string& option) {
     if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
         return fail(path + " is not a directory: choose another " + option);
     }
-    if (::access(path.c_str(), R_OK | W_OK | X_OK) != 0) {
-        return fail("cannot write in " + path + ": " + error_text(errno) +
-                    "; run as its owner, or choose another " + option);
+    const bool must_write = needs == Needs::kWriting;
+    if (::access(path.c_str(), R_OK | X_OK | (must_write ? W_OK : 0)) != 0) {
+        return fail(std::string(must_write ? "cannot write in " : "cannot read ") + path + ": " +
+                    error_text(errno) + "; run as its owner, or choose another " + option);
     }
     return {};
 }

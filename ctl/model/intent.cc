@@ -95,6 +95,7 @@ void observe(const Backend& former, const Service& service, Backend& backend) {
     backend.since = former.since;
     backend.drain_start = former.drain_start;
     backend.transitions = former.transitions;
+    backend.is_noted = former.is_noted;
 }
 
 using Identity = std::pair<std::string_view, IpAddress>;  // of a backend within its service

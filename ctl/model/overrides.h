@@ -1,7 +1,7 @@
 // What operators changed at run time, on top of the file: values, and who, when and why.
 //
-// Plain values. They outlive the daemon by overrides_file.h, are never merged into the file, and
-// yield to it where it changes afterwards what they override (reconcile.h).
+// Plain values. They outlive the daemon (ctl/store), are never merged into the file, and yield to
+// it where it changes afterwards what they override (reconcile.h).
 #pragma once
 
 #include <cstddef>
@@ -75,6 +75,7 @@ struct BackendOverrides {
     std::optional<WeightOverride> weight;
     std::optional<Addition> addition;
     std::optional<Removal> removal;
+    bool is_orphaned = false;  // the last file that was read has no such service
 
     [[nodiscard]] bool empty() const { return !admin && !weight && !addition && !removal; }
     friend bool operator==(const BackendOverrides&, const BackendOverrides&) = default;

@@ -1,4 +1,6 @@
-#include "ctl/model/overrides_file.h"
+#include "ctl/model/overrides_text.h"
+
+#include <array>
 
 #include <nlohmann/json.hpp>
 
@@ -20,8 +22,8 @@ Json admin_of(const AdminOverride& admin) {
     return out;
 }
 
-Json entry_of(const BackendKey& key, const BackendOverrides& entry) {
-    Json out = {{"service", key.service}, {"backend", key.name}};
+Json entry_of(const BackendOverrides& entry) {
+    Json out = Json::object();
     if (entry.admin) {
         out["admin"] = admin_of(*entry.admin);
     }
@@ -48,10 +50,16 @@ Json entry_of(const BackendKey& key, const BackendOverrides& entry) {
             out["removed"]["admin"] = admin_of(*entry.removal->admin);
         }
     }
+    if (entry.is_orphaned) {
+        out["orphaned"] = true;
+    }
     return out;
 }
 
-// The readers below throw nlohmann's exceptions or std::invalid_argument; read_overrides() ends
+// Everything that entry_of() writes.
+constexpr std::array kKnownKeys{"admin", "weight", "added", "removed", "orphaned"};
+
+// The readers below throw nlohmann's exceptions or std::invalid_argument; the public functions end
 // them.
 [[noreturn]] void refuse(const std::string& message) {
     throw std::invalid_argument(message);
@@ -93,7 +101,7 @@ std::optional<AdminOverride> admin_in(const Json& from) {
     return found == from.end() ? std::nullopt : std::optional(admin_at(*found));
 }
 
-BackendOverrides read_entry(const Json& from) {
+BackendOverrides entry_at(const Json& from) {
     BackendOverrides entry;
     entry.admin = admin_in(from);
     if (const auto found = from.find("weight"); found != from.end()) {
@@ -117,46 +125,81 @@ BackendOverrides read_entry(const Json& from) {
             }
         }
     }
+    entry.is_orphaned = from.value("orphaned", false);
     return entry;
+}
+
+std::string text_of(const Json& document) {
+    return document.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+template <typename Read>
+auto ending_exceptions(Read read) -> Result<decltype(read())> {
+    try {
+        return read();
+    } catch (const std::exception& error) {
+        return fail(error.what());
+    }
 }
 
 }  // namespace
 
-std::string write_overrides(const Kept& kept) {
-    Json list = Json::array();
-    for (const auto& [key, entry] : kept.overrides) {
-        list.push_back(entry_of(key, entry));
+std::string write_entry(const BackendOverrides& entry, std::string_view former) {
+    Json out = entry_of(entry);
+    const Json was = Json::parse(former, nullptr, false);
+    if (was.is_object()) {
+        for (const auto& [key, value] : was.items()) {
+            if (std::find(kKnownKeys.begin(), kKnownKeys.end(), key) == kKnownKeys.end()) {
+                out[key] = value;
+            }
+        }
     }
-    Json document = {{"format", kFormat}, {"backends", std::move(list)}};
-    if (kept.node) {
-        document["node"] = admin_of(*kept.node);
-    }
-    return document.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return out.empty() ? "" : text_of(out);
 }
 
-Result<Kept> read_overrides(std::string_view text) {
-    try {
+Result<BackendOverrides> read_entry(std::string_view text) {
+    return ending_exceptions([text] {
+        const Json from = Json::parse(text);
+        if (!from.is_object()) {
+            refuse("it is no JSON object");
+        }
+        return entry_at(from);
+    });
+}
+
+std::string write_admin(const AdminOverride& admin) {
+    return text_of(admin_of(admin));
+}
+
+Result<AdminOverride> read_admin(std::string_view text) {
+    return ending_exceptions([text] { return admin_at(Json::parse(text)); });
+}
+
+Result<ReadOverrides> read_overrides(std::string_view text) {
+    return ending_exceptions([text] {
         const Json document = Json::parse(text);
         if (document.at("format").get<int>() != kFormat) {
             refuse("its format is not " + std::to_string(kFormat) +
                    ": another version of lbd wrote it");
         }
-        Kept kept;
+        ReadOverrides read;
         if (const auto node = document.find("node"); node != document.end()) {
-            kept.node = admin_at(*node);
+            read.kept.node = admin_at(*node);
         }
         for (const Json& from : document.at("backends")) {
-            const BackendKey key{from.at("service").get<std::string>(),
-                                 from.at("backend").get<std::string>()};
-            BackendOverrides entry = read_entry(from);
-            if (!entry.empty()) {
-                kept.overrides[key] = std::move(entry);
+            try {
+                const BackendKey key{from.at("service").get<std::string>(),
+                                     from.at("backend").get<std::string>()};
+                if (BackendOverrides entry = entry_at(from); !entry.empty()) {
+                    read.kept.overrides[key] = std::move(entry);
+                }
+            } catch (const std::exception& error) {
+                read.problems.push_back("the entry " + text_of(from).substr(0, 200) +
+                                        " cannot be read: " + error.what());
             }
         }
-        return kept;
-    } catch (const std::exception& error) {
-        return fail(error.what());
-    }
+        return read;
+    });
 }
 
 }  // namespace fairlead::model

@@ -43,10 +43,17 @@ class Reconciliation {
     // Removals first: an addition yields to backends of the file that are wanted.
     void run() {
         for (auto& [key, entry] : overrides_) {
-            look_at_removal(key, entry, in_file(key));
+            look_at_service(key, entry);
+        }
+        for (auto& [key, entry] : overrides_) {
+            if (!entry.is_orphaned) {
+                look_at_removal(key, entry, in_file(key));
+            }
         }
         for (auto entry = overrides_.begin(); entry != overrides_.end();) {
-            look_at(entry->first, entry->second);
+            if (!entry->second.is_orphaned) {
+                look_at(entry->first, entry->second);
+            }
             entry = entry->second.empty() ? overrides_.erase(entry) : std::next(entry);
         }
     }
@@ -55,6 +62,21 @@ class Reconciliation {
     const conf::BackendConfig* in_file(const BackendKey& key) const {
         const auto found = file_.find(key);
         return found == file_.end() ? nullptr : found->second;
+    }
+
+    // A service may be missing by mistake, and come back with the next reading of the file.
+    void look_at_service(const BackendKey& key, BackendOverrides& entry) {
+        const bool is_there = service_in_file(config_, key.service) != nullptr;
+        if (!is_there && !entry.is_orphaned) {
+            say(key,
+                "the file has no service " + key.service +
+                    ": what was set is kept until the file is read once more");
+        } else if (!is_there) {
+            say(key, "its service is gone: what was set is dropped");
+            entry = {};
+            return;
+        }
+        entry.is_orphaned = !is_there;
     }
 
     void look_at(const BackendKey& key, BackendOverrides& entry) {
@@ -98,13 +120,14 @@ class Reconciliation {
         }
         if (in_file != nullptr && !entry.removal) {
             say(key, "the file has it now: the file's takes the place of the one added");
-        } else if (const conf::ServiceConfig* service = service_in_file(config_, key.service);
-                   service == nullptr) {
-            say(key, "its service is gone: the backend added to it is dropped");
-        } else if (std::string reason = why_not_a_backend(*service, entry.addition->address);
-                   !reason.empty()) {
+            entry.addition.reset();
+            return;
+        }
+        const conf::ServiceConfig& service = *service_in_file(config_, key.service);
+        if (const std::string reason = why_not_a_backend(service, entry.addition->address);
+            !reason.empty()) {
             say(key, reason + ": the backend added to it is dropped");
-        } else if (const std::string* other = wanted_at(*service, entry.addition->address)) {
+        } else if (const std::string* other = wanted_at(service, entry.addition->address)) {
             say(key,
                 "the file has its address as backend " + *other + " now: that one takes its place");
         } else {

@@ -91,6 +91,7 @@ void judge(Backend& backend, Time now) {
     if (is_first || judgement.effective != backend.effective) {
         backend.since = now;
         backend.transitions += is_first ? 0U : 1U;
+        backend.is_noted = false;
     }
     backend.effective = judgement.effective;
     backend.lacks_only_link = judgement.lacks_only_link;

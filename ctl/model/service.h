@@ -54,7 +54,8 @@ struct Backend {
     std::string why;
     Time since{};                     // of `effective`
     std::optional<Time> drain_start;  // of the drain that goes on now
-    std::uint64_t transitions = 0;    // changes of `effective` since this daemon started
+    std::uint64_t transitions = 0;    // changes of `effective`, also under earlier daemons
+    bool is_noted = false;            // the last three are written down
 
     [[nodiscard]] std::uint32_t ring_weight() const {
         return effective == Effective::kServing ? weight : 0;

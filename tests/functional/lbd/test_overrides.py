@@ -1,11 +1,18 @@
 """What operators change at run time stays over reload and restart, and yields to a file that changes."""
 
+import contextlib
 import json
+import sqlite3
 
 from one_lbd import BACKENDS, UNCHECKED, service_lines
 from support.host import wait_until
 
 FILE_BACKENDS = [("app-1", BACKENDS[0], 10), ("app-2", BACKENDS[1], 20)]
+
+
+def rows(daemon, question):
+    with contextlib.closing(sqlite3.connect(daemon.host.state_dir / "state.db")) as database:
+        return database.execute(question).fetchall()
 
 
 def portal(*backends):
@@ -112,27 +119,48 @@ def test_going_back_to_the_file_leaves_no_override(daemon):
     daemon.remove("portal/app-3")
     wait_until("app-3 is gone", lambda: daemon.names() == ["app-1", "app-2"])
     assert daemon.status()["overrides"] == 0
-    assert json.loads((daemon.host.state_dir / "overrides.json").read_text())["backends"] == []
+    assert rows(daemon, "SELECT count(*) FROM overrides") == [(0,)]
 
 
-def test_a_file_that_cannot_be_understood_is_moved_aside_and_said(daemon):
+def test_a_file_that_is_damaged_is_moved_aside_and_said(daemon):
     daemon.start()
     change_everything(daemon)
     assert daemon.host.lbd.stop() == 0
-    kept = daemon.host.state_dir / "overrides.json"
-    text = kept.read_text()
-    kept.write_text(text[:len(text) // 2])
+    kept = daemon.host.state_dir / "state.db"
+    kept.write_bytes(kept.read_bytes()[:5000])
     daemon.start()
     assert daemon.names() == ["app-1", "app-2"]
-    assert any("could not be understood" in problem for problem in daemon.status()["problems"])
-    assert len(list(daemon.host.state_dir.glob("overrides.json.corrupt-*"))) == 1
-    assert "event=overrides-unusable" in daemon.log()
+    assert any("state.db is damaged" in problem for problem in daemon.status()["problems"])
+    assert len(list(daemon.host.state_dir.glob("state.db.corrupt-*Z"))) == 1
+    assert "event=state-unread" in daemon.log()
+
+
+def test_the_file_of_an_earlier_version_is_taken_in(daemon):
+    (daemon.host.state_dir / "overrides.json").write_text(json.dumps({"format": 1, "backends": [
+        {"service": "portal", "backend": "app-2",
+         "admin": {"value": "maint", "by": "root (uid 0)", "at": "2026-01-01T00:00:00.000Z", "reason": "disk"}}]}))
+    for _ in range(2):
+        daemon.start()
+        assert daemon.backend("portal/app-2")["admin"] == "maint"
+        assert daemon.backend("portal/app-2")["overrides"][0]["reason"] == "disk"
+        assert daemon.host.lbd.stop() == 0
+    assert [each.name for each in daemon.host.state_dir.glob("overrides.json*")] == ["overrides.json.imported"]
+
+
+def test_what_operators_did_is_in_the_journal(daemon):
+    daemon.start()
+    daemon.patch("portal/app-1", weight=3, reason="slow disk")
+    assert daemon.ask("PATCH", "/api/v1/services/portal/backends/app-1", {"weight": 999}).status == 400
+    assert rows(daemon, "SELECT by, reason, what, subject, before, after FROM journal") == [
+        ("root (uid 0)", "slow disk", "backend-changed", "portal/app-1",
+         "admin ready, weight 10", "admin ready, weight 3")]
 
 
 def test_a_change_that_cannot_be_kept_is_not_made(daemon):
     daemon.start()
-    (daemon.host.state_dir / "overrides.json.new").mkdir()
-    answer = daemon.ask("PATCH", "/api/v1/services/portal/backends/app-1", {"weight": 3})
+    with contextlib.closing(sqlite3.connect(daemon.host.state_dir / "state.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        answer = daemon.ask("PATCH", "/api/v1/services/portal/backends/app-1", {"weight": 3})
     assert (answer.status, answer.error["code"]) == (500, "internal")
     assert "cannot be kept" in answer.error["message"]
     assert daemon.backend("portal/app-1")["weight"] == 10

@@ -118,12 +118,34 @@ TEST(Reconcile, WhatHasLostItsBackendGoes) {
     BackendOverrides drained;
     drained.admin = AdminOverride{Admin::kDrain, by_root()};
     Overrides overrides = with({"portal", "app-9"}, drained);
+    EXPECT_EQ(reconcile(example_config(), overrides).size(), 1U);
+    EXPECT_TRUE(overrides.empty());
+}
+
+// A service may be missing by mistake, in a file that is mended by the next reload.
+TEST(Reconcile, WhatHasLostItsServiceIsKeptForOneMoreReading) {
+    BackendOverrides removed;
+    removed.removal = Removal{ip("10.0.4.1"), 10, {}, by_root()};
     BackendOverrides added;
     added.addition = Addition{ip("10.0.4.3"), 1, by_root()};
     added.weight = WeightOverride{4, {}, by_root()};
-    overrides[{"nobody", "x"}] = added;
-    EXPECT_EQ(reconcile(example_config(), overrides).size(), 3U);
-    EXPECT_TRUE(overrides.empty());
+    const Overrides before = {{{"portal", "app-1"}, removed}, {{"portal", "x"}, added}};
+    conf::Config without = example_config();
+    without.services.clear();
+
+    Overrides overrides = before;
+    std::vector<std::string> events = reconcile(without, overrides);
+    ASSERT_EQ(events.size(), 2U);
+    EXPECT_NE(events[0].find("kept until the file is read once more"), std::string::npos);
+    ASSERT_EQ(overrides.size(), 2U);
+    EXPECT_TRUE(overrides.begin()->second.is_orphaned);
+    EXPECT_TRUE(reconcile(example_config(), overrides).empty());
+    EXPECT_EQ(overrides, before) << "the service is back, and all is as it was";
+
+    static_cast<void>(reconcile(without, overrides));
+    events = reconcile(without, overrides);
+    EXPECT_EQ(events.size(), 2U);
+    EXPECT_TRUE(overrides.empty()) << "twice is no mistake";
 }
 
 }  // namespace
