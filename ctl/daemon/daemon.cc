@@ -416,7 +416,9 @@ std::vector<Problem> Daemon::problems() {
         }
     };
     const EngineState state = look_at_engine().state();
-    if (state == EngineState::kDown) {
+    if (const auto removed = removed_file_problem(options_.run_dir, telemetry_)) {
+        problems.push_back(*removed);
+    } else if (state == EngineState::kDown) {
         problems.push_back({"no engine runs: nothing is forwarded; start lbdp", true});
     } else if (const std::string unread = telemetry_.refresh(); !unread.empty()) {
         add("the engine cannot be read: " + unread);

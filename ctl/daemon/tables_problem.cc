@@ -52,4 +52,35 @@ std::optional<Problem> tables_problem(const publish::Publisher& publisher,
         false};
 }
 
+std::optional<Problem> removed_file_problem(const std::string& run_dir,
+                                            const publish::TelemetryView& telemetry) {
+    const bool has_telemetry = shm::Segment::exists(shm::kTelemetry, run_dir);
+    const bool has_flows = shm::Segment::is_locked(shm::kFlows, run_dir);
+    if (telemetry.engine_lives()) {
+        if (!has_telemetry) {
+            return Problem{
+                "somebody has removed the file \"telemetry\" in the run directory: the engine is "
+                "seen only as long as this lbd runs; restart lbdp, which keeps the connections",
+                false};
+        }
+        const shm::TelemetryHeader* const header = telemetry.header();
+        if (header != nullptr && header->control_heartbeat.get() != 0 && !has_flows) {
+            return Problem{
+                "somebody has removed or replaced the file \"flows\" in the run directory: the "
+                "connections go on, but the next start of lbdp knows none of them; move the "
+                "clients to another balancer before it is restarted",
+                false};
+        }
+        return std::nullopt;
+    }
+    if (!has_telemetry && has_flows) {
+        return Problem{
+            "an engine runs, and somebody has removed the file \"telemetry\" in the run directory: "
+            "nothing of it can be seen, nor whether it forwards; restart lbdp, which keeps the "
+            "connections",
+            true};
+    }
+    return std::nullopt;
+}
+
 }  // namespace fairlead::daemon

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "ctl/daemon/problem.h"
 #include "ctl/publish/publisher.h"
@@ -14,5 +15,10 @@ namespace fairlead::daemon {
 // tables, none runs, or it has not come so far yet.
 [[nodiscard]] std::optional<Problem> tables_problem(const publish::Publisher& publisher,
                                                     const publish::TelemetryView& telemetry);
+
+// Where the engine's own files are gone from under it: `telemetry`, `flows`. Nothing: they are
+// there, or no engine runs.
+[[nodiscard]] std::optional<Problem> removed_file_problem(const std::string& run_dir,
+                                                          const publish::TelemetryView& telemetry);
 
 }  // namespace fairlead::daemon

@@ -148,3 +148,27 @@ def test_what_is_no_segment_at_all_is_waited_out_too(make_lab):
     balancer.start_lbd()
     wait_until("the engine follows", lambda: "event=forwarding" in balancer.lbdp.log.read_text())
     assert balancer.stop_both() == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["telemetry", "flows"])
+def test_a_removed_file_is_told_and_costs_no_connection(platform, restored, loads, name):
+    """Also when lbd is restarted and finds no file where the engine's is."""
+    balancer = platform.balancer
+    running = loads()
+    (balancer.run_dir / name).unlink()
+    for step in ("removed", "lbd restarted"):
+        if step == "lbd restarted":
+            balancer.lbd.kill()
+            balancer.lbd.wait()
+            balancer.start_lbd()
+        wait_until(f"lbctl tells, {step}", lambda: f'the file "{name}"' in balancer.lbctl("status").out, 5)
+        print(step, balancer.lbctl("status", "--check", check=False).out)
+        assert balancer.lbctl("status", "--check", check=False).code != 0
+        assert platform.client.get(URLS["portal"]) in {"b1", "b2", "b3"}
+    balancer.lbdp.kill()
+    balancer.lbdp.wait()
+    balancer.start_lbdp()
+    wait_until("all is well", lambda: balancer.lbctl("status", "--check", check=False).code == 0)
+    for load_name, load in running.items():
+        failures = [r for r in load.stop() if r["error"]]
+        assert not failures, (load_name, failures[:5])
