@@ -53,6 +53,15 @@ enum class OnDown : std::uint8_t {
     kKeep,
     kMove
 };
+enum class OnMinHealthy : std::uint8_t {
+    kFailClose,
+    kFailOpen
+};
+// As the file and the API spell it, in the order of the enumeration.
+inline constexpr std::array<std::string_view, 2> kOnMinHealthyWords{"fail-close", "fail-open"};
+[[nodiscard]] constexpr std::string_view to_text(OnMinHealthy on_min_healthy) noexcept {
+    return kOnMinHealthyWords[static_cast<std::size_t>(on_min_healthy)];
+}
 enum class HugePages : std::uint8_t {
     kAuto,
     kRequired,
@@ -102,6 +111,19 @@ struct LimitsConfig {
     friend bool operator==(const LimitsConfig&, const LimitsConfig&) = default;
 };
 
+// How many of a service's backends have to be healthy: a number of them, or a percentage.
+struct MinHealthy {
+    std::uint32_t count = 0;
+    std::uint32_t percent = 0;  // at most one of the two is not 0; with neither there is no least
+    friend bool operator==(const MinHealthy&, const MinHealthy&) = default;
+    [[nodiscard]] constexpr bool is_set() const noexcept { return count != 0 || percent != 0; }
+    // Of so many; a percentage of them is rounded up.
+    [[nodiscard]] constexpr std::size_t least_of(std::size_t total) const noexcept {
+        constexpr std::size_t kWhole = 100;
+        return percent == 0 ? count : (total * percent + kWhole - 1) / kWhole;
+    }
+};
+
 struct ServiceConfig {
     std::string name;
     IpAddress vip;
@@ -114,7 +136,9 @@ struct ServiceConfig {
     IcmpEcho icmp_echo = IcmpEcho::kWhenUp;
     Unmatched unmatched = Unmatched::kDrop;
     std::optional<OnDown> on_down;  // default: on_down_of()
-    SourceList allow;               // source prefixes; with any, others are denied
+    MinHealthy min_healthy;
+    OnMinHealthy on_min_healthy = OnMinHealthy::kFailClose;  // below min_healthy
+    SourceList allow;  // source prefixes; with any, others are denied
     SourceList deny;
     LimitsConfig limits;
     HealthConfig health;
@@ -157,6 +181,7 @@ struct EngineConfig {
 struct NodeConfig {
     std::string name;  // default: the host's name
     std::string seed_file = "/etc/fairlead/seed";
+    std::chrono::milliseconds mass_failure_hold{10'000};  // 0: none
 };
 
 struct ApiConfig {

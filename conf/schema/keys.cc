@@ -53,6 +53,16 @@ constexpr std::array kNodeKeys{
                     [](NodeConfig& node, const Value& value) {
                         node.seed_file = as<std::string>(value);
                     }},
+    Key<NodeConfig>{{.name = "mass_failure_hold",
+                     .kind = ValueKind::kDuration,
+                     .default_text = "10s",
+                     .min = 0,
+                     .max = kHourMs,
+                     .help = "When most backends of all services fail their checks at once, no "
+                             "check takes a backend out for so long; \"0s\": never held."},
+                    [](NodeConfig& node, const Value& value) {
+                        node.mass_failure_hold = as<milliseconds>(value);
+                    }},
 };
 
 constexpr std::array kEngineKeys{
@@ -402,6 +412,25 @@ constexpr std::array kServiceKeys{
                        [](ServiceConfig& service, const Value& value) {
                            service.deny = as<SourceList>(value);
                        }},
+    // These two stand in [defaults] as well: defaults_keys().
+    Key<ServiceConfig>{{.name = "min_healthy",
+                        .kind = ValueKind::kMinHealthy,
+                        .max = kMaxBackendsOfService,
+                        .help = "How many of the backends that are ready and have a weight must "
+                                "be healthy, as a number or a percentage; 0, the default: any "
+                                "number will do."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.min_healthy = as<MinHealthy>(value);
+                       }},
+    Key<ServiceConfig>{{.name = "on_min_healthy",
+                        .kind = ValueKind::kChoice,
+                        .choices = kOnMinHealthyWords,
+                        .help = "With fewer than min_healthy: the healthy ones serve "
+                                "(\"fail-close\", the default), or all that are ready do, whatever "
+                                "their checks say (\"fail-open\")."},
+                       [](ServiceConfig& service, const Value& value) {
+                           service.on_min_healthy = as_choice<OnMinHealthy>(value);
+                       }},
 };
 
 constexpr std::array kBackendKeys{
@@ -457,6 +486,9 @@ std::span<const Key<HealthConfig>> health_keys() {
 }
 std::span<const Key<ServiceConfig>> service_keys() {
     return kServiceKeys;
+}
+std::span<const Key<ServiceConfig>> defaults_keys() {
+    return service_keys().last(2);
 }
 std::span<const Key<BackendConfig>> backend_keys() {
     return kBackendKeys;

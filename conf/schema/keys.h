@@ -36,7 +36,8 @@ struct Key {
 [[nodiscard]] std::span<const Key<HealthConfig>>
 health_keys();  // [defaults.health], [[service.health]]
 [[nodiscard]] std::span<const Key<ServiceConfig>> service_keys();
-[[nodiscard]] std::span<const Key<LimitsConfig>> limits_keys();  // of a service
+[[nodiscard]] std::span<const Key<ServiceConfig>> defaults_keys();  // those of [defaults] itself
+[[nodiscard]] std::span<const Key<LimitsConfig>> limits_keys();     // of a service
 [[nodiscard]] std::span<const Key<BackendConfig>> backend_keys();
 
 }  // namespace fairlead::conf

@@ -144,13 +144,7 @@ class Reader {
             problems_.add(defaults->place, "\"defaults\" must be a table: write [defaults.health]");
             return;
         }
-        struct Nothing {};
-        Nothing nothing;
-        read_table("[defaults]",
-                   defaults->value,
-                   std::span<const Key<Nothing>>(),
-                   kDefaultsTables,
-                   nothing);
+        read_table("[defaults]", defaults->value, defaults_keys(), kDefaultsTables, defaults_);
         const Entry* health = defaults->value.find("health");
         if (health == nullptr) {
             return;
@@ -163,6 +157,8 @@ class Reader {
     }
 
     void read_service(const Node& node, ServiceConfig& service) {
+        service.min_healthy = defaults_.min_healthy;
+        service.on_min_healthy = defaults_.on_min_healthy;
         read_table("[[service]]", node, service_keys(), kServiceTables, service);
         service.health = default_health_;
         read_health(node, service.health);
@@ -280,6 +276,8 @@ class Reader {
     Problems& problems_;
     Reading reading_;
     HealthConfig default_health_;
+    ServiceConfig defaults_ =
+        with_defaults(service_keys());  // of the keys that [defaults] itself has
 };
 
 }  // namespace

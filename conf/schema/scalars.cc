@@ -121,6 +121,18 @@ std::string prefix_text(const IpPrefix& prefix) {
     return fmt::format("{}/{}", prefix.address.text().data(), prefix.length);
 }
 
+std::optional<std::uint32_t> parse_percent(std::string_view text) noexcept {
+    constexpr std::uint64_t kAll = 100;
+    if (!text.ends_with('%')) {
+        return std::nullopt;
+    }
+    text.remove_suffix(1);
+    const std::optional<std::uint64_t> percent = parse_number(text);
+    return percent && *percent >= 1 && *percent <= kAll
+               ? std::optional(static_cast<std::uint32_t>(*percent))
+               : std::nullopt;
+}
+
 std::optional<std::vector<std::uint32_t>> parse_cpus(std::string_view text, std::uint32_t highest) {
     std::vector<std::uint32_t> cpus;
     // A list that names every CPU many times over would only cost memory.

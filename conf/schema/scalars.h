@@ -49,6 +49,8 @@ struct VipEndpoint {
 // behind the prefix may be set: it is the caller's to refuse them.
 [[nodiscard]] std::optional<IpPrefix> parse_source_prefix(std::string_view text) noexcept;
 [[nodiscard]] std::string prefix_text(const IpPrefix& prefix);
+// "60%", from 1% to 100%.
+[[nodiscard]] std::optional<std::uint32_t> parse_percent(std::string_view text) noexcept;
 // "2-7" or "0,2,4-5", in that order, none above `highest`; a CPU may stand in it twice.
 [[nodiscard]] std::optional<std::vector<std::uint32_t>> parse_cpus(std::string_view text,
                                                                    std::uint32_t highest);

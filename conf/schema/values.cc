@@ -53,6 +53,8 @@ class ValueReader {
                 return read_size(node);
             case ValueKind::kAddresses:
                 return read_addresses(node);
+            case ValueKind::kMinHealthy:
+                return read_min_healthy(node);
             case ValueKind::kPrefix:
                 return lift(read_prefix(node));
             case ValueKind::kPrefixes:
@@ -234,6 +236,21 @@ class ValueReader {
                                       key_.max));
         }
         return *size;
+    }
+
+    [[nodiscard]] std::optional<Value> read_min_healthy(const Node& node) {
+        if (node.kind == NodeKind::kString) {
+            if (const auto percent = parse_percent(node.text)) {
+                return MinHealthy{.percent = *percent};
+            }
+        } else if (node.kind == NodeKind::kInteger && node.integer >= 0 &&
+                   static_cast<std::uint64_t>(node.integer) <= key_.max) {
+            return MinHealthy{.count = static_cast<std::uint32_t>(node.integer)};
+        }
+        return refuse(node,
+                      fmt::format("a share of the backends from \"1%\" to \"100%\", or a number of "
+                                  "them from 0 to {}",
+                                  key_.max));
     }
 
     template <typename Item>

@@ -39,6 +39,7 @@ enum class ValueKind : std::uint8_t {
     kPrefixes,      // ["10.0.0.2/24", "2001:db8::2/64"]
     kSources,       // ["192.0.2.0/24", "2001:db8::/32", "198.51.100.7"], without bits behind
     kRate,          // "100/s", "2M/s", powers of 1000; min..max a second
+    kMinHealthy,    // "60%", or a number of backends, 0..max
     kStatusRanges,  // ["200-299", "304", 401]
 };
 
@@ -54,6 +55,7 @@ using Value = std::variant<std::string,
                            PortConfig::Prefix,
                            std::vector<PortConfig::Prefix>,
                            SourceList,
+                           MinHealthy,
                            std::vector<StatusRange>>;
 
 // What the table of keys says of one key, whatever struct it goes into.

@@ -3,6 +3,7 @@
 #include "conf/schema/service_key.h"
 #include "ctl/api/views.h"
 #include "ctl/daemon/counts.h"
+#include "ctl/model/min_healthy.h"
 #include "dp/shm/drop_reason.h"
 
 #include <nlohmann/json.hpp>
@@ -18,6 +19,21 @@ Json dropped_view(const std::array<std::uint64_t, kDropReasonCount>& dropped) {
         }
     }
     return view;
+}
+
+// null: none is asked for.
+Json min_healthy_view(const model::Service& service) {
+    const conf::ServiceConfig& config = service.config;
+    if (!config.min_healthy.is_set()) {
+        return nullptr;
+    }
+    const model::HealthCount count = model::health_count(service);
+    return {{"configured", model::to_text(config.min_healthy)},
+            {"on_min_healthy", conf::to_text(config.on_min_healthy)},
+            {"ready", count.total},
+            {"healthy", count.healthy},
+            {"least", count.least},
+            {"below", service.is_below_min_healthy}};
 }
 
 }  // namespace
@@ -50,6 +66,7 @@ Json service_view(daemon::Daemon& daemon, const model::Service& service, bool wi
         {"fingerprint", fmt::format("{:08x}", daemon.publisher().fingerprint(config.name))},
         {"backends_total", service.backends.size()},
         {"backends_serving", serving},
+        {"min_healthy", min_healthy_view(service)},
         {"received_packets", totals.received_packets},
         {"received_bytes", totals.received_bytes},
         {"new_flows", totals.new_flows},

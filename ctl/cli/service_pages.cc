@@ -49,6 +49,24 @@ void add_limits(Facts& facts, const json& service) {
     }
 }
 
+// "60% (fail-open): 1 of 3 ready backends healthy, 2 asked for"; nothing where none is asked for.
+void add_min_healthy(Facts& facts, const json& service, const Look& look) {
+    const json& least = object(service, "min_healthy");
+    if (least.empty()) {
+        return;
+    }
+    const bool is_below = flag(least, "below");
+    facts.add("Min healthy",
+              look.paint(is_below ? Tone::kBad : Tone::kPlain,
+                         fmt::format("{} ({}{}): {} of {} ready backends healthy, {} asked for",
+                                     text(least, "configured"),
+                                     text(least, "on_min_healthy"),
+                                     is_below ? ", now" : "",
+                                     number(least, "healthy"),
+                                     number(least, "ready"),
+                                     number(least, "least"))));
+}
+
 }  // namespace
 
 std::string service_table(const json& services, const Look& look) {
@@ -95,6 +113,7 @@ std::string service_page(const json& service, const Look& look, Clock::time_poin
               fmt::format("{}, {} backends serving",
                           look.paint(state.tone, state.text),
                           serving_of_total(service)));
+    add_min_healthy(facts, service, look);
     facts.add("Received",
               fmt::format("{} in {}",
                           bytes(number(service, "received_bytes")),

@@ -206,6 +206,7 @@ void Daemon::on_health(const health::Target& target, model::Health health, std::
     if (service == nullptr || service->config.health.type != target.health.type) {
         return;  // it was on its way when the file changed
     }
+    look_at_mass_failure(target, health);
     if (!model_->observe_health(key, target.address, health, why, model::now())) {
         return;
     }
@@ -249,6 +250,7 @@ void Daemon::publish_observed() {
 }
 
 void Daemon::go_on(const publish::Published& published) {
+    tell_min_healthy();
     waiters_.follow(published);
     const auto now = std::chrono::steady_clock::now();
     if (published.is_whole()) {
@@ -290,6 +292,7 @@ void Daemon::after_change() {
         checked_shape_ = model_->shape();
         checker_->set_targets(targets_of(*model_));
         health_log_.follow(*model_);
+        mass_failure_.follow(*model_);
     }
     if (model_->has_removing() && !is_departure_watched_) {
         is_departure_watched_ = true;
@@ -322,6 +325,7 @@ void Daemon::tick() {
     }
     write_history();
     lost_lines_.look(lost_log_lines(), LostLines::Clock::now());
+    end_what_time_ends();
     tick_timer_.after(kTick, [this] { tick(); });
 }
 
@@ -447,6 +451,12 @@ std::vector<Problem> Daemon::problems() {
         if (!problem.condition || !traffic_.tells(problem.port, *problem.condition)) {
             problems.push_back({problem.sentence, problem.is_critical});
         }
+    }
+    if (mass_failure_.holds()) {
+        add(mass_failure_.problem());
+    }
+    for (Problem& problem : min_healthy_problems(*model_)) {
+        problems.push_back(std::move(problem));
     }
     add(path_mtu_problem_);
     std::for_each(unread_.begin(), unread_.end(), add);

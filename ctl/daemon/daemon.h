@@ -19,6 +19,8 @@
 #include "ctl/daemon/flow_count.h"
 #include "ctl/daemon/health_log.h"
 #include "ctl/daemon/lost_lines.h"
+#include "ctl/daemon/mass_failure.h"
+#include "ctl/daemon/min_healthy_watch.h"
 #include "ctl/daemon/problem.h"
 #include "ctl/daemon/traffic_watch.h"
 #include "ctl/daemon/waiters.h"
@@ -116,6 +118,7 @@ class Daemon {
     [[nodiscard]] const publish::Publisher& publisher() const { return *publisher_; }
     [[nodiscard]] publish::TelemetryView& telemetry() { return telemetry_; }
     [[nodiscard]] health::CheckThread& checker() const { return *checker_; }
+    [[nodiscard]] const MassFailure& mass_failure() const { return mass_failure_; }
     // nullptr: ICMP errors about the tunnels cannot be heard; problems() says why.
     [[nodiscard]] const neighbor::PathMtuListener* path_mtus() const { return path_mtus_.get(); }
     // What routers have said of the way to a tunnel's backend; nullopt: nothing.
@@ -171,6 +174,9 @@ class Daemon {
     void note_restart_needs(const std::vector<model::RestartNeed>& needs);
     void after_change();
     void on_health(const health::Target& target, model::Health health, std::string_view why);
+    void look_at_mass_failure(const health::Target& target, model::Health health);
+    void end_what_time_ends();
+    void tell_min_healthy();
     void on_neighbors();
     void publish_soon();
     void publish_observed();
@@ -198,6 +204,8 @@ class Daemon {
     std::string path_mtu_problem_;
     std::unique_ptr<health::CheckThread> checker_;
     HealthLog health_log_;
+    MassFailure mass_failure_;
+    MinHealthyWatch min_healthy_;
     std::uint64_t checked_shape_ = 0;  // of the model that the checker has its targets from
     Waiters waiters_;
     loop::Timer publish_timer_;

@@ -51,6 +51,14 @@ void write_health(TextWriter& out, const daemon::Daemon& daemon) {
                Type::kGauge,
                "The longest that a check began late, within the last 10 to 20 seconds.");
     out.sample("", "", seconds(daemon.checker().lag()));
+    out.family("fairlead_mass_failure_hold",
+               Type::kGauge,
+               "Whether no check takes a backend out, since most failed at once.");
+    out.sample("", "", daemon.mass_failure().holds());
+    out.family("fairlead_mass_failure_holds_total",
+               Type::kCounter,
+               "How often that was so since lbd started.");
+    out.sample("", "", daemon.mass_failure().holds_so_far());
 }
 
 }  // namespace fairlead::metrics

@@ -47,6 +47,18 @@ void write_states(TextWriter& out, const std::vector<Row>& rows) {
     }
 }
 
+// Only what is configured.
+void write_below_min_healthy(TextWriter& out, const std::vector<Row>& rows) {
+    out.family("fairlead_service_below_min_healthy",
+               Type::kGauge,
+               "Whether fewer backends are healthy than min_healthy asks for.");
+    for (const Row& row : rows) {
+        if (row.service->config.min_healthy.is_set()) {
+            out.sample(*row.labels, "", row.service->is_below_min_healthy);
+        }
+    }
+}
+
 void write_dropped(TextWriter& out, const std::vector<Row>& rows) {
     out.family("fairlead_service_dropped_packets_total",
                Type::kCounter,
@@ -119,6 +131,14 @@ void write_services(TextWriter& out,
                  "Whether some backend takes new flows.",
                  [](const Row& row) { return row.service->is_up(); });
     write_states(out, rows);
+    write_family(out,
+                 rows,
+                 "fairlead_service_fail_open",
+                 Type::kGauge,
+                 "Whether backends serve in spite of their checks, as fewer than min_healthy are "
+                 "healthy.",
+                 [](const Row& row) { return row.service->fails_open(); });
+    write_below_min_healthy(out, rows);
     write_family(out,
                  rows,
                  "fairlead_service_received_packets_total",

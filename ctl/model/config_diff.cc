@@ -156,6 +156,9 @@ class Comparison {
         if (conf::on_down_of(was) != conf::on_down_of(is)) {
             say("changed on_down of service " + is.name);
         }
+        if (was.min_healthy != is.min_healthy || was.on_min_healthy != is.on_min_healthy) {
+            say("changed min_healthy of service " + is.name);
+        }
         compare_sources("allow", was.allow, is.allow, is.name);
         compare_sources("deny", was.deny, is.deny, is.name);
         if (was.limits != is.limits) {
@@ -225,6 +228,9 @@ ConfigDiff compare(const conf::Config& before, const conf::Config& after) {
     Comparison(diff).services(before.services, after.services);
     if (before.node.name != after.node.name) {
         diff.changes.push_back("changed name of the node to " + after.node.name);
+    }
+    if (before.node.mass_failure_hold != after.node.mass_failure_hold) {
+        diff.changes.emplace_back("changed mass_failure_hold of the node");
     }
     if (before.node.seed_file != after.node.seed_file) {
         diff.needs_restart.push_back({"[node] seed_file has changed: restart lbd to apply it"});

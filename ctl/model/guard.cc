@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "ctl/model/min_healthy.h"
 #include "ctl/model/renames.h"
 
 namespace fairlead::model {
@@ -125,7 +126,10 @@ std::string why_guarded(const std::vector<Service>& before, const std::vector<Se
         }
         const Serving serving = serving_of(&was);
         const Loss loss = loss_of(serving, serving_of(is));
-        if (!loss.is_guarded()) {
+        const std::string lost = loss.is_guarded() ? describe(was.config.name, loss, serving.size())
+                                 : is == nullptr   ? ""
+                                                   : why_too_few(was, *is);
+        if (lost.empty()) {
             continue;
         }
         if (told == kNamed) {
@@ -133,7 +137,7 @@ std::string why_guarded(const std::vector<Service>& before, const std::vector<Se
             continue;
         }
         ++told;
-        why += (why.empty() ? "" : "; ") + describe(was.config.name, loss, serving.size());
+        why += (why.empty() ? "" : "; ") + lost;
     }
     return more == 0 ? why : why + "; and likewise " + std::to_string(more) + " more services";
 }

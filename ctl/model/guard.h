@@ -5,7 +5,8 @@
 // where more than half of the weight that it serves with would be taken away: what is left would
 // get more than twice what it has now. Taken away is the weight of servers that serve and then do
 // not; a weight that is lowered, but not to 0, takes no server away. What comes and serves at once
-// makes up for it; a new server that has to pass its checks first does not.
+// makes up for it; a new server that has to pass its checks first does not. And it is refused where
+// it would leave fewer healthy backends than the service's min_healthy (min_healthy.h).
 #pragma once
 
 #include <string>

@@ -9,6 +9,7 @@
 
 #include "conf/schema/keys.h"
 #include "conf/schema/service_key.h"
+#include "ctl/model/min_healthy.h"
 #include "dp/shm/prefix_layout.h"
 
 namespace fairlead::model {
@@ -91,6 +92,8 @@ void observe(const Backend& former, const Service& service, Backend& backend) {
     backend.link = former.link;
     backend.link_problem = former.link_problem;
     backend.is_link_lost = former.is_link_lost;
+    backend.is_held = former.is_held && former.is_checked();
+    backend.is_open = former.is_open;
     backend.effective = former.effective;
     backend.since = former.since;
     backend.drain_start = former.drain_start;
@@ -119,17 +122,6 @@ void set_initial_health(std::vector<Service>& services) {
         const bool is_checked = service.config.health.type != conf::CheckType::kNone;
         for (Backend& backend : service.backends) {
             backend.health = is_checked ? Health::kUnknown : Health::kUnchecked;
-        }
-    }
-}
-
-void judge_all(std::vector<Service>& services, Time now) {
-    for (Service& service : services) {
-        for (Backend& backend : service.backends) {
-            if (backend.health_since == Time{}) {
-                backend.health_since = now;
-            }
-            judge(backend, now);
         }
     }
 }
@@ -230,6 +222,8 @@ void carry_over(const std::vector<Service>& former, std::vector<Service>& wanted
             continue;
         }
         Service& is = wanted[found->second];
+        is.is_below_min_healthy = was.is_below_min_healthy;
+        is.enough_since = was.enough_since;
         std::vector<const Backend*> gone;
         const auto index = by_identity(is.backends);
         for (const Backend& backend : was.backends) {
@@ -281,6 +275,18 @@ void carry_over(const publish::Known& known, std::vector<Service>& wanted, Time 
         return service.is_removing && service.backends.empty();
     });
     judge_all(wanted, now);
+}
+
+void judge_all(std::vector<Service>& services, Time now) {
+    for (Service& service : services) {
+        follow_min_healthy(service, now);
+        for (Backend& backend : service.backends) {
+            if (backend.health_since == Time{}) {
+                backend.health_since = now;
+            }
+            judge(backend, now);
+        }
+    }
 }
 
 shm::ForwardingMode mode_of(conf::Forwarding forwarding) {

@@ -24,6 +24,9 @@ void carry_over(const std::vector<Service>& former, std::vector<Service>& wanted
 // the file has lost in the meantime is kept as removing, as above.
 void carry_over(const publish::Known& known, std::vector<Service>& wanted, Time now);
 
+// What follows for every service and backend.
+void judge_all(std::vector<Service>& services, Time now);
+
 [[nodiscard]] shm::ForwardingMode mode_of(conf::Forwarding forwarding);
 
 // What the engine should have. `ports` and the seed come from elsewhere.

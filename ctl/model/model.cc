@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ctl/model/intent.h"
+#include "ctl/model/min_healthy.h"
 #include "ctl/model/reconcile.h"
 #include "ctl/model/renames.h"
 
@@ -50,8 +51,45 @@ bool Model::observe_health(const BackendKey& key,
     backend->health = health;
     backend->health_since = now;
     backend->health_reason = reason;
+    backend->is_held = backend->is_held || (holds_ && takes_new_flows(health));
+    for (Service& service : services_) {
+        if (service.config.name == key.service) {
+            follow_min_healthy(service, now);
+        }
+    }
     judge(*backend, now);
     return true;
+}
+
+bool Model::observe_time(Time now) {
+    bool is_changed = false;
+    for (Service& service : services_) {
+        is_changed |= follow_min_healthy(service, now);
+    }
+    return is_changed;
+}
+
+void Model::begin_hold(const std::function<bool(const BackendKey&)>& went_down_with_them,
+                       Time now) {
+    holds_ = true;
+    for (Service& service : services_) {
+        for (Backend& backend : service.backends) {
+            backend.is_held =
+                backend.is_checked() && (takes_new_flows(backend.health) ||
+                                         went_down_with_them({service.config.name, backend.name}));
+        }
+    }
+    judge_all(services_, now);
+}
+
+void Model::end_hold(Time now) {
+    holds_ = false;
+    for (Service& service : services_) {
+        for (Backend& backend : service.backends) {
+            backend.is_held = false;
+        }
+    }
+    judge_all(services_, now);
 }
 
 bool Model::observe_link(Backend& backend,

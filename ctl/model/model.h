@@ -67,6 +67,12 @@ class Model {
                              std::string_view problem,
                              bool is_lost,
                              Time now);
+    // What follows from time alone: that a service has had enough healthy backends for long enough.
+    bool observe_time(Time now);
+    // Most backends have failed at once: until end_hold() no check takes out one that serves now,
+    // or comes up, or that `went_down_with_them` names.
+    void begin_hold(const std::function<bool(const BackendKey&)>& went_down_with_them, Time now);
+    void end_hold(Time now);
     // Forgets the removed backends that `is_gone` holds for, and then services that are left with
     // none.
     bool forget(const std::function<bool(const Service&, const Backend&)>& is_gone);
@@ -96,6 +102,7 @@ class Model {
     std::vector<Service> services_;
     std::vector<std::string> events_;
     std::uint64_t shape_ = 1;
+    bool holds_ = false;
 };
 
 }  // namespace fairlead::model

@@ -18,7 +18,32 @@ std::string because(const Backend& backend) {
     return backend.health_reason.empty() ? "" : ": " + backend.health_reason;
 }
 
+std::string in_brackets(const Backend& backend) {
+    return backend.health_reason.empty() ? "" : " (" + backend.health_reason + ")";
+}
+
+// What checks took out serves all the same while it is held, or the service fails open: but not
+// one that never passed, nor, of the latter, one that nothing can be sent to.
+std::optional<Judgement> judge_in_spite_of_checks(const Backend& backend) {
+    if (backend.health != Health::kDown && backend.health != Health::kRising) {
+        return std::nullopt;
+    }
+    if (backend.is_held) {
+        return Judgement{Effective::kServing,
+                         "held: most backends failed at once" + in_brackets(backend)};
+    }
+    if (backend.is_open && backend.link && !backend.is_link_lost) {
+        return Judgement{
+            Effective::kServing,
+            "fail-open: too few backends are healthy; its own checks fail" + because(backend)};
+    }
+    return std::nullopt;
+}
+
 Judgement judge_health(const Backend& backend) {
+    if (auto judgement = judge_in_spite_of_checks(backend)) {
+        return std::move(*judgement);
+    }
     switch (backend.health) {
         case Health::kUp:
         case Health::kUnchecked:

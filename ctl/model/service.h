@@ -48,6 +48,10 @@ struct Backend {
     std::string link_problem;
     bool is_link_lost = false;  // it has not answered for so long that no link of it holds
 
+    // Decided for the service or the node as a whole: its failing checks do not take it out.
+    bool is_held = false;  // most backends failed at once, and it is not known yet whose fault
+    bool is_open = false;  // the service has too few healthy ones, and fails open
+
     // What follows (judge()).
     Effective effective = Effective::kOut;
     bool lacks_only_link = false;  // it would serve
@@ -66,8 +70,15 @@ struct Backend {
     // which is all there is where nothing checks it. Not one that rises again: it may have been
     // unknown before, and never down. Of one that is removed, what its last check said.
     [[nodiscard]] bool is_taken_out() const {
-        return admin != Admin::kMaint && (health == Health::kDown || is_link_lost);
+        const bool is_out_by_checks = health == Health::kDown && effective != Effective::kServing;
+        return admin != Admin::kMaint && (is_out_by_checks || is_link_lost);
     }
+    // Of these min_healthy speaks.
+    [[nodiscard]] bool is_counted() const {
+        return admin == Admin::kReady && weight > 0 && !is_removing;
+    }
+    // One that is held counts as what it was before.
+    [[nodiscard]] bool is_healthy() const { return takes_new_flows(health) || is_held; }
     [[nodiscard]] bool is_checked() const { return !is_removing && admin != Admin::kMaint; }
 };
 
@@ -75,7 +86,12 @@ struct Service {
     conf::ServiceConfig config;  // its list of backends is empty: `backends` stands for it
     std::vector<Backend> backends;
     bool is_removing = false;  // not in the file any more; its last backends drain
+    bool is_below_min_healthy = false;
+    std::optional<Time> enough_since;  // healthy, while it is still below
 
+    [[nodiscard]] bool fails_open() const {
+        return is_below_min_healthy && config.on_min_healthy == conf::OnMinHealthy::kFailOpen;
+    }
     [[nodiscard]] bool is_up() const;  // some backend takes new flows
 };
 

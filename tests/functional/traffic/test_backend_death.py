@@ -53,8 +53,9 @@ def test_a_killed_backend_costs_requests_only_until_the_checks_have_seen_it(plat
 def test_a_service_whose_last_backend_dies_is_down_and_comes_back(platform):
     for backend in platform.backends:
         backend.set_healthy(False)
+    # All at once is a mass failure: the checks take them out after the hold of 10 s.
     wait_until("every HTTP service is down", lambda: all(
-        not service["up"] for service in api.get(platform.balancer, "/api/v1/services")["services"]))
+        not service["up"] for service in api.get(platform.balancer, "/api/v1/services")["services"]), timeout_s=25)
     check = platform.balancer.lbctl("status", "--check", check=False)
     assert check.code == 2 and check.out.startswith("CRITICAL: 0 of 5 services up")
     refused = platform.client.run("curl", "-sS", "--max-time", "1", "http://203.0.113.10/", check=False)

@@ -70,6 +70,7 @@ TEST(ConfFiles, TheCommentedConfigurationShowsEveryKey) {
     EXPECT_EQ(shown.at("port"), names(port_keys()));
     EXPECT_EQ(shown.at("api"), names(api_keys()));
     EXPECT_EQ(shown.at("service"), names(service_keys()));
+    EXPECT_EQ(shown.at("defaults"), names(defaults_keys()));
     EXPECT_EQ(shown.at("service.limits"), names(limits_keys()));
     EXPECT_EQ(shown.at("service.backend"), names(backend_keys()));
     std::set<std::string> health = shown.at("defaults.health");

@@ -161,6 +161,32 @@ TEST(Scalars, Names) {
 }
 
 // One wrong value each: what stands in the table, and the message without its place.
+TEST(MinHealthyKeys, StandInAServiceAndInTheDefaultsKeyByKey) {
+    const auto config =
+        parse_config(std::string(kHead) +
+                         "[defaults]\nmin_healthy = \"60%\"\non_min_healthy = \"fail-open\"\n"
+                         "[[service]]\nname = \"a\"\nvip = \"203.0.113.1:80\"\n"
+                         "[[service]]\nname = \"b\"\nvip = \"203.0.113.1:81\"\nmin_healthy = 2\n"
+                         "[[service]]\nname = \"c\"\nvip = \"203.0.113.1:82\"\nmin_healthy = 0\n"
+                         "on_min_healthy = \"fail-close\"\n",
+                     "test");
+    ASSERT_TRUE(config) << describe(config.error());
+    EXPECT_EQ(config->services[0].min_healthy, (MinHealthy{.percent = 60}));
+    EXPECT_EQ(config->services[0].on_min_healthy, OnMinHealthy::kFailOpen);
+    EXPECT_EQ(config->services[1].min_healthy, (MinHealthy{.count = 2}));
+    EXPECT_EQ(config->services[1].on_min_healthy, OnMinHealthy::kFailOpen);
+    EXPECT_FALSE(config->services[2].min_healthy.is_set());
+    EXPECT_EQ(config->services[2].on_min_healthy, OnMinHealthy::kFailClose);
+    EXPECT_EQ(config->node.mass_failure_hold, std::chrono::seconds(10));
+}
+
+TEST(MassFailureHold, IsSwitchedOffByZeroSeconds) {
+    const auto config =
+        parse_config(std::string(kHead) + "[node]\nmass_failure_hold = \"0s\"\n", "test");
+    ASSERT_TRUE(config) << describe(config.error());
+    EXPECT_EQ(config->node.mass_failure_hold, std::chrono::milliseconds(0));
+}
+
 struct WrongValue {
     const char* table;
     const char* line;
@@ -220,6 +246,18 @@ INSTANTIATE_TEST_SUITE_P(
         WrongValue{kHealth,
                    "type = \"https\"",
                    "\"type\" must be \"none\", \"tcp\" or \"http\", not \"https\""},
+        WrongValue{kService,
+                   "min_healthy = \"0%\"",
+                   "\"min_healthy\" must be a share of the backends from \"1%\" to \"100%\", or a "
+                   "number of them from 0 to 4096, not \"0%\""},
+        WrongValue{kService,
+                   "min_healthy = \"3\"",
+                   "\"min_healthy\" must be a share of the backends from \"1%\" to \"100%\", or a "
+                   "number of them from 0 to 4096, not \"3\""},
+        WrongValue{"[defaults]",
+                   "min_healthy = 4097",
+                   "\"min_healthy\" must be a share of the backends from \"1%\" to \"100%\", or a "
+                   "number of them from 0 to 4096, not 4097"},
         WrongValue{kHealth, "rise = 0", "\"rise\" must be an integer from 1 to 1000, not 0"},
         WrongValue{
             kHealth, "port = 65536", "\"port\" must be an integer from 1 to 65535, not 65536"},
