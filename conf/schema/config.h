@@ -55,10 +55,12 @@ enum class OnDown : std::uint8_t {
 };
 enum class OnMinHealthy : std::uint8_t {
     kFailClose,
-    kFailOpen
+    kFailOpen,
+    kFallback
 };
 // As the file and the API spell it, in the order of the enumeration.
-inline constexpr std::array<std::string_view, 2> kOnMinHealthyWords{"fail-close", "fail-open"};
+inline constexpr std::array<std::string_view, 3> kOnMinHealthyWords{
+    "fail-close", "fail-open", "fallback"};
 [[nodiscard]] constexpr std::string_view to_text(OnMinHealthy on_min_healthy) noexcept {
     return kOnMinHealthyWords[static_cast<std::size_t>(on_min_healthy)];
 }
@@ -124,6 +126,17 @@ struct MinHealthy {
     }
 };
 
+// Who serves beside the healthy ones where there are too few. The ports are written only so that
+// nobody expects them to be changed: they must be the VIP's, as packets are not rewritten.
+struct Fallback {
+    IpAddress address;
+    std::uint16_t port = 0;  // this and the next as in ServiceConfig
+    std::uint16_t last_port = 0;
+    friend bool operator==(const Fallback&, const Fallback&) = default;
+};
+// What it is called among the backends.
+inline constexpr std::string_view kFallbackName = "fallback";
+
 struct ServiceConfig {
     std::string name;
     IpAddress vip;
@@ -138,6 +151,7 @@ struct ServiceConfig {
     std::optional<OnDown> on_down;  // default: on_down_of()
     MinHealthy min_healthy;
     OnMinHealthy on_min_healthy = OnMinHealthy::kFailClose;  // below min_healthy
+    std::optional<Fallback> fallback;                        // with kFallback, and only then
     SourceList allow;  // source prefixes; with any, others are denied
     SourceList deny;
     LimitsConfig limits;

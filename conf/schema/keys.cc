@@ -427,9 +427,18 @@ constexpr std::array kServiceKeys{
                         .choices = kOnMinHealthyWords,
                         .help = "With fewer than min_healthy: the healthy ones serve "
                                 "(\"fail-close\", the default), or all that are ready do, whatever "
-                                "their checks say (\"fail-open\")."},
+                                "their checks say (\"fail-open\"), or the fallback takes the share "
+                                "of those that are not healthy (\"fallback\")."},
                        [](ServiceConfig& service, const Value& value) {
                            service.on_min_healthy = as_choice<OnMinHealthy>(value);
+                       }},
+    Key<ServiceConfig>{{.name = "fallback",
+                        .kind = ValueKind::kVip,
+                        .help = "With on_min_healthy = \"fallback\": the server that serves below "
+                                "min_healthy, and is not checked, with the VIP's port."},
+                       [](ServiceConfig& service, const Value& value) {
+                           const auto& fallback = as<VipEndpoint>(value);
+                           service.fallback = {fallback.address, fallback.port, fallback.last_port};
                        }},
 };
 
@@ -488,7 +497,7 @@ std::span<const Key<ServiceConfig>> service_keys() {
     return kServiceKeys;
 }
 std::span<const Key<ServiceConfig>> defaults_keys() {
-    return service_keys().last(2);
+    return service_keys().last(3).first(2);  // all but the fallback
 }
 std::span<const Key<BackendConfig>> backend_keys() {
     return kBackendKeys;

@@ -23,6 +23,8 @@ class ServiceKeysValidator {
                 continue;
             }
             check_source_prefix(services[i], nodes[i]);
+            check_on_min_healthy(services[i], nodes[i]);
+            check_fallback(services[i], nodes[i]);
             if (reading_.accepted(nodes[i], "vip") != nullptr &&
                 !is_refused(nodes[i], "protocol")) {
                 check_check_port(services[i], nodes[i]);
@@ -62,6 +64,75 @@ class ServiceKeysValidator {
                 fmt::format("\"source_prefix\" must be from 1 to {} for an IPv4 VIP, not {}",
                             kLongestV4,
                             *service.source_prefix));
+        }
+    }
+
+    void check_on_min_healthy(const ServiceConfig& service, const Node& node) {
+        if (service.on_min_healthy == OnMinHealthy::kFallback && node.find("fallback") == nullptr) {
+            problems_.add(Reading::place_of(node, "on_min_healthy"),
+                          fmt::format("on_min_healthy = \"fallback\" needs in service {} a server "
+                                      "that serves then, such as fallback = \"192.0.2.9:443\"",
+                                      quoted(service.name)));
+        }
+    }
+
+    void check_fallback(const ServiceConfig& service, const Node& node) {
+        const Entry* const entry = reading_.accepted(node, "fallback");
+        if (entry == nullptr || is_refused(node, "on_min_healthy") ||
+            is_refused(node, "min_healthy")) {
+            return;
+        }
+        const auto refuse = [&](const std::string& why) {
+            problems_.add(entry->value.place, why);
+        };
+        if (service.on_min_healthy != OnMinHealthy::kFallback || !service.min_healthy.is_set()) {
+            refuse(
+                "\"fallback\" goes with a \"min_healthy\" and on_min_healthy = \"fallback\": it "
+                "would never serve");
+        }
+        const IpAddress& address = service.fallback->address;
+        const std::string text = address.text().data();
+        if (const std::string_view reason = why_not_a_host(address); !reason.empty()) {
+            refuse(fmt::format("{} is {}: it cannot be a fallback's address", text, reason));
+        }
+        for (const BackendConfig& backend : service.backends) {
+            if (backend.address == address) {
+                refuse(
+                    fmt::format("{} is backend {} of this service already: the fallback is "
+                                "another server",
+                                text,
+                                quoted(backend.name)));
+            } else if (backend.name == kFallbackName) {
+                refuse(
+                    "\"fallback\" is also a backend's name in this service: in commands and "
+                    "metrics the fallback has it, so call the backend otherwise");
+            }
+        }
+        if (reading_.accepted(node, "vip") != nullptr && !is_refused(node, "forwarding")) {
+            check_fallback_for_vip(service, *entry);
+        }
+    }
+
+    void check_fallback_for_vip(const ServiceConfig& service, const Entry& entry) {
+        const Fallback& fallback = *service.fallback;
+        if (fallback.port != service.port || fallback.last_port != service.last_port) {
+            ServiceConfig meant = service;
+            meant.vip = fallback.address;
+            problems_.add(
+                entry.value.place,
+                fmt::format("the fallback gets packets at the VIP's port, as they are not "
+                            "rewritten: write {}",
+                            quoted(vip_text(meant))));
+        }
+        if (fallback.address == service.vip) {
+            problems_.add(entry.value.place,
+                          "the fallback is the VIP itself: give the server's own address");
+        } else if (service.forwarding == Forwarding::kL2 &&
+                   fallback.address.is_v4() != service.vip.is_v4()) {
+            problems_.add(entry.value.place,
+                          "with forwarding = \"l2\" the fallback must be of the VIP's family, as "
+                          "packets are sent on as they came; a tunnel can change it (\"ipip\", "
+                          "\"gue\", \"gre\")");
         }
     }
 

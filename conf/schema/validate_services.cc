@@ -47,7 +47,7 @@ class ServicesValidator {
         }
         std::size_t backends = 0;
         for (const ServiceConfig& service : services) {
-            backends += service.backends.size();
+            backends += service.backends.size() + (service.fallback ? 1 : 0);
         }
         if (backends > kMaxBackends) {
             problems_.add(

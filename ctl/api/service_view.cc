@@ -33,7 +33,9 @@ Json min_healthy_view(const model::Service& service) {
             {"ready", count.total},
             {"healthy", count.healthy},
             {"least", count.least},
-            {"below", service.is_below_min_healthy}};
+            {"below", service.is_below_min_healthy},
+            {"fallback",
+             config.fallback ? Json(config.fallback->address.text().data()) : Json(nullptr)}};
 }
 
 }  // namespace
@@ -45,10 +47,13 @@ Json service_view(daemon::Daemon& daemon, const model::Service& service, bool wi
         totals = daemon.telemetry().service_totals(*id);
     }
     std::uint64_t active_flows = 0;
-    std::size_t serving = 0;
+    std::size_t serving = 0;  // the fallback is none of the service's own
+    std::size_t total = 0;
     Json backends = Json::array();
     for (const model::Backend& backend : service.backends) {
-        serving += backend.effective == model::Effective::kServing ? 1U : 0U;
+        serving +=
+            backend.effective == model::Effective::kServing && !backend.is_fallback ? 1U : 0U;
+        total += backend.is_fallback ? 0U : 1U;
         active_flows += daemon::counts_of(daemon.publisher(), daemon.telemetry(), service, backend)
                             .active_flows;
         if (with_backends) {
@@ -64,7 +69,7 @@ Json service_view(daemon::Daemon& daemon, const model::Service& service, bool wi
         {"up", service.is_up()},
         {"removing", service.is_removing},
         {"fingerprint", fmt::format("{:08x}", daemon.publisher().fingerprint(config.name))},
-        {"backends_total", service.backends.size()},
+        {"backends_total", total},
         {"backends_serving", serving},
         {"min_healthy", min_healthy_view(service)},
         {"received_packets", totals.received_packets},

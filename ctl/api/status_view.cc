@@ -105,8 +105,11 @@ Totals count(const std::vector<model::Service>& services) {
     for (const model::Service& service : services) {
         totals.services += service.is_removing ? 0U : 1U;
         totals.services_up += service.is_up() ? 1U : 0U;
-        totals.backends += service.backends.size();
         for (const model::Backend& backend : service.backends) {
+            if (backend.stands_by()) {
+                continue;
+            }
+            ++totals.backends;
             totals.serving += backend.effective == model::Effective::kServing ? 1U : 0U;
             totals.draining += backend.effective == model::Effective::kDraining ? 1U : 0U;
             totals.out += backend.effective == model::Effective::kOut ? 1U : 0U;

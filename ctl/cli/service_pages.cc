@@ -56,11 +56,13 @@ void add_min_healthy(Facts& facts, const json& service, const Look& look) {
         return;
     }
     const bool is_below = flag(least, "below");
+    const std::string fallback = text(least, "fallback");
     facts.add("Min healthy",
               look.paint(is_below ? Tone::kBad : Tone::kPlain,
                          fmt::format("{} ({}{}): {} of {} ready backends healthy, {} asked for",
                                      text(least, "configured"),
-                                     text(least, "on_min_healthy"),
+                                     text(least, "on_min_healthy") +
+                                         (fallback.empty() ? "" : " " + fallback),
                                      is_below ? ", now" : "",
                                      number(least, "healthy"),
                                      number(least, "ready"),

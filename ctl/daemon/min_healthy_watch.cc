@@ -14,6 +14,10 @@ std::string what_is_done(const model::Service& service) {
         case conf::OnMinHealthy::kFailOpen:
             return "all that are ready and have a link get new flows, whatever their checks say "
                    "(fail-open)";
+        case conf::OnMinHealthy::kFallback:
+            return fmt::format(
+                "the fallback {} gets the share of new flows of the others",
+                service.config.fallback ? service.config.fallback->address.text().data() : "");
     }
     return "";
 }

@@ -27,7 +27,7 @@ std::string info_labels(const conf::ServiceConfig& config) {
 std::uint64_t count_in(const model::Service& service, model::Effective state) {
     std::uint64_t count = 0;
     for (const model::Backend& backend : service.backends) {
-        count += backend.effective == state ? 1U : 0U;
+        count += backend.effective == state && !backend.stands_by() ? 1U : 0U;
     }
     return count;
 }

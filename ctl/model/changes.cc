@@ -20,6 +20,12 @@ Unexpected<Refusal> no_backend(const BackendKey& key) {
                   "there is no backend " + to_text(key) + "; see `lbctl backend list`");
 }
 
+Unexpected<Refusal> fallback_is_the_files(const BackendKey& key) {
+    return refuse(
+        RefusalCode::kConflict,
+        to_text(key) + " is the service's fallback: change `fallback` in the file, and reload");
+}
+
 Result<void, Refusal> check_address(const Service& service, const IpAddress& address) {
     if (std::string reason = why_not_a_backend(service.config, address); !reason.empty()) {
         return refuse(RefusalCode::kBadRequest, std::move(reason));
@@ -80,6 +86,9 @@ Result<bool, Refusal> Model::patch(const BackendKey& key,
         return refuse(
             RefusalCode::kConflict,
             "backend " + to_text(key) + " is being removed; add it again first to keep it");
+    }
+    if (backend->is_fallback) {
+        return fallback_is_the_files(key);
     }
     if (patch.weight && *patch.weight > kMaxWeight) {
         return refuse(RefusalCode::kBadRequest, "weight must be 0 to 256");
@@ -183,6 +192,9 @@ Result<bool, Refusal> Model::remove(const BackendKey& key, const Provenance& mad
     }
     if (backend->is_removing) {
         return false;
+    }
+    if (backend->is_fallback) {
+        return fallback_is_the_files(key);
     }
     BackendOverrides& entry = kept_.overrides[key];
     if (const conf::BackendConfig* file = in_file(key); file != nullptr && !entry.removal) {

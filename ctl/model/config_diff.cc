@@ -156,7 +156,8 @@ class Comparison {
         if (conf::on_down_of(was) != conf::on_down_of(is)) {
             say("changed on_down of service " + is.name);
         }
-        if (was.min_healthy != is.min_healthy || was.on_min_healthy != is.on_min_healthy) {
+        if (was.min_healthy != is.min_healthy || was.on_min_healthy != is.on_min_healthy ||
+            was.fallback != is.fallback) {
             say("changed min_healthy of service " + is.name);
         }
         compare_sources("allow", was.allow, is.allow, is.name);

@@ -35,6 +35,16 @@ Backend backend_of(const std::string& name, const Addition& addition) {
     return backend;
 }
 
+void add_fallback(const conf::ServiceConfig& config, Service& service) {
+    if (!config.fallback) {
+        return;
+    }
+    Backend& backend = service.backends.emplace_back();
+    backend.name = conf::kFallbackName;
+    backend.address = config.fallback->address;
+    backend.is_fallback = true;
+}
+
 void apply(const BackendOverrides& entry, Backend& backend) {
     if (entry.admin) {
         backend.admin = entry.admin->value;
@@ -72,7 +82,7 @@ void add_runtime_backends(const Overrides& overrides, Service& service) {
 
 // Health that was valid under the check that there was, under the one that there is.
 Health carried_health(Health former, const Service& service, const Backend& backend) {
-    if (service.config.health.type == conf::CheckType::kNone) {
+    if (service.config.health.type == conf::CheckType::kNone || backend.is_fallback) {
         return Health::kUnchecked;
     }
     if (!backend.is_checked()) {
@@ -121,7 +131,8 @@ void set_initial_health(std::vector<Service>& services) {
     for (Service& service : services) {
         const bool is_checked = service.config.health.type != conf::CheckType::kNone;
         for (Backend& backend : service.backends) {
-            backend.health = is_checked ? Health::kUnknown : Health::kUnchecked;
+            backend.health =
+                is_checked && !backend.is_fallback ? Health::kUnknown : Health::kUnchecked;
         }
     }
 }
@@ -198,6 +209,7 @@ std::vector<Service> wanted_services(const conf::Config& config, const Overrides
         service.config.backends.clear();
         add_file_backends(from, overrides, service);
         add_runtime_backends(overrides, service);
+        add_fallback(from, service);
     }
     set_initial_health(services);
     return services;

@@ -24,12 +24,21 @@ bool is_below(Service& service, const HealthCount& count, Time now) {
     return now - *service.enough_since < kEnoughFor;
 }
 
+// Of those that should serve and are not healthy.
+std::uint32_t lacking_weight(const Service& service) {
+    std::uint32_t weight = 0;
+    for (const Backend& backend : service.backends) {
+        weight += backend.is_counted() && !backend.is_healthy() ? backend.weight : 0;
+    }
+    return weight;
+}
+
 // Those that would stay healthy and ready, and how many must.
 HealthCount after_change(const Service& service) {
     HealthCount count = health_count(service);
     count.total = static_cast<std::size_t>(
         std::count_if(service.backends.begin(), service.backends.end(), [](const Backend& backend) {
-            return backend.weight > 0 && !backend.is_removing;
+            return backend.weight > 0 && !backend.is_removing && !backend.is_fallback;
         }));
     count.least = service.config.min_healthy.least_of(count.total);
     return count;
@@ -62,10 +71,14 @@ bool follow_min_healthy(Service& service, Time now) {
         service.enough_since.reset();
     }
     bool is_changed = was_below != service.is_below_min_healthy;
-    const bool opens = service.fails_open();
     for (Backend& backend : service.backends) {
-        if (backend.is_open != opens) {
+        const bool opens = backend.is_fallback ? service.falls_back() : service.fails_open();
+        const std::uint32_t weight =
+            backend.is_fallback ? std::max(lacking_weight(service), 1U) : backend.weight;
+        if (backend.is_open != opens || backend.weight != weight) {
             backend.is_open = opens;
+            backend.weight = weight;
+            backend.configured_weight = backend.is_fallback ? weight : backend.configured_weight;
             judge(backend, now);
             is_changed = true;
         }

@@ -5,7 +5,11 @@
 // as healthy: what nobody has looked at yet is no outage, and neither is a start. It ends when
 // enough have been healthy for kEnoughFor: a service at the edge would otherwise change its ring
 // with every check, and a margin of one more backend instead could never be reached where all have
-// to be healthy. Thread: the model's.
+// to be healthy.
+//
+// The fallback joins the ring beside the healthy ones with the weight that those lack that are not:
+// so no healthy one gets more than its usual share, and where the fallback is away too, they serve.
+// Thread: the model's.
 #pragma once
 
 #include <chrono>

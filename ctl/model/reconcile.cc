@@ -33,6 +33,13 @@ bool describes_the_same(const Removal& removal, const conf::BackendConfig& backe
            removal.mac == backend.mac;
 }
 
+bool is_taken_by_fallback(const conf::ServiceConfig& service,
+                          const std::string& name,
+                          const IpAddress& address) {
+    return service.fallback &&
+           (name == conf::kFallbackName || address == service.fallback->address);
+}
+
 class Reconciliation {
   public:
     Reconciliation(const conf::Config& config,
@@ -127,6 +134,8 @@ class Reconciliation {
         if (const std::string reason = why_not_a_backend(service, entry.addition->address);
             !reason.empty()) {
             say(key, reason + ": the backend added to it is dropped");
+        } else if (is_taken_by_fallback(service, key.name, entry.addition->address)) {
+            say(key, "the service's fallback has its name or address: the one added is dropped");
         } else if (const std::string* other = wanted_at(service, entry.addition->address)) {
             say(key,
                 "the file has its address as backend " + *other + " now: that one takes its place");

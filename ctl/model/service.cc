@@ -40,9 +40,26 @@ std::optional<Judgement> judge_in_spite_of_checks(const Backend& backend) {
     return std::nullopt;
 }
 
+// Nothing checks it, but where nothing can be sent to it the healthy ones serve alone.
+Judgement judge_fallback(const Backend& backend) {
+    if (!backend.is_open) {
+        return {Effective::kOut,
+                "the fallback: it serves while too few backends are healthy, and keeps the flows "
+                "that it has"};
+    }
+    if (!backend.link) {
+        return {Effective::kOut, "the fallback: " + backend.link_problem, true};
+    }
+    return {Effective::kServing,
+            "the fallback: too few backends are healthy, and it takes the share of the others"};
+}
+
 Judgement judge_health(const Backend& backend) {
     if (auto judgement = judge_in_spite_of_checks(backend)) {
         return std::move(*judgement);
+    }
+    if (backend.is_fallback) {
+        return judge_fallback(backend);
     }
     switch (backend.health) {
         case Health::kUp:

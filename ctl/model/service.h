@@ -39,6 +39,7 @@ struct Backend {
     Admin admin = Admin::kReady;
     std::optional<MacAddress> fixed_mac;
     bool is_removing = false;  // stays only until its last flow is gone
+    bool is_fallback = false;  // conf::Fallback: not checked; its weight is what the others lack
 
     // Observed.
     Health health = Health::kUnknown;
@@ -50,7 +51,7 @@ struct Backend {
 
     // Decided for the service or the node as a whole: its failing checks do not take it out.
     bool is_held = false;  // most backends failed at once, and it is not known yet whose fault
-    bool is_open = false;  // the service has too few healthy ones, and fails open
+    bool is_open = false;  // the service has too few healthy ones, and fails open, or back
 
     // What follows (judge()).
     Effective effective = Effective::kOut;
@@ -75,11 +76,17 @@ struct Backend {
     }
     // Of these min_healthy speaks.
     [[nodiscard]] bool is_counted() const {
-        return admin == Admin::kReady && weight > 0 && !is_removing;
+        return admin == Admin::kReady && weight > 0 && !is_removing && !is_fallback;
     }
     // One that is held counts as what it was before.
     [[nodiscard]] bool is_healthy() const { return takes_new_flows(health) || is_held; }
-    [[nodiscard]] bool is_checked() const { return !is_removing && admin != Admin::kMaint; }
+    [[nodiscard]] bool is_checked() const {
+        return !is_removing && !is_fallback && admin != Admin::kMaint;
+    }
+    // One that stands by, as most times, is nobody's loss.
+    [[nodiscard]] bool stands_by() const {
+        return is_fallback && !is_removing && effective != Effective::kServing;
+    }
 };
 
 struct Service {
@@ -91,6 +98,9 @@ struct Service {
 
     [[nodiscard]] bool fails_open() const {
         return is_below_min_healthy && config.on_min_healthy == conf::OnMinHealthy::kFailOpen;
+    }
+    [[nodiscard]] bool falls_back() const {
+        return is_below_min_healthy && config.on_min_healthy == conf::OnMinHealthy::kFallback;
     }
     [[nodiscard]] bool is_up() const;  // some backend takes new flows
 };

@@ -52,9 +52,9 @@ def rack(daemon):
     return Rack(daemon)
 
 
-def configure(daemon, extra="", hold=f"{HOLD_S}s", servers=range(5)):
+def configure(daemon, extra="", hold=f"{HOLD_S}s", servers=range(5), port=""):
     head = HEAD.format(directory=daemon.host.directory, cpu="0").replace(
-        "[engine]", f'mass_failure_hold = "{hold}"\n[engine]')
+        "[engine]", f'mass_failure_hold = "{hold}"\n[engine]').replace("[api]", port + "[api]")
     service = service_lines("portal", [(NAMES[n], SERVERS[n], 10) for n in servers], health=HEALTH)
     daemon.configure(service.replace("[[service]]\n", "[[service]]\n" + extra), head=head)
 
@@ -182,7 +182,7 @@ def test_a_service_below_min_healthy_fails_open_and_closes_when_enough_have_reco
     assert all_are(daemon, "serving")
     shown = daemon.get("/api/v1/services/portal")["min_healthy"]
     assert shown == {"configured": "2", "on_min_healthy": "fail-open", "ready": 3, "healthy": 1, "least": 2,
-                     "below": True}
+                     "below": True, "fallback": None}
     assert any("portal" in p and "fail-open" in p for p in daemon.status()["problems"])
     assert "fail-open, now" in daemon.host.lbctl("service", "show", "portal").out
     daemon.kill()
@@ -205,6 +205,37 @@ def test_below_min_healthy_fail_close_is_only_said(daemon, rack):
     assert any("portal" in p and "fail-close" in p for p in daemon.status()["problems"])
     assert daemon.host.metric("fairlead_service_fail_open", service="portal") == 0
     assert daemon.host.metric("fairlead_service_below_min_healthy", service="portal") == 1
+
+
+def test_a_fallback_serves_below_min_healthy_and_stands_by_otherwise(daemon, rack):
+    configure(daemon, 'forwarding = "ipip"\nmin_healthy = "60%"\non_min_healthy = "fallback"\n'
+              'fallback = "10.99.0.1:8080"\n', servers=range(3),
+              port='gateway = "10.9.0.254"\ngateway_mac = "02:00:00:00:00:fe"\n')
+    rack.serve(SERVERS[0])
+    dies = rack.serve(*SERVERS[1:3])
+    daemon.start()
+    ready = {"app-1": "serving", "app-2": "serving", "app-3": "serving", "fallback": "out"}
+    wait_until("all serve", lambda: states(daemon) == ready)
+    before = daemon.get("/api/v1/services/portal")
+    assert (before["backends_total"], before["backends_serving"]) == (3, 3)
+    assert daemon.status()["backends"]["out"] == 0
+    dies.kill()
+    wait_until("the fallback serves", lambda: states(daemon) == {
+        "app-1": "serving", "app-2": "out", "app-3": "out", "fallback": "serving"})
+    wait_until("both are out", lambda: daemon.backend("portal/fallback")["effective_weight"] == 20)
+    shown = daemon.get("/api/v1/services/portal")
+    assert (shown["backends_total"], shown["backends_serving"], shown["up"]) == (3, 1, True)
+    assert shown["fingerprint"] != before["fingerprint"], "it is in the ring"
+    assert any("the fallback 10.99.0.1" in p for p in daemon.status()["problems"])
+    assert daemon.host.lbctl("backend", "drain", "portal/fallback", check=False).code == 5
+    assert "fallback" not in [c["backend"] for c in daemon.get("/api/v1/health")["checks"] if c["result"]]
+    daemon.kill()
+    daemon.start()
+    assert daemon.backend("portal/fallback")["effective"] == "serving", "a restart goes on so"
+    assert daemon.get("/api/v1/services/portal")["fingerprint"] == shown["fingerprint"]
+    rack.serve(*SERVERS[1:3])
+    wait_until("it stands by", lambda: states(daemon) == ready, 20)
+    assert daemon.get("/api/v1/services/portal")["fingerprint"] == before["fingerprint"]
 
 
 def test_a_change_that_would_leave_fewer_than_min_healthy_is_refused(daemon, rack):

@@ -266,6 +266,50 @@ TEST(ValidateServices, ATunnelNeedsASourceOfItsFamily) {
                 IsEmpty());
 }
 
+TEST(Validate, AFallbackIsAnotherServerAtTheVipsPort) {
+    const auto errors_of = [](const std::string& lines) {
+        std::vector<std::string> errors =
+            errors_after_head("[[service]]\nname = \"s\"\nvip = \"203.0.113.1:443\"\n" + lines +
+                              "[[service.backend]]\nname = \"a\"\naddress = \"192.0.2.1\"\n");
+        for (std::string& error : errors) {
+            error = error.substr(error.find(' ') + 1);
+        }
+        return errors;
+    };
+    const std::string used = "min_healthy = 1\non_min_healthy = \"fallback\"\n";
+    EXPECT_THAT(errors_of(used + "fallback = \"192.0.2.9:443\"\n"), IsEmpty());
+    EXPECT_THAT(errors_of(used + "fallback = \"192.0.2.9:80\"\n"),
+                ElementsAre("the fallback gets packets at the VIP's port, as they are not "
+                            "rewritten: write \"192.0.2.9:443\""));
+    EXPECT_THAT(errors_of(used + "fallback = \"192.0.2.9:any\"\n").size(), 1U);
+    EXPECT_THAT(errors_of(used + "fallback = \"192.0.2.1:443\"\n"),
+                ElementsAre("192.0.2.1 is backend \"a\" of this service already: the fallback is "
+                            "another server"));
+    EXPECT_THAT(errors_of(used + "fallback = \"203.0.113.1:443\"\n"),
+                ElementsAre("the fallback is the VIP itself: give the server's own address"));
+    EXPECT_THAT(errors_of(used + "fallback = \"[2001:db8::9]:443\"\n"),
+                ElementsAre("with forwarding = \"l2\" the fallback must be of the VIP's family, as "
+                            "packets are sent on as they came; a tunnel can change it (\"ipip\", "
+                            "\"gue\", \"gre\")"));
+    EXPECT_THAT(errors_of(used + "forwarding = \"gue\"\nfallback = \"[2001:db8::9]:443\"\n"),
+                IsEmpty());
+    EXPECT_THAT(errors_of(used + "fallback = \"127.0.0.1:443\"\n").size(), 1U);
+    EXPECT_THAT(errors_of(used),
+                ElementsAre("on_min_healthy = \"fallback\" needs in service \"s\" a server that "
+                            "serves then, such as fallback = \"192.0.2.9:443\""));
+    const std::string unused =
+        "\"fallback\" goes with a \"min_healthy\" and on_min_healthy = \"fallback\": it would "
+        "never serve";
+    EXPECT_THAT(errors_of("fallback = \"192.0.2.9:443\"\n"), ElementsAre(unused));
+    EXPECT_THAT(errors_of("on_min_healthy = \"fallback\"\nfallback = \"192.0.2.9:443\"\n"),
+                ElementsAre(unused));
+    EXPECT_THAT(errors_of(used + "fallback = \"192.0.2.9\"\n").size(), 1U);
+    EXPECT_THAT(errors_of(used + "fallback = \"192.0.2.9:443\"\n[[service.backend]]\nname = "
+                                 "\"fallback\"\naddress = \"192.0.2.2\"\n")
+                    .size(),
+                1U);
+}
+
 TEST(Validate, ATunnelSourceIsOneAddressAFamily) {
     const auto errors_of = [](const std::string& value) {
         return errors_of_ports(

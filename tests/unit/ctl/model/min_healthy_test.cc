@@ -188,6 +188,87 @@ TEST(MinHealthy, AReloadThatSetsItIsFollowedAtOnceAndChangesOfOtherThingsKeepIt)
     EXPECT_EQ(serving(model), 0U);
 }
 
+conf::Config with_fallback(const char* address = "10.9.9.9") {
+    conf::Config config = config_of({.percent = 60}, conf::OnMinHealthy::kFallback);
+    config.services[0].fallback = conf::Fallback{ip(address), 443, 0};
+    return config;
+}
+
+// As five(), with a fallback.
+Model five_and_a_fallback() {
+    Model model = five({.percent = 60}, conf::OnMinHealthy::kFailClose);
+    EXPECT_TRUE(model.load(with_fallback(), at(1)).empty());
+    Model::observe_link(model.services()[0].backends.back(), publish::Link{}, "", false, at(1));
+    return model;
+}
+
+TEST(Fallback, TakesTheShareOfThoseThatAreNotHealthyAndKeepsItsFlowsAfterwards) {
+    Model model = five_and_a_fallback();
+    const auto fallback = [&model] {
+        return backend_of(model, "portal", "fallback");
+    };
+    EXPECT_EQ(fallback().effective, Effective::kOut);
+    EXPECT_TRUE(fallback().stands_by());
+    EXPECT_EQ(fallback().health, Health::kUnchecked);
+    EXPECT_FALSE(fallback().is_checked());
+    EXPECT_EQ(health_count(portal(model)).total, 5U) << "it is none of them";
+    for (std::size_t i = 0; i < 3; ++i) {
+        is_now(model, i, Health::kDown, 2);
+    }
+    EXPECT_EQ(serving(model), 3U) << "two, and the fallback";
+    EXPECT_EQ(fallback().ring_weight(), 30U);
+    EXPECT_FALSE(fallback().stands_by());
+    is_now(model, 3, Health::kDown, 3);
+    EXPECT_EQ(fallback().ring_weight(), 40U);
+    is_now(model, 4, Health::kDown, 3);
+    EXPECT_EQ(serving(model), 1U);
+    EXPECT_TRUE(portal(model).is_up());
+    ASSERT_TRUE(model.patch({"portal", "app-1"}, {{}, 20}, by_root(), at(4)));
+    EXPECT_EQ(fallback().ring_weight(), 60U);
+    for (std::size_t i = 0; i < 5; ++i) {
+        is_now(model, i, Health::kUp, 5);
+    }
+    EXPECT_TRUE(model.observe_time(at(15)));
+    EXPECT_EQ(fallback().effective, Effective::kOut);
+    EXPECT_EQ(fallback().ring_weight(), 0U);
+    EXPECT_TRUE(fallback().keeps_flows());
+    EXPECT_FALSE(fallback().is_taken_out());
+}
+
+TEST(Fallback, WithoutALinkTheHealthyOnesServeAlone) {
+    Model model = five_and_a_fallback();
+    Model::observe_link(model.services()[0].backends.back(), {}, "gone", true, at(2));
+    for (std::size_t i = 0; i < 3; ++i) {
+        is_now(model, i, Health::kDown, 3);
+    }
+    EXPECT_EQ(serving(model), 2U);
+    EXPECT_EQ(backend_of(model, "portal", "fallback").why, "the fallback: gone");
+}
+
+TEST(Fallback, IsTheFilesAlone) {
+    Model model = five_and_a_fallback();
+    const auto patched = model.patch({"portal", "fallback"}, {Admin::kDrain, {}}, by_root(), at(2));
+    ASSERT_FALSE(patched);
+    EXPECT_THAT(patched.error().message, HasSubstr("change `fallback` in the file"));
+    EXPECT_FALSE(model.remove({"portal", "fallback"}, by_root(), at(2)));
+    EXPECT_FALSE(model.add({"portal", "other"}, {ip("10.9.9.9"), 1, by_root()}, at(2)));
+    EXPECT_TRUE(model.load(with_fallback("10.9.9.8"), at(3)).empty());
+    const std::vector<Backend>& backends = portal(model).backends;
+    ASSERT_EQ(backends.size(), 7U);
+    EXPECT_TRUE(backends[6].is_removing) << "the former one, until its flows are gone";
+    EXPECT_EQ(backends[6].effective, Effective::kDraining);
+    EXPECT_EQ(backend_of(model, "portal", "fallback").address, ip("10.9.9.8"));
+}
+
+TEST(Fallback, TakesThePlaceOfOneThatWasAddedAtRunTimeByItsNameOrAddress) {
+    for (const auto& [name, address] : {std::pair("fallback", "10.0.4.9"), {"app-9", "10.9.9.9"}}) {
+        Model model = five({.percent = 60}, conf::OnMinHealthy::kFailClose);
+        ASSERT_TRUE(model.add({"portal", name}, {ip(address), 1, by_root()}, at(2)));
+        EXPECT_EQ(model.load(with_fallback(), at(3)).size(), 1U) << name;
+        EXPECT_TRUE(backend_of(model, "portal", "fallback").is_fallback);
+    }
+}
+
 TEST(MinHealthy, TheGuardRefusesWhatWouldLeaveFewerAndNotWhatTakesNoHealthyOne) {
     Model model = five({.count = 4});
     Model drained = model;
