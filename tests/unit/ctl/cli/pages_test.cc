@@ -232,6 +232,22 @@ TEST(ServicePages, SaysWhoIsKeptAwayAndByWhatRate) {
     EXPECT_NE(page.find("7 new flows a second from one source"), std::string::npos);
 }
 
+TEST(ServicePages, SaysHowManyMustBeHealthyAndWhatIsDoneBelow) {
+    json service = json::parse(R"({"name": "portal", "min_healthy": {"configured": "60%",
+        "on_min_healthy": "fallback", "ready": 3, "healthy": 1, "least": 2, "below": true,
+        "fallback": "10.9.9.9"}})");
+    EXPECT_NE(service_page(service, Look{}, kNow)
+                  .find("60% (fallback 10.9.9.9, now): 1 of 3 ready backends healthy, 2 asked for"),
+              std::string::npos);
+    service["min_healthy"]["below"] = false;
+    service["min_healthy"]["fallback"] = nullptr;
+    service["min_healthy"]["on_min_healthy"] = "fail-open";
+    EXPECT_NE(service_page(service, Look{}, kNow).find("60% (fail-open): 1 of 3"),
+              std::string::npos);
+    service["min_healthy"] = nullptr;
+    EXPECT_EQ(service_page(service, Look{}, kNow).find("Min healthy"), std::string::npos);
+}
+
 TEST(DropsPage, ShowsCountsAndThenWhatTheyMean) {
     const json drops = json::parse(R"({"engine_up": true, "service": null, "drops": [
         {"reason": "no_service", "where": "engine", "packets": 7, "sentence": "Nobody listens.",

@@ -154,6 +154,33 @@ TEST_F(MassFailureTest, AHoldEndsInTimeAndComesOnceUntilMostHaveRecovered) {
     EXPECT_EQ(watch_.holds_so_far(), 2U);
 }
 
+TEST_F(MassFailureTest, AFewThatRecoverAndFailAgainAreNotHeldWhileMostAreStillDead) {
+    have(4);
+    unsigned begun = 0;
+    for (const char* service : {"a", "b"}) {
+        for (const char* number : {"1", "2", "3", "4"}) {
+            begun += is_now({service, number}, Health::kDown) ? 1U : 0U;
+        }
+    }
+    EXPECT_EQ(begun, 1U);
+    now_ += 10s;
+    EXPECT_TRUE(watch_.is_over(now_));
+    for (const Health health : {Health::kUp, Health::kDown}) {
+        for (const char* number : {"1", "2", "3"}) {
+            EXPECT_FALSE(is_now({"a", number}, health))
+                << "3 of the 3 that were up, but 5 of 8 dead";
+        }
+    }
+    for (const char* number : {"1", "2", "3", "4"}) {
+        EXPECT_FALSE(is_now({"a", number}, Health::kUp));
+    }
+    EXPECT_FALSE(is_now({"b", "1"}, Health::kUp)) << "5 of 8 have recovered";
+    for (const char* number : {"1", "2"}) {
+        EXPECT_FALSE(is_now({"a", number}, Health::kDown));
+    }
+    EXPECT_TRUE(is_now({"a", "3"}, Health::kDown)) << "3 of 5: another event";
+}
+
 TEST_F(MassFailureTest, WithoutAHoldNothingIsHeld) {
     have(2, 0s);
     for (const char* service : {"a", "b"}) {

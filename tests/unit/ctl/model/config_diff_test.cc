@@ -55,6 +55,17 @@ TEST(ConfigDiff, NamesChangedPortsAndHashes) {
                 ElementsAre("changed hash of service portal from source/32 to source/24"));
 }
 
+TEST(ConfigDiff, NamesWhatIsDoneWhenMuchFailsAtOnce) {
+    conf::Config after = example_config();
+    after.services[0].min_healthy = {.percent = 60};
+    after.services[1].fallback = conf::Fallback{ip("10.9.9.9"), 443, 0};
+    after.node.mass_failure_hold = std::chrono::seconds(0);
+    EXPECT_THAT(compare(example_config(), after).changes,
+                ElementsAre("changed min_healthy of service portal",
+                            "changed min_healthy of service payments",
+                            "changed mass_failure_hold of the node"));
+}
+
 TEST(ConfigDiff, CountsSourcePrefixes) {
     const auto list = [](std::initializer_list<const char*> addresses) {
         std::vector<IpPrefix> prefixes;
