@@ -74,7 +74,10 @@ class Program {
         }
         unix_listener_.emplace(std::move(*unix_listener));
         if (!config.listen.empty()) {
-            auto tcp_listener = api::Listener::listen_tcp(loop_.context(), config.listen, handler_);
+            auto tcp_listener = api::Listener::listen_tcp(
+                loop_.context(),
+                config.listen,
+                std::make_shared<const api::Handler>(api::make_tcp_handler(handler_)));
             if (!tcp_listener) {
                 refuse_to_start(tcp_listener.error().message);
                 stop();

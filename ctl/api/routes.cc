@@ -1,6 +1,7 @@
 #include "ctl/api/routes.h"
 
 #include <array>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -38,6 +39,12 @@ constexpr std::array kRoutes{
     Route{"DELETE", "api/v1/services/{S}/backends/{B}", delete_backend},
     Route{"POST", "api/v1/reload", post_reload},
 };
+
+constexpr std::string_view kTcpPage =
+    "<!DOCTYPE html>\n<html lang=\"en\"><title>Fairlead</title>\n<h1>Fairlead</h1>\n"
+    "<ul>\n<li><a href=\"/metrics\">/metrics</a>: for Prometheus\n"
+    "<li><a href=\"/api/v1/status\">/api/v1/status</a>: the daemon's state, as JSON\n</ul>\n"
+    "<p>Everything else is on the Unix socket: see <code>lbctl --help</code>.\n</html>\n";
 
 bool matches(std::string_view pattern, std::span<const std::string> segments, Call& call) {
     for (const std::string& segment : segments) {
@@ -119,6 +126,25 @@ Handler make_handler(daemon::Daemon& daemon, RenderMetrics render_metrics) {
             respond(render(request.accept));
         } else {
             respond(wrong_method("GET"));
+        }
+    };
+}
+
+Handler make_tcp_handler(std::shared_ptr<const Handler> handler) {
+    return [inner = std::move(handler)](const Request& request, const Respond& respond) {
+        const std::string_view path =
+            std::string_view(request.target).substr(0, request.target.find('?'));
+        if (path == "/") {
+            Response page;
+            page.content_type = "text/html; charset=utf-8";
+            page.body = kTcpPage;
+            respond(std::move(page));
+        } else if (path == "/metrics" || path == "/api/v1/status") {
+            (*inner)(request, respond);
+        } else {
+            respond(error_response(RefusalCode::kNotFound,
+                                   "this address serves /, /metrics and /api/v1/status only; the "
+                                   "rest of the API is on the Unix socket of lbd"));
         }
     };
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string_view>
 
 #include "ctl/api/message.h"
@@ -14,5 +15,8 @@ using RenderMetrics = std::function<Response(std::string_view accept)>;
 
 // Answers requests about `daemon`, and by `render_metrics`. Both must outlive the handler.
 [[nodiscard]] Handler make_handler(daemon::Daemon& daemon, RenderMetrics render_metrics);
+
+// What strangers may ask by TCP: `/`, `/metrics` and `/api/v1/status`, the last two of `handler`.
+[[nodiscard]] Handler make_tcp_handler(std::shared_ptr<const Handler> handler);
 
 }  // namespace fairlead::api

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -195,6 +196,27 @@ def test_the_tcp_listener_answers_questions_only(daemon, method):
     done = daemon.host.run("curl", "-sS", "-X", method, "-d", "{}", f"{listener}{BACKEND}")
     assert json.loads(done.stdout)["error"]["code"] == "method_not_allowed"
     assert json.loads(daemon.host.run("curl", "-sS", f"{listener}/api/v1/status").stdout)["node"] == "lb1"
+
+
+@pytest.mark.parametrize("path", ["/api/v1/backends", "/api/v1/services", "/api/v1/node", "/api/v1/statuses",
+                                  "/metrics/", "/%6detrics", "//", "/api/v1/backends?/metrics"])
+def test_the_tcp_listener_keeps_the_rest_to_the_unix_socket(daemon, path):
+    daemon.start()
+    done = daemon.host.run("curl", "-sS", "-w", "\n%{http_code}", f"http://127.0.0.1:9480{path}").stdout
+    body, status = done.rsplit("\n", 1)
+    assert status == "404"
+    assert "the rest of the API is on the Unix socket" in json.loads(body)["error"]["message"]
+
+
+def test_the_tcp_listener_has_a_page_that_says_what_is_where(daemon):
+    daemon.start()
+    page = daemon.host.run("curl", "-sS", "--fail", "-D", "-", "http://127.0.0.1:9480/").stdout
+    head = daemon.host.run("curl", "-sS", "--fail", "-I", "http://127.0.0.1:9480/").stdout
+    for answer in (page, head):
+        assert "content-type: text/html" in answer.lower()
+    for path in re.findall('href="([^"]+)"', page):
+        daemon.host.run("curl", "-sS", "--fail", f"http://127.0.0.1:9480{path}")
+    assert "/metrics" in page and "/api/v1/status" in page
 
 
 def test_waiting_without_an_engine_says_so(daemon):
