@@ -45,7 +45,7 @@ class Program {
         daemon_ = std::move(*opened);
         exporter_.emplace(*daemon_);
         handler_ = std::make_shared<const api::Handler>(
-            api::make_handler(*daemon_, [this](std::string_view accept) {
+            api::make_handler(*daemon_, turns_, [this](std::string_view accept) {
                 const metrics::Format format = metrics::format_for(accept);
                 return api::Response{
                     200, exporter_->render(format), std::string(metrics::content_type_of(format))};
@@ -119,6 +119,7 @@ class Program {
     daemon::Options options_;
     // The loop outlives, and so is destroyed after, whatever hangs on it.
     loop::MainLoop loop_;
+    api::Turns turns_{loop_.context()};
     std::unique_ptr<daemon::Daemon> daemon_;
     std::optional<metrics::Exporter> exporter_;
     std::shared_ptr<const api::Handler> handler_;

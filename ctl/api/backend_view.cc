@@ -55,8 +55,12 @@ Json link_view(const daemon::Daemon& daemon,
 
 }  // namespace
 
+std::string to_text(const Json& document) {
+    return document.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string to_body(const Json& document) {
-    return document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    return to_text(document) + "\n";
 }
 
 Json backend_view(daemon::Daemon& daemon,

@@ -5,12 +5,14 @@
 
 #include "ctl/api/message.h"
 #include "ctl/api/target.h"
+#include "ctl/api/turns.h"
 #include "ctl/daemon/daemon.h"
 
 namespace fairlead::api {
 
 struct Call {
     daemon::Daemon& daemon;
+    Turns& turns;
     const Request& request;
     const Target& target;
     std::string service;  // of the path, where it names one

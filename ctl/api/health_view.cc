@@ -35,28 +35,25 @@ Json result_view(const health::Report* report) {
 
 }  // namespace
 
-Json health_view(const daemon::Daemon& daemon) {
-    Json checks = Json::array();
-    for (const model::Service& service : daemon.model().services()) {
-        for (const model::Backend& backend : service.backends) {
-            if (backend.is_removing) {
-                continue;
-            }
-            const health::Report* report =
-                daemon.checker().report(service.config.name, backend.name);
-            Json view = {{"service", service.config.name},
-                         {"backend", backend.name},
-                         {"type", word(service.config.health.type)},
-                         {"address", backend.address.text().data()},
-                         {"state", to_text(backend.health)},
-                         {"since", model::rfc3339(backend.health_since)},
-                         {"passed", report == nullptr ? 0 : report->passed()},
-                         {"failed", report == nullptr ? 0 : report->failed()}};
-            view.update(result_view(report));
-            checks.push_back(std::move(view));
-        }
+// null: of one that is leaving, nothing is checked.
+Json health_view(const daemon::Daemon& daemon,
+                 const model::Service& service,
+                 const model::Backend& backend) {
+    if (backend.is_removing) {
+        return nullptr;
     }
-    return {{"checks", std::move(checks)}};
+    const health::Report* const report =
+        daemon.checker().report(service.config.name, backend.name);
+    Json view = {{"service", service.config.name},
+                 {"backend", backend.name},
+                 {"type", word(service.config.health.type)},
+                 {"address", backend.address.text().data()},
+                 {"state", to_text(backend.health)},
+                 {"since", model::rfc3339(backend.health_since)},
+                 {"passed", report == nullptr ? 0 : report->passed()},
+                 {"failed", report == nullptr ? 0 : report->failed()}};
+    view.update(result_view(report));
+    return view;
 }
 
 }  // namespace fairlead::api

@@ -1,5 +1,6 @@
 #include "ctl/api/endpoints.h"
 #include "ctl/api/error_response.h"
+#include "ctl/api/listing.h"
 #include "ctl/api/views.h"
 
 #include <nlohmann/json.hpp>
@@ -49,7 +50,7 @@ void get_version(const Call& call, const Respond& respond) {
 }
 
 void get_health(const Call& call, const Respond& respond) {
-    respond({200, to_body(health_view(call.daemon))});
+    respond_with(call, {.name = "checks", .service = "", .of_backend = health_view}, respond);
 }
 
 void get_drops(const Call& call, const Respond& respond) {
@@ -66,12 +67,14 @@ void get_drops(const Call& call, const Respond& respond) {
 }
 
 void get_services(const Call& call, const Respond& respond) {
-    call.daemon.telemetry().refresh();
-    Json list = Json::array();
-    for (const model::Service& service : call.daemon.model().services()) {
-        list.push_back(service_view(call.daemon, service, false));
-    }
-    respond({200, to_body({{"services", std::move(list)}})});
+    respond_with(call,
+                 {.name = "services",
+                  .service = "",
+                  .of_service =
+                      [](daemon::Daemon& daemon, const model::Service& service) {
+                          return service_view(daemon, service, false);
+                      }},
+                 respond);
 }
 
 void get_service(const Call& call, const Respond& respond) {
@@ -84,7 +87,6 @@ void get_service(const Call& call, const Respond& respond) {
 }
 
 void get_backends(const Call& call, const Respond& respond) {
-    call.daemon.telemetry().refresh();
     const auto filter = call.target.query.find("service");
     const bool is_filtered = filter != call.target.query.end();
     if (is_filtered &&
@@ -92,16 +94,11 @@ void get_backends(const Call& call, const Respond& respond) {
         respond(no_service(filter->second));
         return;
     }
-    Json list = Json::array();
-    for (const model::Service& service : call.daemon.model().services()) {
-        if (is_filtered && service.config.name != filter->second) {
-            continue;
-        }
-        for (const model::Backend& backend : service.backends) {
-            list.push_back(backend_view(call.daemon, service, backend));
-        }
-    }
-    respond({200, to_body({{"backends", std::move(list)}})});
+    respond_with(call,
+                 {.name = "backends",
+                  .service = is_filtered ? filter->second : "",
+                  .of_backend = backend_view},
+                 respond);
 }
 
 void get_backend(const Call& call, const Respond& respond) {

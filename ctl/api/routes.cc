@@ -76,7 +76,10 @@ Response wrong_method(const std::string& allowed) {
     return response;
 }
 
-void dispatch(daemon::Daemon& daemon, const Request& request, const Respond& respond) {
+void dispatch(daemon::Daemon& daemon,
+              Turns& turns,
+              const Request& request,
+              const Respond& respond) {
     const auto target = parse_target(request.target);
     if (!target) {
         respond(error_response(RefusalCode::kBadRequest,
@@ -87,7 +90,7 @@ void dispatch(daemon::Daemon& daemon, const Request& request, const Respond& res
         is_question(request.method) ? std::string_view("GET") : std::string_view(request.method);
     std::string allowed;
     for (const Route& route : kRoutes) {
-        Call call{daemon, request, *target, {}, {}};
+        Call call{daemon, turns, request, *target, {}, {}};
         if (!matches(route.pattern, target->segments, call)) {
             continue;
         }
@@ -115,15 +118,18 @@ void dispatch(daemon::Daemon& daemon, const Request& request, const Respond& res
 
 }  // namespace
 
-Handler make_handler(daemon::Daemon& daemon, RenderMetrics render_metrics) {
-    return [&daemon, render = std::move(render_metrics)](const Request& request,
-                                                         const Respond& respond) {
+Handler make_handler(daemon::Daemon& daemon, Turns& turns, RenderMetrics render_metrics) {
+    return [&daemon, &turns, render = std::make_shared<const RenderMetrics>(std::move(render_metrics))](
+               const Request& request, const Respond& respond) {
         const std::string_view path =
             std::string_view(request.target).substr(0, request.target.find('?'));
         if (path != "/metrics") {
-            dispatch(daemon, request, respond);
+            dispatch(daemon, turns, request, respond);
         } else if (is_question(request.method)) {
-            respond(render(request.accept));
+            turns.add([render, accept = request.accept, respond] {
+                respond((*render)(accept));
+                return false;
+            });
         } else {
             respond(wrong_method("GET"));
         }

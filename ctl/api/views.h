@@ -23,7 +23,8 @@ template <std::size_t N>
     return {field.data(), ::strnlen(field.data(), N)};
 }
 
-// The text of an answer. Bytes that are not UTF-8 are replaced.
+// The text of a document, and as that of an answer. Bytes that are not UTF-8 are replaced.
+[[nodiscard]] std::string to_text(const Json& document);
 [[nodiscard]] std::string to_body(const Json& document);
 
 [[nodiscard]] Json status_view(daemon::Daemon& daemon);
@@ -34,7 +35,9 @@ template <std::size_t N>
 [[nodiscard]] Json backend_view(daemon::Daemon& daemon,
                                 const model::Service& service,
                                 const model::Backend& backend);
-[[nodiscard]] Json health_view(const daemon::Daemon& daemon);
+[[nodiscard]] Json health_view(const daemon::Daemon& daemon,
+                               const model::Service& service,
+                               const model::Backend& backend);
 [[nodiscard]] Json version_view(daemon::Daemon& daemon);
 // Every drop reason with its count and sentence; of one service where `only` is one.
 [[nodiscard]] Json drops_view(daemon::Daemon& daemon, const model::Service* only);

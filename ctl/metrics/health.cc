@@ -1,3 +1,5 @@
+#include <array>
+
 #include "ctl/health/check_thread.h"
 #include "ctl/metrics/exporter.h"
 
@@ -12,15 +14,18 @@ void write_counts(TextWriter& out, health::CheckThread& checker) {
     out.family("fairlead_health_checks_total",
                Type::kCounter,
                "Checks that ended, by result; discarded: says nothing about the backend.");
-    checker.for_each([&out](const health::Target& target, const health::Report& report) {
+    std::array<std::string, health::kOutcomes> results;
+    for (std::size_t i = 0; i < health::kOutcomes; ++i) {
+        results[i] = "," + label("result", health::to_text(static_cast<health::Outcome>(i)));
+    }
+    checker.for_each([&](const health::Target& target, const health::Report& report) {
         if (target.health.type == conf::CheckType::kNone) {
             return;
         }
         const std::string labels =
             "{" + label("service", target.service) + "," + label("backend", target.backend);
         for (std::size_t i = 0; i < health::kOutcomes; ++i) {
-            const auto outcome = static_cast<health::Outcome>(i);
-            out.sample(labels, "," + label("result", health::to_text(outcome)), report.outcomes[i]);
+            out.sample(labels, results[i], report.outcomes[i]);
         }
     });
 }

@@ -1,5 +1,6 @@
 #include "ctl/metrics/text.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -44,6 +45,11 @@ std::size_t character_bytes(std::string_view text) {
     const bool is_overlong = (first == 0xE0 && second < 0xA0) || (first == 0xF0 && second < 0x90);
     const bool is_outside = (first == 0xED && second > 0x9F) || (first == 0xF4 && second > 0x8F);
     return is_overlong || is_outside ? 0 : size;
+}
+
+// Needs no escape, and is whole by itself.
+bool is_plain(char character) {
+    return character >= 0x20 && character < 0x7F && character != '"' && character != '\\';
 }
 
 }  // namespace
@@ -147,6 +153,10 @@ std::string decimal_text(double value) {
 std::string label(std::string_view key, std::string_view value) {
     std::string text(key);
     text += "=\"";
+    if (std::all_of(value.begin(), value.end(), is_plain)) {  // as names and addresses are
+        text += value;
+        value = {};
+    }
     while (!value.empty()) {
         const std::size_t size = character_bytes(value);
         const char first = value.front();
