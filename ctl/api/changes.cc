@@ -18,6 +18,7 @@ using model::Refusal;
 using model::RefusalCode;
 using std::chrono::milliseconds;
 
+constexpr unsigned kAccepted = 202;
 constexpr milliseconds kLongestWait = std::chrono::minutes(10);
 
 // `?wait=5s`: how long, or nothing where the caller does not wait.
@@ -45,18 +46,23 @@ struct Asked {
     void refuse(const Refusal& refusal) const { respond(error_response(refusal)); }
 
     // At once, or when every worker follows.
-    void answer(std::uint64_t generation, unsigned status, const Json& document) const {
-        Response response{status, to_body(document)};
+    // The change stands in any case: 202, and `waiting`, say that not all follow it yet.
+    void answer(std::uint64_t generation, unsigned status, Json document) const {
         if (!wait) {
-            respond(std::move(response));
+            respond({status, to_body(document)});
             return;
         }
         daemon.waiters().wait(
             generation,
             *wait,
-            [respond = respond, response = std::move(response)](const std::string& problem) {
-                respond(problem.empty() ? response
-                                        : error_response(RefusalCode::kTimeout, problem));
+            [respond = respond, status, document = std::move(document)](const std::string& why) {
+                if (why.empty()) {
+                    respond({status, to_body(document)});
+                    return;
+                }
+                Json told = document;
+                told["waiting"] = why;
+                respond({kAccepted, to_body(told)});
             });
     }
 

@@ -17,6 +17,9 @@ namespace http = boost::beast::http;
 using boost::system::error_code;
 using model::RefusalCode;
 
+// Once a minute at most, and for those alone whose names are kept.
+constexpr std::chrono::milliseconds kNamePatience{20};
+
 bool is_size_error(const error_code& error) {
     return error == http::error::header_limit || error == http::error::body_limit ||
            error == http::error::buffer_overflow;
@@ -33,7 +36,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
           options_(std::move(options)),
           handler_(std::move(handler)),
           on_end_(std::move(on_end)) {}
-    ~Connection() { on_end_(); }
+    ~Connection() { end(); }
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 
@@ -54,6 +57,25 @@ class Connection : public std::enable_shared_from_this<Connection> {
     }
 
   private:
+    void end() {
+        if (const auto on_end = std::exchange(on_end_, nullptr)) {
+            on_end();
+        }
+    }
+
+    // While an answer is being made nobody reads: a client that goes is heard of all the same, and
+    // its place is free.
+    void watch_for_end() {
+        socket_.async_wait(StreamSocket::wait_error, [weak = weak_from_this()](error_code error) {
+            const auto self = weak.lock();
+            if (!error && self && self->is_answering_) {
+                error_code ignored;
+                self->socket_.close(ignored);
+                self->end();
+            }
+        });
+    }
+
     // At its end the operation under way is cancelled, and `has_timed_out_` says why.
     void start_timer(std::chrono::seconds limit) {
         has_timed_out_ = false;
@@ -143,14 +165,27 @@ class Connection : public std::enable_shared_from_this<Connection> {
         auto message = parser_->release();
         is_head_ = message.method() == http::verb::head;
         const bool keeps_alive = message.keep_alive();
+        Caller caller = options_.caller;
+        if (caller.may_change && options_.names != nullptr) {
+            caller.name = options_.names->name_of(caller.uid, kNamePatience);
+        } else if (options_.names != nullptr) {
+            caller.name = options_.names->name_of(caller.uid, std::chrono::milliseconds(0));
+        }
         Request request{std::string(message.method_string()),
                         std::string(message.target()),
                         std::move(message.body()),
-                        options_.caller,
+                        std::move(caller),
                         std::string(message[http::field::accept])};
+        is_answering_ = true;
+        watch_for_end();
         (*handler_)(std::move(request),
                     [self = shared_from_this(), keeps_alive](Response response) {
-                        self->write(std::move(response), keeps_alive);
+                        self->is_answering_ = false;
+                        if (self->socket_.is_open()) {
+                            error_code ignored;
+                            self->socket_.cancel(ignored);
+                            self->write(std::move(response), keeps_alive);
+                        }
                     });
     }
 
@@ -219,6 +254,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     std::optional<http::response_serializer<http::string_body>> serializer_;
     bool has_timed_out_ = false;
     bool is_head_ = false;
+    bool is_answering_ = false;
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "ctl/api/message.h"
+#include "ctl/api/name_book.h"
 
 #include <boost/asio/generic/stream_protocol.hpp>
 
@@ -27,7 +28,8 @@ using StreamSocket = boost::asio::generic::stream_protocol::socket;
 
 struct ConnectionOptions {
     Caller caller;
-    bool is_read_only = false;  // GET and HEAD only
+    std::shared_ptr<NameBook> names;  // where the caller has one
+    bool is_read_only = false;        // GET and HEAD only
 };
 
 // Serves requests on `socket` until it ends; `on_end` is called then, once.

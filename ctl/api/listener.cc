@@ -2,7 +2,7 @@
 
 #include <cerrno>
 #include <chrono>
-#include <optional>
+#include <map>
 #include <utility>
 
 #include <sys/socket.h>
@@ -13,6 +13,7 @@
 #include "conf/schema/scalars.h"
 #include "ctl/api/connection.h"
 #include "ctl/api/error_response.h"
+#include "ctl/api/name_book.h"
 #include "ctl/api/peer.h"
 #include "dp/base/error_text.h"
 #include "dp/base/log.h"
@@ -29,7 +30,8 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using Acceptor = asio::basic_socket_acceptor<asio::generic::stream_protocol>;
 
-constexpr int kBacklog = 128;
+constexpr int kBacklog = 4096;  // who asks is known only when accepted
+constexpr int kAtOnce = 64;
 constexpr std::chrono::milliseconds kPauseAfterError{100};
 
 // Whether somebody accepts connections on that socket file.
@@ -83,6 +85,9 @@ class Listener::State : public std::enable_shared_from_this<State> {
         error_code error;
         acceptor_.listen(kBacklog, error);
         if (!error) {
+            acceptor_.non_blocking(true, error);
+        }
+        if (!error) {
             accept();
         }
         return error;
@@ -104,7 +109,7 @@ class Listener::State : public std::enable_shared_from_this<State> {
 
     void set_unix(std::string path) {
         path_ = std::move(path);
-        group_ = find_group("fairlead");
+        names_ = std::make_shared<NameBook>("fairlead");
         is_unix_ = true;
     }
 
@@ -119,8 +124,21 @@ class Listener::State : public std::enable_shared_from_this<State> {
                 return;
             }
             self->serve(std::move(socket));
+            self->accept_more();
             self->accept();
         });
+    }
+
+    // Of many that want in, each turn of the loop takes a few: who is let in is known only then.
+    void accept_more() {
+        for (int i = 0; i < kAtOnce; ++i) {
+            error_code error;
+            StreamSocket socket = acceptor_.accept(error);
+            if (error) {
+                return;  // nobody more, or what accept() will be told again
+            }
+            serve(std::move(socket));
+        }
     }
 
     void accept_later() {
@@ -135,21 +153,48 @@ class Listener::State : public std::enable_shared_from_this<State> {
     void serve(StreamSocket socket) {
         ConnectionOptions options;
         options.is_read_only = !is_unix_;
-        std::size_t limit = kMaxTcpConnections;
         if (is_unix_) {
-            options.caller = caller_of(socket.native_handle(), group_);
-            limit = options.caller.may_change ? kMaxUnixConnections
-                                              : kMaxUnixConnections - kKeptForChanges;
+            options.caller = caller_of(socket.native_handle(), names_->group());
         }
-        if (connections_ >= limit) {
+        const Caller caller = options.caller;
+        if (!has_room(caller)) {
             refuse(socket);
             return;
         }
-        ++connections_;
+        if (is_unix_) {
+            names_->ask(caller.uid);
+            options.names = names_;
+        }
+        count(caller, 1);
         serve_connection(
-            std::move(socket), std::move(options), handler_, [self = shared_from_this()] {
-                --self->connections_;
+            std::move(socket), std::move(options), handler_, [self = shared_from_this(), caller] {
+                self->count(caller, -1);
             });
+    }
+
+    // Each limit counts those as well who have less: who may do less has less room.
+    [[nodiscard]] bool has_room(const Caller& caller) const {
+        if (!is_unix_) {
+            return all_ < kMaxTcpConnections;
+        }
+        const bool is_reader = !caller.may_change;
+        const bool is_root = !is_reader && caller.uid == 0;
+        const auto own = of_reader_.find(caller.uid);
+        return all_ < (is_root ? kMaxUnixConnections : kMaxOfNotRoot) &&
+               (!is_reader || (readers_ < kMaxOfReaders &&
+                               (own == of_reader_.end() || own->second < kMaxOfOneReader)));
+    }
+
+    void count(const Caller& caller, int change) {
+        all_ += static_cast<std::size_t>(change);
+        if (is_unix_ && !caller.may_change) {
+            readers_ += static_cast<std::size_t>(change);
+            std::size_t& own = of_reader_[caller.uid];
+            own += static_cast<std::size_t>(change);
+            if (own == 0) {
+                of_reader_.erase(caller.uid);
+            }
+        }
     }
 
     // A new socket's buffer takes these bytes without waiting.
@@ -170,9 +215,11 @@ class Listener::State : public std::enable_shared_from_this<State> {
     asio::steady_timer pause_;
     std::shared_ptr<const Handler> handler_;
     std::string path_;
-    std::optional<gid_t> group_;
+    std::shared_ptr<NameBook> names_;
     bool is_unix_ = false;
-    std::size_t connections_ = 0;
+    std::size_t all_ = 0;
+    std::size_t readers_ = 0;
+    std::map<unsigned, std::size_t> of_reader_;  // by user
 };
 
 Listener::Listener(std::shared_ptr<State> state) : state_(std::move(state)) {}

@@ -1,7 +1,7 @@
 // Where requests come in: the Unix socket, and a TCP port that only answers questions.
 //
-// Connections are bounded; on the Unix socket some are kept for those who may change things, so
-// that nobody can lock the operator out by holding all of them.
+// Connections are bounded; on the Unix socket by who asks, so that nobody can lock those out who
+// may do more: no reader all readers, no reader an operator, and no operator root.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,9 @@
 namespace fairlead::api {
 
 inline constexpr std::size_t kMaxUnixConnections = 64;
-inline constexpr std::size_t kKeptForChanges = 16;  // of those
+inline constexpr std::size_t kMaxOfNotRoot = 56;    // of those
+inline constexpr std::size_t kMaxOfReaders = 40;    // of those
+inline constexpr std::size_t kMaxOfOneReader = 24;  // of those
 inline constexpr std::size_t kMaxTcpConnections = 16;
 
 class Listener {

@@ -13,6 +13,7 @@ inline constexpr std::size_t kMaxBodyBytes = 1U << 20U;
 struct Caller {
     std::string name;         // "root (uid 0)", for the journal
     bool may_change = false;  // root, or of group `fairlead`, on the Unix socket
+    unsigned uid = 0;         // of may_change, 0 is root
 };
 
 struct Request {

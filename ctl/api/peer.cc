@@ -1,29 +1,14 @@
 #include "ctl/api/peer.h"
 
 #include <algorithm>
-#include <array>
-#include <string>
 #include <vector>
 
-#include <grp.h>
-#include <pwd.h>
 #include <sys/socket.h>
 
 namespace fairlead::api {
 namespace {
 
-constexpr std::size_t kRecordBytes = 16384;  // of one entry of the user or group database
-
-std::string name_of(uid_t uid) {
-    std::vector<char> buffer(kRecordBytes);
-    passwd record{};
-    passwd* found = nullptr;
-    std::string number = "uid " + std::to_string(uid);
-    if (::getpwuid_r(uid, &record, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) {
-        return number;
-    }
-    return std::string(record.pw_name) + " (" + number + ")";
-}
+constexpr unsigned kNobody = 65534;
 
 std::vector<gid_t> groups_of(int socket) {
     std::vector<gid_t> groups(64);
@@ -40,24 +25,13 @@ std::vector<gid_t> groups_of(int socket) {
 
 }  // namespace
 
-std::optional<gid_t> find_group(const char* name) {
-    std::vector<char> buffer(kRecordBytes);
-    group record{};
-    group* found = nullptr;
-    if (::getgrnam_r(name, &record, buffer.data(), buffer.size(), &found) != 0 ||
-        found == nullptr) {
-        return std::nullopt;
-    }
-    return record.gr_gid;
-}
-
 Caller caller_of(int socket, std::optional<gid_t> group) {
     ucred credentials{};
     socklen_t bytes = sizeof credentials;
     if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0) {
-        return {"unknown", false};
+        return {"unknown", false, kNobody};
     }
-    Caller caller{name_of(credentials.uid), credentials.uid == 0};
+    Caller caller{"", credentials.uid == 0, credentials.uid};
     if (!caller.may_change && group) {
         const std::vector<gid_t> groups = groups_of(socket);
         caller.may_change = credentials.gid == *group ||

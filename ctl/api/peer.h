@@ -9,11 +9,8 @@
 
 namespace fairlead::api {
 
-// The group whose members may change things; nothing where the host has no such group.
-[[nodiscard]] std::optional<gid_t> find_group(const char* name);
-
-// By SO_PEERCRED and SO_PEERGROUPS (unix(7)): as the caller was when it connected. Root and members
-// of `group` may change.
+// By SO_PEERCRED and SO_PEERGROUPS (unix(7)): as the caller was when it connected, without its
+// name. Root and members of `group` may change.
 [[nodiscard]] Caller caller_of(int socket, std::optional<gid_t> group);
 
 }  // namespace fairlead::api

@@ -102,7 +102,7 @@ void dispatch(daemon::Daemon& daemon,
             respond(error_response(RefusalCode::kForbidden,
                                    request.caller.name +
                                        " may not change anything: become root, or join the group "
-                                       "fairlead"));
+                                       "fairlead (a new member is known within a minute)"));
             return;
         }
         route.endpoint(call, respond);
@@ -119,7 +119,9 @@ void dispatch(daemon::Daemon& daemon,
 }  // namespace
 
 Handler make_handler(daemon::Daemon& daemon, Turns& turns, RenderMetrics render_metrics) {
-    return [&daemon, &turns, render = std::make_shared<const RenderMetrics>(std::move(render_metrics))](
+    return [&daemon,
+            &turns,
+            render = std::make_shared<const RenderMetrics>(std::move(render_metrics))](
                const Request& request, const Respond& respond) {
         const std::string_view path =
             std::string_view(request.target).substr(0, request.target.find('?'));

@@ -14,8 +14,6 @@ ExitCode exit_code_for(unsigned status) {
     switch (status) {
         case 404:
             return ExitCode::kNotFound;
-        case 408:
-            return ExitCode::kTimedOut;
         case 409:
             return ExitCode::kRefused;
         default:
@@ -56,6 +54,9 @@ Outcome<json> read_answer(const HttpAnswer& answer, const std::string& socket_pa
                                             answer.status,
                                             answer.content_type.empty() ? "no content type"
                                                                         : answer.content_type)));
+    }
+    if (const std::string waiting = text(body, "waiting"); answer.status == 202) {
+        return failure(ExitCode::kTimedOut, waiting);
     }
     if (answer.status >= 200 && answer.status < 300) {
         return body;

@@ -6,6 +6,10 @@
 namespace fairlead::daemon {
 
 void Waiters::wait(std::uint64_t generation, std::chrono::milliseconds limit, Done done) {
+    if (waiters_.size() >= kMost) {
+        done("so many wait for the workers already that this request does not: the change stands");
+        return;
+    }
     waiters_.push_back({generation, std::chrono::steady_clock::now() + limit, std::move(done)});
     if (!is_polling_) {
         look();

@@ -19,6 +19,7 @@ namespace fairlead::daemon {
 class Waiters {
   public:
     static constexpr std::chrono::milliseconds kPoll{1};
+    static constexpr std::size_t kMost = 256;
 
     // "" when every worker forwards so, else why the time ran out, as a sentence.
     using Done = std::function<void(std::string)>;
@@ -26,6 +27,7 @@ class Waiters {
     Waiters(boost::asio::io_context& loop, publish::TelemetryView& telemetry)
         : telemetry_(telemetry), timer_(loop) {}
 
+    // Beyond kMost who wait, nobody else does: `done` is called at once, with that for the reason.
     void wait(std::uint64_t generation, std::chrono::milliseconds limit, Done done);
     // What the last publish() said.
     void follow(const publish::Published& published) { published_ = published; }

@@ -9,7 +9,8 @@ import sys
 import time
 
 import pytest
-from one_lbd import BACKENDS
+from one_lbd import BACKENDS, UnixConnection
+from support.host import wait_until
 
 BACKEND = "/api/v1/services/portal/backends/app-1"
 BACKENDS_PATH = "/api/v1/services/portal/backends"
@@ -175,6 +176,45 @@ def test_connections_are_bounded_and_some_are_kept_for_those_who_may_change(daem
         holder.communicate("")
 
 
+def test_clients_that_wait_and_go_away_leave_their_places(daemon):
+    """Each waits a minute for workers that nobody has started."""
+    daemon.start()
+    for weight in range(1, 4):
+        waiting = [UnixConnection(daemon.socket, 20) for _ in range(60)]
+        for each in waiting:
+            each.request("PATCH", f"{BACKEND}?wait=60s", json.dumps({"weight": weight}))
+        wait_until("their changes are made", lambda: daemon.backend("portal/app-1")["weight"] == weight)
+        for each in waiting:
+            each.close()
+    assert daemon.status()["generation"] >= 4
+    wait_until("their descriptors are closed", lambda: len(os.listdir(f"/proc/{daemon.host.lbd.pid}/fd")) < 40)
+
+
+def test_no_reader_takes_the_place_of_another_and_no_operator_that_of_root(daemon):
+    daemon.start()
+    hold = ("import os, socket, sys\n"
+            "os.setgroups([int(g) for g in sys.argv[3].split(',') if g]); os.setgid(int(sys.argv[2])); "
+            "os.setuid(int(sys.argv[2]))\n"
+            "held = []\n"
+            "for _ in range(80):\n"
+            "    s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1]); held.append(s)\n"
+            "print('held', flush=True); sys.stdin.read()")
+    holders = []
+    try:
+        for uid in (60001, 60002):
+            holders.append(subprocess.Popen([sys.executable, "-c", hold, str(daemon.socket), str(uid), ""],
+                                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+            assert holders[-1].stdout.readline() == "held\n"
+            ask = ["setpriv", "--reuid", "60003" if uid == 60001 else "0", "--clear-groups", "curl", "-sS", "--max-time",
+                   "5", "--unix-socket", str(daemon.socket), "http://x/api/v1/version"]
+            answer = subprocess.run(ask, capture_output=True, text=True, check=True).stdout
+            assert "engine_version" in answer, answer
+        assert daemon.status()["generation"] == 1
+    finally:
+        for each in holders:
+            each.communicate("")
+
+
 AS_NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 
 
@@ -222,8 +262,9 @@ def test_the_tcp_listener_has_a_page_that_says_what_is_where(daemon):
 def test_waiting_without_an_engine_says_so(daemon):
     daemon.start()
     answer = daemon.ask("PATCH", BACKEND + "?wait=100ms", {"weight": 3})
-    assert (answer.status, answer.error["code"]) == (408, "timeout")
-    assert "no engine runs" in answer.error["message"]
+    assert answer.status == 202
+    assert "no engine runs" in answer.json["waiting"]
+    assert (answer.json["backend"]["weight"], answer.json["generation"]) == (3, 2), "the change stands, and is told"
     assert daemon.backend("portal/app-1")["weight"] == 3
 
 

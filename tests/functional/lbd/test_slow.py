@@ -1,5 +1,6 @@
 """What is slow or stuck around lbd stops no check: nobody who is well is declared down, and the dead leave in time."""
 
+import datetime
 import json
 import os
 import resource
@@ -7,8 +8,8 @@ import signal
 import sys
 import time
 
-from one_lbd import BACKENDS, UnixConnection, service_lines
-from support.balancer import program
+from one_lbd import BACKENDS, UNCHECKED, UnixConnection, service_lines
+from support.balancer import program, start_and_wait
 from support.host import wait_until
 
 INTERVAL_S, TIMEOUT_S, FALL = 0.1, 0.08, 3
@@ -139,3 +140,108 @@ def test_no_descriptors(daemon):
     connection.close()
     assert times_down(daemon) == 0, daemon.log()
     assert kill_and_time(daemon, dies) < LEAVES_IN_S
+
+
+READERS = """
+import os, random, socket, sys, threading, time
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
+path, until = sys.argv[1], time.monotonic() + float(sys.argv[2])
+counts = {"answers": 0, "refused": 0}
+def read():
+    while time.monotonic() < until:
+        try:
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            s.settimeout(10)
+            s.connect(path)
+            while time.monotonic() < until:
+                s.sendall(b"GET " + random.choice([b"/api/v1/backends", b"/metrics"]) + b" HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+                got = s.recv(1 << 16)
+                if b" 200 " not in got[:20]:
+                    counts["refused"] += 1
+                    break
+                size = int(got.lower().split(b"content-length:")[1].split()[0]) + got.index(b"\\r\\n\\r\\n") + 4 - len(got)
+                while size > 0:
+                    more = s.recv(1 << 20)
+                    if not more:
+                        break
+                    size -= len(more)
+                counts["answers"] += 1
+            s.close()
+        except OSError:
+            time.sleep(0.05)
+threading.stack_size(1 << 18)
+threads = [threading.Thread(target=read, daemon=True) for _ in range(1000)]
+for each in threads: each.start()
+time.sleep(float(sys.argv[2]) + 0.5)
+print(counts, flush=True)
+os._exit(0)
+"""
+
+
+def test_a_thousand_readers_of_the_largest_answers(daemon):
+    """As a user who may change nothing; 1,500 other backends make the answers long."""
+    others = [(f"o-{i}", f"10.77.{i // 250}.{i % 250 + 1}") for i in range(1500)]
+    daemon.configure(service_lines("portal", [("well", BACKENDS[0]), ("dies", BACKENDS[1])]),
+                     service_lines("large", others, vip="203.0.113.11:8080", health=UNCHECKED))
+    daemon.serve(BACKENDS[0])
+    dies = daemon.serve(BACKENDS[1])
+    daemon.start()
+    daemon.wait_health("portal/dies", "up")
+    daemon.wait_health("portal/well", "up")
+    readers = daemon.host.start("readers", sys.executable, "-c", READERS, daemon.socket, 8)
+    time.sleep(2)
+    slowest = 0
+    for weight in range(1, 20):
+        asked = time.monotonic()
+        daemon.patch("portal/well", weight=weight)  # root's change is made all the same
+        slowest = max(slowest, time.monotonic() - asked)
+        time.sleep(0.05)
+    dies.kill()
+    dies.wait()
+    died = time.time()
+    wait_until("it is out", lambda: daemon.backend("portal/dies")["effective"] == "out", interval_s=0.02)
+    out = next(line for line in daemon.log().splitlines() if "portal/dies" in line and "state=down" in line)
+    took = datetime.datetime.fromisoformat(out.split()[0]).timestamp() - died
+    print(f"out {took:.3f} s after its end, {LEAVES_IN_S:.2f} s are its time; a change took {slowest:.3f} s at most")
+    readers.wait(20)
+    print(readers.tail(1))
+    assert took < LEAVES_IN_S
+    assert slowest < 1
+    assert times_down(daemon) == 0
+
+
+HANGING_NSS = """
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+int getpwuid_r(uid_t u, struct passwd* p, char* b, size_t n, struct passwd** r) {
+    (void)u; (void)p; (void)b; (void)n; (void)r; for (;;) pause();
+}
+int getgrnam_r(const char* g, struct group* p, char* b, size_t n, struct group** r) {
+    (void)g; (void)p; (void)b; (void)n; (void)r; for (;;) pause();
+}
+"""
+
+
+def test_a_user_database_that_never_answers(daemon):
+    _, dies = two_servers(daemon)
+    source, library = daemon.host.directory / "nss.c", daemon.host.directory / "nss.so"
+    source.write_text(HANGING_NSS)
+    daemon.host.run("cc", "-shared", "-fPIC", "-o", library, source)
+    daemon.host.lbd = start_and_wait(
+        daemon.host, "lbd", ["env", f"LD_PRELOAD={library}", program(daemon.host.build, "lbd"), *daemon.host.where(),
+                             "--state-dir", daemon.host.state_dir])
+    daemon.wait_health("portal/dies", "up")
+    daemon.wait_health("portal/well", "up")
+    for weight in (2, 3):
+        asked = time.monotonic()
+        daemon.patch("portal/well", weight=weight)
+        took = time.monotonic() - asked
+        print(f"a change took {took:.3f} s")
+        assert took < 0.5
+    assert 'by="uid 0"' in [line for line in daemon.log().splitlines() if "event=backend-changed" in line][-1]
+    assert kill_and_time(daemon, dies) < LEAVES_IN_S
+    assert times_down(daemon) == 0
+    stopped = time.monotonic()
+    assert daemon.host.lbd.stop() == 0
+    assert time.monotonic() - stopped < 2
