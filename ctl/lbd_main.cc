@@ -1,4 +1,5 @@
 // lbd: the daemon. Reads the command line, wires the parts together, and runs the loop.
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <functional>
@@ -13,6 +14,7 @@
 #include "ctl/api/routes.h"
 #include "ctl/daemon/daemon.h"
 #include "ctl/loop/main_loop.h"
+#include "ctl/loop/timer.h"
 #include "ctl/metrics/exporter.h"
 #include "dp/base/log.h"
 #include "dp/base/notify.h"
@@ -30,6 +32,8 @@ void take_all_descriptors() noexcept {
         (void)::setrlimit(RLIMIT_NOFILE, &limit);  // refused: as many as there are
     }
 }
+
+constexpr std::chrono::seconds kListenAgain{5};
 
 class Program {
   public:
@@ -73,24 +77,33 @@ class Program {
             return;
         }
         unix_listener_.emplace(std::move(*unix_listener));
-        if (!config.listen.empty()) {
-            auto tcp_listener = api::Listener::listen_tcp(
-                loop_.context(),
-                config.listen,
-                std::make_shared<const api::Handler>(api::make_tcp_handler(handler_)));
-            if (!tcp_listener) {
-                refuse_to_start(tcp_listener.error().message);
-                stop();
-                return;
-            }
-            tcp_listener_.emplace(std::move(*tcp_listener));
-        }
+        listen_by_tcp();
         log_info("ready",
                  {{"version", options_.version},
                   {"socket", socket},
                   {"listen", config.listen},
                   {"generation", daemon_->publisher().generation()}});
         notify_service_manager("READY=1");
+    }
+
+    // A port that is taken is no reason to end where tables are in force: it is a problem, and
+    // tried again.
+    void listen_by_tcp() {
+        const std::string& listen = daemon_->model().config().api.listen;
+        if (listen.empty()) {
+            return;
+        }
+        auto tcp_listener = api::Listener::listen_tcp(
+            loop_.context(),
+            listen,
+            std::make_shared<const api::Handler>(api::make_tcp_handler(handler_)));
+        if (!tcp_listener) {
+            daemon_->tell_listen_problem(tcp_listener.error().message);
+            listen_timer_.after(kListenAgain, [this] { listen_by_tcp(); });
+            return;
+        }
+        tcp_listener_.emplace(std::move(*tcp_listener));
+        daemon_->tell_listen_problem("");
     }
 
     void on_signal(int signal) {
@@ -106,6 +119,7 @@ class Program {
     // Tables and routes stay: the engine goes on.
     void stop() {
         notify_service_manager("STOPPING=1");
+        listen_timer_.cancel();
         if (unix_listener_) {
             unix_listener_->close();
         }
@@ -125,6 +139,7 @@ class Program {
     std::shared_ptr<const api::Handler> handler_;
     std::optional<api::Listener> unix_listener_;
     std::optional<api::Listener> tcp_listener_;
+    loop::Timer listen_timer_{loop_.context()};
     int exit_code_ = 0;
 };
 

@@ -287,6 +287,18 @@ void Daemon::tell_publish_problem(const std::string& problem) {
     }
 }
 
+void Daemon::tell_listen_problem(const std::string& problem) {
+    if (problem == listen_problem_) {
+        return;
+    }
+    listen_problem_ = problem;
+    if (problem.empty()) {
+        log_info("listening-again", {{"address", model_->config().api.listen}});
+    } else {
+        log_error("not-listening", {{"reason", problem}});
+    }
+}
+
 void Daemon::after_change() {
     if (checked_shape_ != model_->shape()) {
         checked_shape_ = model_->shape();
@@ -458,6 +470,7 @@ std::vector<Problem> Daemon::problems() {
     for (Problem& problem : min_healthy_problems(*model_)) {
         problems.push_back(std::move(problem));
     }
+    add(listen_problem_);
     add(path_mtu_problem_);
     std::for_each(unread_.begin(), unread_.end(), add);
     add(store_->problem());

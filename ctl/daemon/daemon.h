@@ -143,6 +143,8 @@ class Daemon {
     [[nodiscard]] std::vector<std::string> why_unfit();
     // What an operator should know, a sentence each.
     [[nodiscard]] std::vector<Problem> problems();
+    // Why [api] listen is not served; "": it is, or is not asked for.
+    void tell_listen_problem(const std::string& problem);
 
   private:
     Daemon(boost::asio::io_context& loop, Options options);
@@ -220,6 +222,7 @@ class Daemon {
     std::vector<std::string> unread_;  // of what was kept
     LostLines lost_lines_;
     std::string publish_problem_;
+    std::string listen_problem_;
     publish::Published last_step_;
     std::chrono::steady_clock::time_point last_progress_{};
     std::vector<std::string> restart_needs_;

@@ -205,8 +205,9 @@ def test_no_reader_takes_the_place_of_another_and_no_operator_that_of_root(daemo
             holders.append(subprocess.Popen([sys.executable, "-c", hold, str(daemon.socket), str(uid), ""],
                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
             assert holders[-1].stdout.readline() == "held\n"
-            ask = ["setpriv", "--reuid", "60003" if uid == 60001 else "0", "--clear-groups", "curl", "-sS", "--max-time",
-                   "5", "--unix-socket", str(daemon.socket), "http://x/api/v1/version"]
+            asks = "60003" if uid == 60001 else "0"
+            ask = ["setpriv", "--reuid", asks, "--clear-groups", "curl", "-sS", "--max-time", "5",
+                   "--unix-socket", str(daemon.socket), "http://x/api/v1/version"]
             answer = subprocess.run(ask, capture_output=True, text=True, check=True).stdout
             assert "engine_version" in answer, answer
         assert daemon.status()["generation"] == 1

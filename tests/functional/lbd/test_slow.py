@@ -145,21 +145,23 @@ def test_no_descriptors(daemon):
 READERS = """
 import os, random, socket, sys, threading, time
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
-path, until = sys.argv[1], time.monotonic() + float(sys.argv[2])
+socket_path, until = sys.argv[1], time.monotonic() + float(sys.argv[2])
 counts = {"answers": 0, "refused": 0}
 def read():
     while time.monotonic() < until:
         try:
             s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             s.settimeout(10)
-            s.connect(path)
+            s.connect(socket_path)
             while time.monotonic() < until:
-                s.sendall(b"GET " + random.choice([b"/api/v1/backends", b"/metrics"]) + b" HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+                path = random.choice([b"/api/v1/backends", b"/metrics"])
+                s.sendall(b"GET " + path + b" HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
                 got = s.recv(1 << 16)
                 if b" 200 " not in got[:20]:
                     counts["refused"] += 1
                     break
-                size = int(got.lower().split(b"content-length:")[1].split()[0]) + got.index(b"\\r\\n\\r\\n") + 4 - len(got)
+                head = got.index(b"\\r\\n\\r\\n") + 4
+                size = int(got.lower().split(b"content-length:")[1].split()[0]) + head - len(got)
                 while size > 0:
                     more = s.recv(1 << 20)
                     if not more:

@@ -6,10 +6,12 @@ import shutil
 import socket
 import stat
 import subprocess
+import sys
 import time
 
 from one_lbd import BACKENDS, service_lines
 from support.balancer import program
+from support.host import wait_until
 
 
 def test_a_second_daemon_on_the_same_run_directory_is_refused(daemon):
@@ -113,16 +115,6 @@ def test_a_broken_configuration_is_told_line_by_line(daemon):
     assert missing.returncode == 1 and "/nonexistent.toml" in missing.stderr
 
 
-def test_a_port_in_use_is_named(daemon):
-    other = daemon.host.start("other", "python3", "-m", "http.server", "--bind", "127.0.0.1", "9480")
-    while "9480" not in daemon.host.run("ss", "-Hltn").stdout:
-        assert other.is_running(), other.tail()
-    refused = daemon.start_again()
-    assert refused.returncode == 1
-    assert "127.0.0.1:9480" in refused.stderr and "[api] listen" in refused.stderr
-    assert not daemon.socket.exists()
-
-
 def test_version_and_usage(daemon, build_dir):
     lbd = program(build_dir, "lbd")
     version = subprocess.run([lbd, "--version"], capture_output=True, text=True, check=True).stdout
@@ -131,3 +123,19 @@ def test_version_and_usage(daemon, build_dir):
     daemon.start()
     assert daemon.get("/api/v1/version")["version"] == version.split()[1]
     assert os.path.samefile(f"/proc/{daemon.host.lbd.pid}/exe", lbd)
+
+
+def test_a_taken_port_is_a_problem_and_no_reason_to_end(daemon):
+    taken = daemon.host.start("taken", sys.executable, "-c",
+                              "import socket, time\n"
+                              "s = socket.socket(); s.bind(('127.0.0.1', 9480)); s.listen(); time.sleep(60)")
+    wait_until("the port is taken", lambda: "127.0.0.1:9480" in daemon.host.run("ss", "-Hltn").stdout)
+    daemon.start()
+    assert any("[api] listen: cannot listen on 127.0.0.1:9480" in each for each in daemon.status()["problems"])
+    daemon.patch("portal/app-1", weight=7)
+    taken.kill()
+    taken.wait()
+    wait_until("it listens", lambda: "lbd" in daemon.host.run("ss", "-Hltnp").stdout, 10)
+    assert not any("listen" in each for each in daemon.status()["problems"])
+    assert daemon.host.metric("fairlead_backend_weight", backend="app-1") == 7
+    assert daemon.log().count("event=not-listening") == 1

@@ -1,5 +1,7 @@
 """4,096 services and 16,384 backends, as many as the README says there can be, are balanced."""
 
+import os
+import pathlib
 import random
 import time
 
@@ -73,3 +75,50 @@ def test_a_server_that_dies_leaves_all_of_its_services(lab):
     print(f"a restarted lbd answers {time.monotonic() - began:.1f} s after SIGTERM")
     wait_for_last_step(lab, 2)
     assert set(answers(lab)) == {"b1", "b3", "b4"}
+    look_at_the_price(lab)
+
+
+def main_thread_seconds(lab):
+    pid = lab.balancer.lbd.pid
+    fields = pathlib.Path(f"/proc/{pid}/task/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def fetch_ms(lab, path):
+    """From the request to the last byte, the least of three."""
+    times = []
+    for _ in range(3):
+        got = lab.balancer.run("curl", "-sS", "--fail", "-o", "/dev/null", "-w", "%{time_total} %{size_download}",
+                               "--unix-socket", lab.balancer.run_dir / "lbd.sock", f"http://x{path}").stdout.split()
+        times.append(float(got[0]) * 1000)
+    print(f"{path}: {min(times):.0f} ms, {int(got[1]) / 1e6:.1f} MB")
+    return min(times)
+
+
+def look_at_the_price(lab):
+    """Memory, answers, and what changes cost that concern nobody here; the bounds are some five times what was seen."""
+    status = pathlib.Path(f"/proc/{lab.balancer.lbd.pid}/status").read_text()
+    anonymous_mb = int(status.split("RssAnon:")[1].split()[0]) / 1024
+    print(f"anonymous memory {anonymous_mb:.0f} MB")
+    assert anonymous_mb < 250
+    assert fetch_ms(lab, "/metrics") < 500
+    assert fetch_ms(lab, "/api/v1/status") < 100
+    assert fetch_ms(lab, "/api/v1/backends") < 1500
+    assert fetch_ms(lab, "/api/v1/services") < 500
+    unrelated = [("a route", "route replace blackhole 192.0.2.{}/32"),
+                 ("a route on the port", "route replace 192.0.2.{}/32 dev eth0"),
+                 ("a neighbor", "neigh replace 192.0.2.{} lladdr 02:00:00:00:99:01 dev eth0"),
+                 ("an address", "addr add 192.0.3.{}/32 dev lo")]
+    for what, command in unrelated:
+        generation, before = api.get(lab.balancer, "/api/v1/status")["generation"], main_thread_seconds(lab)
+        slowest = 0
+        for number in range(40):
+            lab.balancer.ip(command.format(number))
+            asked = time.monotonic()
+            api.get(lab.balancer, "/api/v1/version")
+            slowest = max(slowest, time.monotonic() - asked)
+            time.sleep(max(0, 0.05 - slowest))
+        spent = main_thread_seconds(lab) - before
+        print(f"40 changes of {what}: {spent:.2f} s of CPU, the slowest answer {1e3 * slowest:.0f} ms")
+        assert spent < 1 and slowest < 0.5
+        assert api.get(lab.balancer, "/api/v1/status")["generation"] == generation, "nothing is published"
