@@ -42,8 +42,7 @@ Json health_view(const daemon::Daemon& daemon,
     if (backend.is_removing) {
         return nullptr;
     }
-    const health::Report* const report =
-        daemon.checker().report(service.config.name, backend.name);
+    const health::Report* const report = daemon.checker().report(service.config.name, backend.name);
     Json view = {{"service", service.config.name},
                  {"backend", backend.name},
                  {"type", word(service.config.health.type)},
