@@ -29,6 +29,11 @@ class ServicesValidator {
         const std::vector<Node>& nodes = Reading::elements(*reading_.root, "service");
         check_limits(services);
         for (std::size_t i = 0; i < services.size(); ++i) {
+            if (nodes[i].kind == NodeKind::kTable && reading_.accepted(nodes[i], "vip") != nullptr) {
+                vip_owners_.try_emplace(services[i].vip, &services[i]);
+            }
+        }
+        for (std::size_t i = 0; i < services.size(); ++i) {
             if (nodes[i].kind == NodeKind::kTable) {
                 check_name(services[i], nodes[i]);
                 check_vip(services[i], nodes[i]);
@@ -224,8 +229,15 @@ class ServicesValidator {
         if (reading_.accepted(node, "vip") == nullptr) {
             return;
         }
+        const auto owner = vip_owners_.find(backend.address);
         if (backend.address == service.vip) {
             problems_.add(place, "this is the VIP itself: give the server's own address");
+        } else if (owner != vip_owners_.end()) {
+            problems_.add(place,
+                          fmt::format("{} is the VIP of service {}: its packets would come back "
+                                      "here; give the server's own address",
+                                      backend.address.text().data(),
+                                      quoted(owner->second->name)));
         }
         if (service.forwarding == Forwarding::kL2 &&
             backend.address.is_v4() != service.vip.is_v4()) {
@@ -243,6 +255,7 @@ class ServicesValidator {
     Problems& problems_;
     std::map<std::string_view, Place> names_;
     std::map<std::tuple<IpAddress, Protocol, std::uint16_t>, Place> vips_;
+    std::map<IpAddress, const ServiceConfig*> vip_owners_;  // of several, the first
 };
 
 }  // namespace

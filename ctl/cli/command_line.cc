@@ -303,7 +303,8 @@ class Words {
         CLI::App* config = group("config", "The configuration");
         target(leaf(*config, "check", Word::kConfigCheck, "Read a file as lbd would; all errors"),
                "FILE",
-               "The configuration to check");
+               "The configuration to check [that of --config, or the installed one]",
+               false);
         CLI::App* reload =
             leaf(root_, "reload", Word::kReload, "Put the file in force, or change nothing");
         add_wait(reload, "Return when every worker forwards so");

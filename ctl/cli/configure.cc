@@ -28,7 +28,10 @@ json as_json(const conf::ConfigErrors& errors) {
 // The errors are what was asked for, so they are data: in JSON on stdout, for people on stderr like
 // a compiler's, which is where editors look for them.
 Outcome<ExitCode> run_config_check(const Context& context) {
-    const std::string& file = context.command.target;
+    const Command& command = context.command;
+    const std::string file = !command.target.empty()        ? command.target
+                             : command.config_path.empty() ? kDefaultConfig
+                                                           : command.config_path;
     const auto config = conf::load_config(file);
     if (context.is_json()) {
         const json errors = config ? json::array() : as_json(config.error());

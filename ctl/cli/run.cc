@@ -1,5 +1,7 @@
 #include <optional>
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include "conf/schema/parse.h"
@@ -51,15 +53,17 @@ Outcome<ExitCode> dispatch(const Context& context) {
     return failure(ExitCode::kUsage, "no such command");
 }
 
-// The socket that the configuration names, else the run directory's. The default configuration is
-// looked at only if nothing was said of where lbd is; a file that cannot be read now is no reason
-// to be unable to reach a daemon that runs with it.
+// The socket that the configuration names, else the run directory's. The default configuration,
+// which may be long, is looked at only if nothing was said of where lbd is and it is not where it
+// mostly is; a file that cannot be read now is no reason to be unable to reach a daemon that runs
+// with it.
 Daemon::Where find_daemon(const Command& command, std::ostream& err) {
     Daemon::Where where{command.run_dir + "/lbd.sock",
                         command.run_dir,
                         command.config_path.empty() ? kDefaultConfig : command.config_path};
     const bool is_named = !command.config_path.empty();
-    if (!is_named && command.run_dir != kDefaultRunDir) {
+    if (!is_named &&
+        (command.run_dir != kDefaultRunDir || ::access(where.socket_path.c_str(), F_OK) == 0)) {
         return where;
     }
     const auto config = conf::load_config(where.config_path);

@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 
 #include "ctl/model/atomic_file.h"
 #include "dp/base/error_text.h"
@@ -15,12 +16,17 @@ namespace {
 
 constexpr std::size_t kMaxBytes = 256;
 constexpr mode_t kMode = 0640;
+constexpr mode_t kDirectoryMode = 0755;
 constexpr std::string_view kBlanks = " \t\r\n";
 
 Result<std::uint64_t> make_seed(const std::string& path) {
     std::uint64_t seed = 0;
     if (::getrandom(&seed, sizeof seed, 0) != sizeof seed) {
         return fail("the kernel gives no random number: " + error_text(errno));
+    }
+    // On a new host nobody has made /etc/fairlead yet. What cannot be made, the next step tells.
+    if (const std::size_t slash = path.rfind('/'); slash != std::string::npos && slash > 0) {
+        static_cast<void>(::mkdir(path.substr(0, slash).c_str(), kDirectoryMode));
     }
     if (Status written = model::write_file_atomically(path, fmt::format("{:016x}\n", seed), kMode);
         !written) {

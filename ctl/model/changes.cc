@@ -159,6 +159,9 @@ Result<void, Refusal> Model::add(const BackendKey& key, const Addition& addition
     if (Result<void, Refusal> fits = check_address(**service, addition.address); !fits) {
         return fits;
     }
+    if (std::string reason = why_a_vip(config_.services, addition.address); !reason.empty()) {
+        return refuse(RefusalCode::kBadRequest, std::move(reason));
+    }
     if (Result<void, Refusal> room = check_room(**service); !room) {
         return room;
     }

@@ -134,6 +134,9 @@ class Reconciliation {
         if (const std::string reason = why_not_a_backend(service, entry.addition->address);
             !reason.empty()) {
             say(key, reason + ": the backend added to it is dropped");
+        } else if (const std::string vip = why_a_vip(config_.services, entry.addition->address);
+                   !vip.empty()) {
+            say(key, vip + ": the backend added to it is dropped");
         } else if (is_taken_by_fallback(service, key.name, entry.addition->address)) {
             say(key, "the service's fallback has its name or address: the one added is dropped");
         } else if (const std::string* other = wanted_at(service, entry.addition->address)) {

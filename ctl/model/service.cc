@@ -121,6 +121,18 @@ std::string why_not_a_backend(const conf::ServiceConfig& service, const IpAddres
     return "";
 }
 
+std::string why_a_vip(const std::vector<conf::ServiceConfig>& services, const IpAddress& address) {
+    const auto owner = std::find_if(
+        services.begin(), services.end(), [&address](const conf::ServiceConfig& service) {
+            return service.vip == address;
+        });
+    return owner == services.end() ? ""
+                                   : std::string(address.text().data()) + " is the VIP of service " +
+                                         owner->name +
+                                         ": its packets would come back here; give the server's own "
+                                         "address";
+}
+
 bool Service::is_up() const {
     return std::any_of(backends.begin(), backends.end(), [](const Backend& backend) {
         return backend.effective == Effective::kServing;

@@ -156,6 +156,11 @@ def test_a_file_is_checked_without_a_daemon(lbctl, tmp_path):
     report = json.loads(told.stdout)
     assert report["ok"] is False and {error["line"] for error in report["errors"]} >= {5, 6}
 
+    that_of_config = lbctl("--config", wrong, "config", "check")
+    assert that_of_config.stderr == done.stderr, "without a file it is the one that lbd would read"
+    if not os.path.exists("/etc/fairlead/fairlead.toml"):
+        assert "/etc/fairlead/fairlead.toml" in lbctl("config", "check").stderr
+
     wrong.write_bytes(b'# caf\xe9\n[node]\nname = "caf\xe9"\n')
     not_utf8 = lbctl("-o", "json", "config", "check", wrong)
     assert not_utf8.returncode == FAILED and json.loads(not_utf8.stdout)["ok"] is False

@@ -99,7 +99,7 @@ def test_every_failing_call_of_a_change(daemon, call):
     assert struck > 0 and refused > 0
 
 
-@pytest.mark.parametrize("call", ["openat", "pread64", "fdatasync"])
+@pytest.mark.parametrize("call", ["openat", "pread64"])
 def test_every_failing_call_of_a_start(daemon, call):
     """lbd starts, says what it could not read, and loses nothing by it."""
     start_one(daemon)

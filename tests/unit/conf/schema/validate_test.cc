@@ -193,6 +193,15 @@ backend = [{ name = "x", address = "203.0.113.1" }]
                             "11:36 this is the VIP itself: give the server's own address"));
 }
 
+TEST(ValidateServices, ABackendIsNoOtherServicesVip) {
+    EXPECT_THAT(
+        errors_after_head("[[service]]\nname = \"a\"\nvip = \"203.0.113.1:80\"\n"
+                          "backend = [{ name = \"x\", address = \"203.0.113.2\" }]\n"
+                          "[[service]]\nname = \"b\"\nvip = \"203.0.113.2:80\"\n"),
+        ElementsAre("7:36 203.0.113.2 is the VIP of service \"b\": its packets would come back "
+                    "here; give the server's own address"));
+}
+
 TEST(ValidateServices, ACheckEndsBeforeTheNextBegins) {
     EXPECT_THAT(
         errors_after_head("[[service]]\nname = \"a\"\nvip = \"203.0.113.1:80\"\n[service.health]\n"

@@ -184,7 +184,7 @@ TEST(CommandLine, WhatIsWrongIsUsage) {
                              "-o yaml status",
                              "--color red status",
                              "status list",
-                             "config check",
+                             "config check a b",
                              "reload now"}) {
         EXPECT_NE(usage_error(line).find("--help"), std::string::npos) << line;
     }

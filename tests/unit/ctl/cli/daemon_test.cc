@@ -21,7 +21,7 @@ TEST(Daemon, StatusBecomesAnExitCodeAndTheMessageStays) {
     EXPECT_EQ(code_of(400), ExitCode::kFailed);
     EXPECT_EQ(code_of(403), ExitCode::kFailed);
     EXPECT_EQ(code_of(404), ExitCode::kNotFound);
-    EXPECT_EQ(code_of(408), ExitCode::kTimedOut);
+    EXPECT_EQ(code_of(408), ExitCode::kFailed);
     EXPECT_EQ(code_of(409), ExitCode::kRefused);
     EXPECT_EQ(code_of(422), ExitCode::kFailed);
     EXPECT_EQ(code_of(500), ExitCode::kFailed);
@@ -29,6 +29,14 @@ TEST(Daemon, StatusBecomesAnExitCodeAndTheMessageStays) {
     const auto good = read_answer(answer(201, R"({"generation": 4})"), "s");
     ASSERT_TRUE(good);
     EXPECT_EQ((*good)["generation"], 4);
+}
+
+TEST(Daemon, AChangeThatNotAllFollowInTimeStandsAndIsToldSo) {
+    const auto waiting = read_answer(
+        answer(202, R"({"generation": 4, "waiting": "no engine runs: the change stands"})"), "s");
+    ASSERT_FALSE(waiting);
+    EXPECT_EQ(waiting.error().code, ExitCode::kTimedOut);
+    EXPECT_EQ(waiting.error().message, "no engine runs: the change stands");
 }
 
 TEST(Daemon, WhatIsNoJsonObjectIsNotOurDaemon) {

@@ -56,7 +56,12 @@ TEST_F(SeedFileOnDisk, IsNeverReplaced) {
     std::ofstream(path_) << std::string(1000, 'a');
     EXPECT_FALSE(load_seed(path_));
     EXPECT_EQ(fs::file_size(path_), 1000U);
-    EXPECT_FALSE(load_seed(directory_ + "/missing/seed"));
+}
+
+TEST_F(SeedFileOnDisk, ItsDirectoryIsMadeAndNoMoreThanThat) {
+    EXPECT_TRUE(load_seed(directory_ + "/fairlead/seed"));
+    EXPECT_FALSE(load_seed(directory_ + "/missing/fairlead/seed"));
+    EXPECT_FALSE(fs::exists(directory_ + "/missing"));
 }
 
 }  // namespace

@@ -114,6 +114,20 @@ TEST(Reconcile, AnAdditionWhoseAddressHasBecomeTheVipGoes) {
     EXPECT_TRUE(overrides.empty());
 }
 
+TEST(Reconcile, AnAdditionWhoseAddressIsAnotherServicesVipNowGoes) {
+    BackendOverrides entry;
+    entry.addition = Addition{ip("10.0.4.3"), 1, by_root()};
+    Overrides overrides = with({"portal", "app-3"}, entry);
+    conf::Config config = example_config();
+    config.services.push_back(config.services[0]);
+    config.services.back().name = "shop";
+    config.services.back().vip = ip("10.0.4.3");
+    const std::vector<std::string> events = reconcile(config, overrides);
+    ASSERT_EQ(events.size(), 1U);
+    EXPECT_NE(events[0].find("10.0.4.3 is the VIP of service shop"), std::string::npos) << events[0];
+    EXPECT_TRUE(overrides.empty());
+}
+
 TEST(Reconcile, WhatHasLostItsBackendGoes) {
     BackendOverrides drained;
     drained.admin = AdminOverride{Admin::kDrain, by_root()};
