@@ -29,7 +29,8 @@ class ServicesValidator {
         const std::vector<Node>& nodes = Reading::elements(*reading_.root, "service");
         check_limits(services);
         for (std::size_t i = 0; i < services.size(); ++i) {
-            if (nodes[i].kind == NodeKind::kTable && reading_.accepted(nodes[i], "vip") != nullptr) {
+            if (nodes[i].kind == NodeKind::kTable &&
+                reading_.accepted(nodes[i], "vip") != nullptr) {
                 vip_owners_.try_emplace(services[i].vip, &services[i]);
             }
         }

@@ -29,7 +29,7 @@ json as_json(const conf::ConfigErrors& errors) {
 // a compiler's, which is where editors look for them.
 Outcome<ExitCode> run_config_check(const Context& context) {
     const Command& command = context.command;
-    const std::string file = !command.target.empty()        ? command.target
+    const std::string file = !command.target.empty()       ? command.target
                              : command.config_path.empty() ? kDefaultConfig
                                                            : command.config_path;
     const auto config = conf::load_config(file);

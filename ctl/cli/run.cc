@@ -1,8 +1,7 @@
 #include <optional>
 
-#include <unistd.h>
-
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include "conf/schema/parse.h"
 #include "ctl/cli/commands.h"

@@ -126,11 +126,11 @@ std::string why_a_vip(const std::vector<conf::ServiceConfig>& services, const Ip
         services.begin(), services.end(), [&address](const conf::ServiceConfig& service) {
             return service.vip == address;
         });
-    return owner == services.end() ? ""
-                                   : std::string(address.text().data()) + " is the VIP of service " +
-                                         owner->name +
-                                         ": its packets would come back here; give the server's own "
-                                         "address";
+    return owner == services.end()
+               ? ""
+               : std::string(address.text().data()) + " is the VIP of service " + owner->name +
+                     ": its packets would come back here; give the server's own "
+                     "address";
 }
 
 bool Service::is_up() const {

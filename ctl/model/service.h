@@ -109,7 +109,8 @@ struct Service {
 [[nodiscard]] std::string why_not_a_backend(const conf::ServiceConfig& service,
                                             const IpAddress& address);
 
-// Why a server of this address would be the balancer itself, by another service's VIP; empty if not.
+// Why a server of this address would be the balancer itself, by another service's VIP; empty if
+// not.
 [[nodiscard]] std::string why_a_vip(const std::vector<conf::ServiceConfig>& services,
                                     const IpAddress& address);
 

@@ -124,7 +124,8 @@ TEST(Reconcile, AnAdditionWhoseAddressIsAnotherServicesVipNowGoes) {
     config.services.back().vip = ip("10.0.4.3");
     const std::vector<std::string> events = reconcile(config, overrides);
     ASSERT_EQ(events.size(), 1U);
-    EXPECT_NE(events[0].find("10.0.4.3 is the VIP of service shop"), std::string::npos) << events[0];
+    EXPECT_NE(events[0].find("10.0.4.3 is the VIP of service shop"), std::string::npos)
+        << events[0];
     EXPECT_TRUE(overrides.empty());
 }
 
